@@ -1,0 +1,206 @@
+"""Named methods: a frozen dataclass, its name, and the `name:field=value,...` that builds it.
+
+A registry knows nothing of what it holds. The name in the registry is the name on the command
+line; the dataclass fields are the options; command-line help and docs tables are read from here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar, cast, get_args, get_origin, get_type_hints
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from bezoar.errors import SpecError
+
+T = TypeVar("T")
+C = TypeVar("C", bound=type)
+
+
+@dataclass(frozen=True)
+class FieldHelp:
+    """One field of a method as shown to a user."""
+
+    name: str
+    type: str
+    default: str
+
+
+class Registry(Generic[T]):
+    """Methods of one kind by name, built from specifications."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self._classes: dict[str, type] = {}
+
+    def register(self, name: str) -> Callable[[C], C]:
+        """Class decorator: make a frozen dataclass known under `name`."""
+
+        def add(cls: C) -> C:
+            if not dataclasses.is_dataclass(cls):
+                raise TypeError(f"{cls.__name__} must be a dataclass to be a registered {self.kind}")
+            if name in self._classes:
+                raise ValueError(f"two {self.kind}s are called {name!r}")
+            self._classes[name] = cls
+            return cls
+
+        return add
+
+    def names(self) -> tuple[str, ...]:
+        """All registered names, sorted."""
+        return tuple(sorted(self._classes))
+
+    def get(self, name: str) -> type:
+        """The class called `name`: a registered one, or a user's own as `package.module:Class`.
+
+        Raises SpecError with the known names when there is none.
+        """
+        if name in self._classes:
+            return self._classes[name]
+        if ":" in name:
+            return cast(type, import_object(name, self.kind))
+        raise SpecError(
+            f"no {self.kind} is called {name!r}",
+            expected="one of " + ", ".join(self.names()),
+            remedy=f"Choose one of these, or name your own as package.module:{self.kind.title().replace(' ', '')}",
+        )
+
+    def name_of(self, method: object) -> str:
+        """The registered name of a method, or `package.module:Class` for a user's own."""
+        for name, cls in self._classes.items():
+            if type(method) is cls:
+                return name
+        cls = type(method)
+        return f"{cls.__module__}:{cls.__qualname__}"
+
+    def create(self, spec: str, **defaults: object) -> T:
+        """Build a method from `name:field=value,...`; `defaults` fill fields the spec leaves out."""
+        name, given = split_spec(spec)
+        cls = self.get(name)
+        if not dataclasses.is_dataclass(cls):
+            if given or defaults:
+                raise SpecError(f"{name} is not a dataclass", remedy="Leave its fields out of the specification")
+            return cast(T, cls)
+        return cast(T, build(cls, name, given, defaults))
+
+    def fields(self, name: str) -> tuple[FieldHelp, ...]:
+        """The fields of the method called `name`, for help and tables."""
+        return tuple(
+            FieldHelp(f.name, str(f.type), _default_text(f)) for f in dataclasses.fields(self.get(name)) if f.init
+        )
+
+    def summary(self, name: str) -> str:
+        """The first line of the method's docstring."""
+        return (self.get(name).__doc__ or "").strip().splitlines()[0]
+
+    def spec_of(self, method: object) -> str:
+        """The specification that builds `method` again: its name and the fields that differ from default."""
+        parts = []
+        for field in dataclasses.fields(cast(Any, method)):
+            value = getattr(method, field.name)
+            if field.init and value != _default(field):
+                parts.append(f"{field.name}={_value_text(value)}")
+        return self.name_of(method) + (":" + ",".join(parts) if parts else "")
+
+
+def split_spec(spec: str) -> tuple[str, dict[str, str]]:
+    """Split `name:field=value,...` or `package.module:Class:field=value,...` into name and fields."""
+    parts = spec.split(":")
+    own = len(parts) > 1 and parts[1].isidentifier() and "=" not in parts[1]
+    name = ":".join(parts[:2]) if own else parts[0]
+    rest = ":".join(parts[2:] if own else parts[1:])
+    given: dict[str, str] = {}
+    for item in filter(None, rest.split(",")):
+        field, separator, value = item.partition("=")
+        if not separator or not field:
+            raise SpecError(
+                f"cannot read {item!r} in {spec!r}",
+                expected="field=value, separated by commas",
+                remedy="Inside a value write / instead of a comma, as in color=255/0/0",
+            )
+        given[field.strip().replace("-", "_")] = value.strip()
+    return name, given
+
+
+def build(cls: type, name: str, given: Mapping[str, str], defaults: Mapping[str, object]) -> object:
+    """Make an instance of dataclass `cls` from texts, converted by the fields' types."""
+    fields = {f.name: f for f in dataclasses.fields(cls) if f.init}
+    unknown = [field for field in given if field not in fields]
+    if unknown:
+        raise SpecError(
+            f"{name} has no field {unknown[0]!r}",
+            expected="one of " + (", ".join(fields) or "no fields at all"),
+        )
+    hints = get_type_hints(cls)
+    values: dict[str, Any] = {key: value for key, value in defaults.items() if key in fields}
+    values |= {key: _convert(name, key, text, hints[key]) for key, text in given.items()}
+    missing = [
+        f.name
+        for f in fields.values()
+        if f.name not in values and f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+    ]
+    if missing:
+        raise SpecError(f"{name} needs a value for {missing[0]!r}", remedy=f"Write {name}:{missing[0]}=...")
+    return cls(**values)
+
+
+def import_object(path: str, kind: str) -> object:
+    """Import a user's own object, named as `package.module:name`."""
+    module_name, _, attribute = path.partition(":")
+    try:
+        return getattr(importlib.import_module(module_name), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise SpecError(
+            f"cannot import the {kind} {path!r}",
+            expected="package.module:name of something importable from here",
+            found=str(error),
+            remedy="Check the spelling, and that its folder is on PYTHONPATH",
+        ) from error
+
+
+def _convert(name: str, field: str, text: str, hint: Any) -> object:
+    if text.lower() == "none" and type(None) in get_args(hint):
+        return None
+    sequence = _tuple_type(hint)
+    value: object = text.replace("x", "/").split("/") if sequence else text
+    try:
+        return TypeAdapter(sequence or hint, config=ConfigDict(arbitrary_types_allowed=True)).validate_python(value)
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"]
+        raise SpecError(
+            f"{name}: {field}={text!r} does not fit", expected=str(_type_text(hint)), found=reason
+        ) from error
+
+
+def _tuple_type(hint: Any) -> Any:
+    if get_origin(hint) in (typing.Union, types.UnionType):
+        return next((arg for arg in get_args(hint) if get_origin(arg) is tuple), None)
+    return hint if get_origin(hint) is tuple else None
+
+
+def _type_text(hint: Any) -> str:
+    return hint.__name__ if isinstance(hint, type) else str(hint).replace("typing.", "")
+
+
+def _default(field: dataclasses.Field[Any]) -> object:
+    if field.default is not dataclasses.MISSING:
+        return field.default
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory()
+    return dataclasses.MISSING
+
+
+def _default_text(field: dataclasses.Field[Any]) -> str:
+    default = _default(field)
+    return "(needed)" if default is dataclasses.MISSING else _value_text(default)
+
+
+def _value_text(value: object) -> str:
+    if isinstance(value, tuple):
+        return "/".join(_value_text(part) for part in value)
+    return "none" if value is None else str(value)

@@ -1,0 +1,23 @@
+"""Shape and type annotations are checked while testing."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+
+@pytest.fixture(autouse=True)
+def _two_threads():
+    torch.set_num_threads(2)
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real data named by BEZOAR_DATA; the test skips without it."""
+    folder = os.environ.get("BEZOAR_DATA")
+    if not folder:
+        pytest.skip("BEZOAR_DATA is not set")
+    return Path(folder).resolve()
