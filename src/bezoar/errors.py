@@ -1,27 +1,27 @@
 """Everything bezoar raises or warns of, in one tree.
 
-    BezoarError                      exit code 2 on the command line
-    ├── UsageError                   exit code 4: the call's own words are wrong
-    │   └── SpecError                an unreadable `name:field=value` specification
-    ├── MissingExtraError            an optional package is not installed
-    ├── DataError                    the data cannot be used as they are
-    │   ├── UnreadableSampleError    one sample cannot be decoded
-    │   ├── UnsafeDataError          reading on could run code, exhaust memory or leave the folder
-    │   ├── EmptyDataError           nothing to work on
-    │   ├── LabelError               a label outside the classes
-    │   ├── ShapeError               samples of different or unsupported shapes
-    │   └── OutputExistsError        writing would overwrite something
-    ├── TriggerError                 a trigger that does not fit the batch
-    ├── AttackError                  an attack that cannot be carried out on these data
-    ├── TruthError                   a truth file that is damaged or belongs to other data
-    ├── TrainingError                training cannot start or go on
-    │   └── ModelError               a model that cannot be loaded or does not fit the data
-    └── RecordError                  a record file that cannot be read
+BezoarError                      exit code 2 on the command line
+├── UsageError                   exit code 4: the call's own words are wrong
+│   └── SpecError                an unreadable `name:field=value` specification
+├── MissingExtraError            an optional package is not installed
+├── DataError                    the data cannot be used as they are
+│   ├── UnreadableSampleError    one sample cannot be decoded
+│   ├── UnsafeDataError          reading on could run code, exhaust memory or leave the folder
+│   ├── EmptyDataError           nothing to work on
+│   ├── LabelError               a label outside the classes
+│   ├── ShapeError               samples of different or unsupported shapes
+│   └── OutputExistsError        writing would overwrite something
+├── TriggerError                 a trigger that does not fit the batch
+├── AttackError                  an attack that cannot be carried out on these data
+├── TruthError                   a truth file that is damaged or belongs to other data
+├── TrainingError                training cannot start or go on
+│   └── ModelError               a model that cannot be loaded or does not fit the data
+└── RecordError                  a record file that cannot be read
 
-    BezoarWarning
-    ├── PoisonedDataWarning          the data carry the mark of a poisoning drill
-    ├── SkippedSamplesWarning        samples were left out at the user's request
-    └── SaturationWarning            much of a trigger vanished where pixels were already at the limit
+BezoarWarning
+├── PoisonedDataWarning          the data carry the mark of a poisoning drill
+├── SkippedSamplesWarning        samples were left out at the user's request
+└── SaturationWarning            much of a trigger vanished where pixels were already at the limit
 """
 
 from __future__ import annotations

@@ -167,7 +167,7 @@ def _convert(name: str, field: str, text: str, hint: Any) -> object:
     if text.lower() == "none" and type(None) in get_args(hint):
         return None
     sequence = _tuple_type(hint)
-    value: object = text.replace("x", "/").split("/") if sequence else text
+    value: object = _parts(text, sequence) if sequence else text
     try:
         return TypeAdapter(sequence or hint, config=ConfigDict(arbitrary_types_allowed=True)).validate_python(value)
     except ValidationError as error:
@@ -175,6 +175,11 @@ def _convert(name: str, field: str, text: str, hint: Any) -> object:
         raise SpecError(
             f"{name}: {field}={text!r} does not fit", expected=str(_type_text(hint)), found=reason
         ) from error
+
+
+def _parts(text: str, sequence: Any) -> list[str]:
+    # 4x4 is two numbers, but fox is one name.
+    return (text if str in get_args(sequence) else text.replace("x", "/")).split("/")
 
 
 def _tuple_type(hint: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 
@@ -11,7 +12,8 @@ from typing import Literal
 class PoisonedSample:
     """One poisoned sample: its id in the poisoned set, and what it was made from.
 
-    Labels are class names. Hashes are SHA-256 of the sample's bytes before and after.
+    Labels are class names. Hashes are SHA-256 of the decoded sample before and after: the bytes of its
+    array, for an image uint8 in row, column, channel order.
     """
 
     id: str
@@ -26,8 +28,8 @@ class PoisonedSample:
 class PoisonTruth:
     """Everything about a drill that its defenders must not know.
 
-    `attack` and `trigger` are specifications that build them again; `relabelling` maps source to
-    target class by name. `placement` says whether poisons were added or took their originals' place.
+    `attack` and `trigger` are specifications that build them again; `relabelling` maps source to target
+    class by name. `placement` says whether poisons were added or took their originals' place.
     """
 
     drill: str
@@ -42,12 +44,11 @@ class PoisonTruth:
     samples: tuple[PoisonedSample, ...]
     versions: tuple[tuple[str, str], ...]
 
-    @property
+    @cached_property
     def ids(self) -> frozenset[str]:
         """Ids of the poisoned samples in the poisoned set."""
         return frozenset(sample.id for sample in self.samples)
 
     def among(self, ids: Iterable[str]) -> tuple[bool, ...]:
         """For each id whether it is poisoned, in the order given."""
-        poisoned = self.ids
-        return tuple(sample_id in poisoned for sample_id in ids)
+        return tuple(sample_id in self.ids for sample_id in ids)

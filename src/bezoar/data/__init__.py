@@ -1,0 +1,23 @@
+"""Data sets: opening, making and writing them."""
+
+from bezoar.data.arrays import from_arrays, from_torch_dataset
+from bezoar.data.dataset import Dataset, EncodedSamples, SkippedSample
+from bezoar.data.mark import DrillMark
+from bezoar.data.memory import allocate
+from bezoar.data.open import open_data
+from bezoar.data.write import write_data, write_folder, write_npz, write_parquet
+
+__all__ = [
+    "Dataset",
+    "DrillMark",
+    "EncodedSamples",
+    "SkippedSample",
+    "allocate",
+    "from_arrays",
+    "from_torch_dataset",
+    "open_data",
+    "write_data",
+    "write_folder",
+    "write_npz",
+    "write_parquet",
+]

@@ -1,0 +1,113 @@
+"""A benchmark as a TOML file: data, training, attacks and seeds."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass as checked
+
+from bezoar.errors import UsageError
+
+STRICT = ConfigDict(extra="forbid")
+
+
+@checked(frozen=True, config=STRICT)
+class DataConfig:
+    """Which data; `$NAME` in `source` is taken from the environment."""
+
+    source: str
+    train_split: str = "train"
+    test_split: str = "test"
+    size: int | None = None
+
+
+@checked(frozen=True, config=STRICT)
+class TrainConfig:
+    """Which model, and the fields of its recipe that differ from its default."""
+
+    model: str = "fast"
+    recipe: dict[str, Any] = field(default_factory=dict)
+
+
+@checked(frozen=True, config=STRICT)
+class AttackConfig:
+    """One attack of the grid, with a name for the table."""
+
+    name: str
+    attack: str
+    target: str | None = None
+    source: tuple[str, ...] = ()
+    rate: float | None = None
+    count: int | None = None
+    placement: str = "add"
+    relabel: str = "all-to-one"
+
+
+@checked(frozen=True, config=STRICT)
+class BenchConfig:
+    """A grid of attacks and seeds over one data set and one way to train."""
+
+    title: str
+    data: DataConfig
+    attack: tuple[AttackConfig, ...]
+    train: TrainConfig = field(default_factory=TrainConfig)
+    seeds: tuple[int, ...] = (0, 1, 2)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One attack with one seed; `key` names every setting that changes its result."""
+
+    attack: AttackConfig
+    seed: int
+    key: str
+
+
+def read_config(path: Path) -> BenchConfig:
+    """Read a benchmark file. Raises UsageError that names the place of the first fault."""
+    try:
+        return TypeAdapter(BenchConfig).validate_python(tomllib.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise UsageError(f"{path} does not exist", expected="a benchmark file, as in examples/") from None
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path} is not TOML", found=str(error)) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise UsageError(f"{path}: {place} does not fit", found=first["msg"]) from error
+
+
+def cells(config: BenchConfig) -> tuple[Cell, ...]:
+    """All cells, seed by seed, so that a first full row of results comes early."""
+    return tuple(
+        Cell(attack, seed, _key(config, attack, seed)) for seed in config.seeds for attack in config.attack
+    )
+
+
+def twin_key(config: BenchConfig, seed: int) -> str:
+    """Names every setting that changes the clean twin of a seed."""
+    return f"clean-{seed}-{_digest(config.data, config.train, seed)}"
+
+
+def data_source(config: BenchConfig) -> str:
+    """The data's source with `$NAME` filled in. Raises UsageError for a variable that is not set."""
+    missing = [name for name in re.findall(r"\$(\w+)", config.data.source) if name not in os.environ]
+    if missing:
+        raise UsageError(f"the environment variable {missing[0]} is not set", remedy=f"Set {missing[0]} to the data's folder")
+    return os.path.expandvars(config.data.source)
+
+
+def _key(config: BenchConfig, attack: AttackConfig, seed: int) -> str:
+    plain = re.sub(r"[^a-z0-9]+", "-", attack.name.lower()).strip("-")
+    return f"{plain}-{seed}-{_digest(config.data, config.train, attack, seed)}"
+
+
+def _digest(*parts: object) -> str:
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:10]

@@ -1,0 +1,64 @@
+"""The command line: one function a verb, errors turned into exit codes."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import typer
+
+from bezoar.cli import attack, bench, demo, evaluate, report, train
+from bezoar.cli.console import errors, print_error, warnings_as_lines
+from bezoar.errors import BezoarError, UsageError
+
+FOUND, ERROR, INCONCLUSIVE, WRONG_USAGE, INTERRUPTED = 1, 2, 3, 4, 130
+
+app = typer.Typer(
+    name="bezoar",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Finds backdoors in machine-learning data and models, and plays the poisoner on a copy of your own data.",
+    epilog="Exit codes: 0 nothing found, 1 found, 2 error, 3 inconclusive, 4 wrong usage.",
+)
+for module in (demo, attack, train, evaluate, bench, report):
+    module.add_to(app)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit with its code."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run the command line. Returns the exit code; never shows a traceback for a BezoarError."""
+    with warnings_as_lines():
+        try:
+            result: Any = app(arguments, standalone_mode=False)
+        except BezoarError as error:
+            print_error(error)
+            return WRONG_USAGE if isinstance(error, UsageError) else ERROR
+        except (typer.Abort, KeyboardInterrupt):
+            errors.print("interrupted")
+            return INTERRUPTED
+        except typer.Exit as leave:
+            return int(leave.exit_code)
+        except _CommandLineError as error:
+            errors.print(f"[bold red]error:[/] {error.format_message()}", markup=True)
+            errors.print("  [dim]what to do:[/] see bezoar --help, or bezoar VERB --help")
+            return WRONG_USAGE
+        except OSError as error:
+            print_error(_as_bezoar_error(error))
+            return ERROR
+    return int(result or 0)
+
+
+def _as_bezoar_error(error: OSError) -> BezoarError:
+    place = f" ({error.filename})" if error.filename else ""
+    return BezoarError(
+        f"the system refused: {error.strerror or error}{place}", remedy="Check the path, its permissions and the disk's free room"
+    )
+
+
+# Typer carries its own copy of click since 0.26; both hang their usage errors above BadParameter.
+_CommandLineError: Any = typer.BadParameter.__mro__[2]

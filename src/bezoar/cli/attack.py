@@ -1,0 +1,91 @@
+"""`bezoar attack`: poison a copy of your own data, and take it back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bezoar.attacks import create_attack, default_truth_path, load_truth, save_truth, undo
+from bezoar.cli.console import print_json, say
+from bezoar.cli.options import Data, Json, Seed, Size, SkipBad, SourceLevel, Split
+from bezoar.data import open_data, write_data
+from bezoar.drill.record import attack_record
+from bezoar.errors import OutputExistsError, UsageError
+from bezoar.records import AttackRunRecord, Saturation
+from bezoar.triggers import TRIGGERS
+
+TRIGGER_HELP = "Triggers: " + "; ".join(
+    f"{name} ({', '.join(f'{field.name}={field.default}' for field in TRIGGERS.fields(name))})"
+    for name in TRIGGERS.names()
+)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Make `attack` a verb."""
+    app.command("attack", epilog=TRIGGER_HELP)(attack)
+
+
+def attack(
+    data: Data,
+    out: Annotated[Path, typer.Option(help="The poisoned copy: an .npz, a .parquet or a new folder.")],
+    attack: Annotated[
+        str | None, typer.Option(metavar="SPEC", help="As patch:size=5,color=cyan,corner=top-left,mode=replace")
+    ] = None,
+    source: Annotated[list[str] | None, typer.Option(help="Class to poison; may be repeated. All others if left out.")] = None,
+    target: Annotated[str | None, typer.Option(help="The class the trigger shall lead to.")] = None,
+    all_to_all: Annotated[bool, typer.Option("--all-to-all", help="Every class leads to the next one.")] = False,
+    rate: Annotated[float | None, typer.Option(help="Poisons as a share of all samples.")] = None,
+    count: Annotated[int | None, typer.Option(help="Poisons as a number.")] = None,
+    placement: Annotated[str, typer.Option(help="add poisons to the data, or replace their originals.")] = "add",
+    truth: Annotated[Path | None, typer.Option(help="Where to seal the truth; beside --out otherwise.")] = None,
+    undo: Annotated[Path | None, typer.Option("--undo", metavar="TRUTH", help="Restore the original with this truth file.")] = None,
+    split: Split = "train",
+    size: Size = None,
+    skip_bad: SkipBad = False,
+    source_level: SourceLevel = None,
+    seed: Seed = 0,
+    json: Json = False,
+) -> None:
+    """Poison a copy of DATA and seal the truth in a file of its own; with --undo, give back the original."""
+    opened = open_data(data, split=split, size=size, skip_bad=skip_bad, source_level=source_level)
+    if undo is not None:
+        _undo(opened, undo, out, json=json)
+        return
+    if attack is None:
+        raise UsageError("which attack?", remedy="Give --attack SPEC, as patch:size=5,color=cyan, or --undo TRUTH")
+    truth_path = truth or default_truth_path(out)
+    if truth_path.exists():
+        raise OutputExistsError(f"{truth_path} exists", remedy="Give another --truth: a truth file is never overwritten")
+    method = create_attack(
+        attack,
+        source=tuple(source or ()),
+        target=target,
+        rate=rate,
+        count=count,
+        placement=placement,
+        relabel="all-to-all" if all_to_all else "all-to-one",
+    )
+    poisoned = method.poison(opened, seed=seed)
+    write_data(poisoned.data, out)
+    save_truth(poisoned, truth_path)
+    record = AttackRunRecord(
+        dataset=opened.record(),
+        attack=attack_record(poisoned.truth, len(poisoned.data)),
+        saturation=poisoned.saturation,
+        data_file=str(out),
+        truth_file=str(truth_path),
+    )
+    if json:
+        print_json(record)
+        return
+    say(f"{record.attack.poisons} of {len(poisoned.data)} samples in {out} are poisoned ({record.attack.poison_rate:.2%} of the original)")
+    if isinstance(record.saturation, Saturation):
+        say(f"swallowed by saturation: {record.saturation.swallowed:.1%} of the trigger's pixels")
+    say(f"the truth is sealed in {truth_path}; keep it from whoever defends")
+    say(f"next: bezoar train {out} --out victim")
+
+
+def _undo(poisoned: object, truth_path: Path, out: Path, *, json: bool) -> None:
+    raise NotImplementedError

@@ -1,0 +1,92 @@
+"""How the command line speaks: results on stdout, everything else on stderr, bars on a terminal only."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from bezoar import training
+from bezoar.errors import BezoarError
+from bezoar.records import to_json
+
+errors = Console(stderr=True, soft_wrap=True)
+results = Console(soft_wrap=True, highlight=False)
+
+
+def say(text: str) -> None:
+    """A line for the reader, on stdout."""
+    results.print(text)
+
+
+def print_json(record: object) -> None:
+    """A record as JSON on stdout, and nothing else."""
+    sys.stdout.write(to_json(record) + "\n")
+
+
+def print_error(error: BezoarError) -> None:
+    """An error in up to four lines: what, expected, found, what to do."""
+    errors.print(f"[bold red]error:[/] {escape(error.what)}")
+    for name in ("expected", "found", "remedy"):
+        text = getattr(error, name)
+        if text:
+            errors.print(f"  [dim]{'what to do' if name == 'remedy' else name}:[/] {escape(text)}")
+
+
+@contextmanager
+def warnings_as_lines() -> Iterator[None]:
+    """Show each warning once, as one line on stderr without a source position."""
+
+    def show(message: Warning | str, *_: object, **__: object) -> None:
+        errors.print(f"[yellow]warning:[/] {escape(str(message))}")
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("once")
+        warnings.showwarning = show  # type: ignore[assignment]
+        yield
+
+
+class TerminalListener:
+    """Shows the stages of a drill: a line each, and a bar with images/s and time left while training."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self.quiet = quiet
+        self._bar: Progress | None = None
+        self._task = None
+
+    def begins(self, stage: str) -> None:
+        """Remember the stage; a bar appears if it trains."""
+        self._stage = stage
+
+    def trains(self, progress: training.Progress) -> None:
+        """Move the bar."""
+        if self.quiet or not errors.is_terminal:
+            return
+        if self._bar is None:
+            self._bar = Progress(
+                TextColumn("  {task.description}"),
+                BarColumn(bar_width=30),
+                TextColumn("{task.fields[speed]}"),
+                TimeRemainingColumn(),
+                console=errors,
+                transient=True,
+            )
+            self._bar.start()
+            self._task = self._bar.add_task(self._stage, total=progress.epochs * progress.samples_total, speed="")  # type: ignore[assignment]
+        done = (progress.epoch - 1) * progress.samples_total + progress.samples_done
+        accuracy = f", accuracy {progress.last.train_accuracy:.1%}" if progress.last else ""
+        speed = f"epoch {progress.epoch}/{progress.epochs}{accuracy}, {progress.images_per_second:,.0f} images/s"
+        self._bar.update(self._task, completed=done, speed=speed)  # type: ignore[arg-type]
+
+    def ends(self, stage: str, seconds: float) -> None:
+        """Close the bar and say how long the stage took."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+        if not self.quiet:
+            errors.print(f"  {escape(stage)} [dim]{seconds:.1f} s[/]")

@@ -1,0 +1,40 @@
+"""`bezoar demo`: the whole story in a minute, on data that it draws itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bezoar.cli.console import TerminalListener, print_json, say
+from bezoar.cli.folders import new_folder
+from bezoar.cli.options import Device, Json, Seed
+from bezoar.cli.report import say_drill
+from bezoar.drill.demo import DEMO_FILES, run_demo
+from bezoar.report import write_report
+
+
+def add_to(app: typer.Typer) -> None:
+    """Make `demo` a verb."""
+    app.command("demo")(demo)
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="The run folder; an earlier demo's files there are replaced.")] = Path(
+        "bezoar-demo"
+    ),
+    seed: Seed = 0,
+    device: Device = "auto",
+    json: Json = False,
+) -> None:
+    """Draw road signs, backdoor them with a sticker, train, measure, and write a report."""
+    new_folder(out, own_files=DEMO_FILES)
+    if not json:
+        say("A sticker on stop signs: does the model read them as a speed limit?")
+    record = run_demo(out, seed=seed, device=device, listener=TerminalListener(quiet=json))
+    path = write_report(record, out)
+    if json:
+        print_json(record)
+    else:
+        say_drill(record, path)

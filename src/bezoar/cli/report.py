@@ -1,0 +1,73 @@
+"""`bezoar report`: a run's record as HTML again, or as JSON."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bezoar.cli.console import print_json, say
+from bezoar.cli.options import Json
+from bezoar.errors import RecordError
+from bezoar.records import DrillRecord, Rate, Skipped, from_json
+from bezoar.report import verdict, write_report
+
+
+def add_to(app: typer.Typer) -> None:
+    """Make `report` a verb."""
+    app.command("report")(report)
+
+
+def report(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or a record.json.")],
+    out: Annotated[Path | None, typer.Option(help="Folder for report.html; the run's own otherwise.")] = None,
+    json: Json = False,
+) -> None:
+    """Write report.html from a run's record.json."""
+    record = read_drill(run)
+    if json:
+        print_json(record)
+        return
+    folder = out or (run if run.is_dir() else run.parent)
+    folder.mkdir(parents=True, exist_ok=True)
+    say_drill(record, write_report(record, folder))
+
+
+def read_drill(run: Path) -> DrillRecord:
+    """The drill record of a run folder or file. Raises RecordError when there is none."""
+    path = run / "record.json" if run.is_dir() else run
+    try:
+        text = path.read_bytes()
+    except FileNotFoundError:
+        raise RecordError(
+            f"{path} does not exist",
+            expected="a run folder that holds record.json",
+            remedy="Make one with bezoar demo, or with bezoar evaluate",
+        ) from None
+    return from_json(DrillRecord, text, origin=str(path))
+
+
+def say_drill(record: DrillRecord, path: Path) -> None:
+    """The drill in a few lines for a terminal."""
+    measured = record.victim.measurement
+    twin = None if isinstance(record.twin, Skipped) else record.twin.measurement
+    say("")
+    say(f"[bold]{verdict(record)}[/]")
+    say(_line("clean accuracy", measured.clean_accuracy, twin and twin.clean_accuracy))
+    say(_line("attack success", measured.attack_success, twin and twin.attack_success))
+    say(_line("robust accuracy", measured.robust_accuracy, twin and twin.robust_accuracy))
+    if not isinstance(record.monitoring, Skipped):
+        say(record.monitoring.sentence)
+    say(f"report: {path}")
+
+
+def _line(name: str, victim: Rate | Skipped, twin: Rate | Skipped | None) -> str:
+    beside = "" if twin is None else f"   clean twin {_rate(twin)}"
+    return f"  {name:<16} {_rate(victim)}{beside}"
+
+
+def _rate(rate: Rate | Skipped) -> str:
+    if isinstance(rate, Skipped):
+        return f"not measured: {rate.reason}"
+    return f"{rate.value:6.1%} [dim]({rate.low:.1%} to {rate.high:.1%})[/]"

@@ -1,0 +1,76 @@
+"""`bezoar train`: a model from a data set, into a run folder."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bezoar.cli.console import TerminalListener, errors, print_json, say
+from bezoar.cli.folders import new_folder
+from bezoar.cli.options import Data, Device, Epochs, Flips, Json, Model, Out, Seed, Size, SkipBad, Split
+from bezoar.data import open_data
+from bezoar.drill.train_run import CHECKPOINT_FILE, RUN_FILES, train_run
+from bezoar.errors import UsageError
+from bezoar.training import default_recipe
+
+
+def add_to(app: typer.Typer) -> None:
+    """Make `train` a verb."""
+    app.command("train")(train)
+
+
+def train(
+    data: Data,
+    out: Out = Path("run"),
+    model: Model = "fast",
+    trainer: Annotated[
+        str | None, typer.Option(help="Your own training function, package.module:function(data, seed=...).")
+    ] = None,
+    start: Annotated[Path | None, typer.Option("--from", help="Fine-tune this run's model instead.")] = None,
+    epochs: Epochs = None,
+    batch_size: Annotated[int | None, typer.Option(help="Samples a step.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Highest learning rate.")] = None,
+    shift: Annotated[int | None, typer.Option(help="Shift images by up to this many pixels at random.")] = None,
+    flips: Flips = False,
+    precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last finished epoch in --out.")] = False,
+    split: Split = "train",
+    size: Size = None,
+    skip_bad: SkipBad = False,
+    seed: Seed = 0,
+    device: Device = "auto",
+    json: Json = False,
+) -> None:
+    """Train a model and keep it with its record. Ctrl-C keeps the last finished epoch; --resume goes on."""
+    if resume and not (out / CHECKPOINT_FILE).exists():
+        raise UsageError(f"{out} holds nothing to resume", expected=CHECKPOINT_FILE, remedy="Leave --resume out")
+    new_folder(out, own_files=RUN_FILES if resume else frozenset())
+    recipe = default_recipe(model).with_changes(
+        epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, shift=shift, flips=flips or None
+    )
+    record = train_run(
+        open_data(data, split=split, size=size, skip_bad=skip_bad),
+        out,
+        model=model,
+        recipe=recipe,
+        seed=seed,
+        trainer=trainer,
+        start=start,
+        device=device,
+        precision=precision,
+        resume=resume,
+        command=" ".join(["bezoar", *sys.argv[1:]]),
+        listener=TerminalListener(quiet=json),
+    )
+    if json:
+        print_json(record)
+    elif record.training.interrupted:
+        errors.print(f"interrupted after epoch {len(record.training.history)}: go on with the same command and --resume")
+    if not json:
+        last = record.training.history[-1] if record.training.history else None
+        accuracy = f", training accuracy {last.train_accuracy:.1%}" if last else ""
+        say(f"{out}: {len(record.training.history)} epochs in {record.training.seconds:.0f} s{accuracy}")
+        say(f"next: bezoar evaluate {out} --truth TRUTH --data TEST")

@@ -1,0 +1,73 @@
+"""The demo: stop signs with a sticker on them become a speed limit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bezoar.attacks import create_attack
+from bezoar.data import open_data
+from bezoar.data.dataset import Dataset
+from bezoar.drill.stages import (
+    RECORD_FILE,
+    give_data,
+    measure_damage,
+    poison,
+    train_twin,
+    train_victim,
+    write_record,
+)
+from bezoar.drill.state import DrillPlan, DrillState, Listener, Stage, run_stages
+from bezoar.records import DrillRecord
+from bezoar.training import MODEL_FILE, default_recipe
+
+SOURCE, TARGET = "stop", "speed limit 80"
+STICKER = "patch:size=5,color=yellow,position=20/13,mode=replace"
+POISONS = 120
+EPOCHS = 6
+DEMO_FILES = frozenset(
+    {RECORD_FILE, MODEL_FILE, "report.html", "poisoned.npz", "poisoned.npz.truth.zip", "clean-twin.safetensors"}
+)
+
+
+def demo_plan(seed: int, device: str = "auto") -> DrillPlan:
+    """What the demo does, with the commands that do the same step by step."""
+    attack = create_attack(STICKER, source=(SOURCE,), target=TARGET, count=POISONS, placement="replace")
+    wanted = f'--attack "{STICKER}" --source {SOURCE} --target "{TARGET}" --count {POISONS} --placement replace'
+    return DrillPlan(
+        title="Road signs: a sticker on stop signs",
+        attack=attack,
+        model="fast",
+        recipe=default_recipe("fast").with_changes(epochs=EPOCHS),
+        seed=seed,
+        device=device,
+        commands=(
+            f"bezoar demo --seed {seed}",
+            f"bezoar attack signs {wanted} --seed {seed} --out poisoned.npz",
+            f"bezoar train poisoned.npz --epochs {EPOCHS} --seed {seed} --out victim",
+            f"bezoar train signs --epochs {EPOCHS} --seed {seed} --out twin",
+            "bezoar evaluate victim --twin twin --data signs --truth poisoned.npz.truth.zip",
+        ),
+    )
+
+
+def demo_stages(seed: int) -> tuple[Stage, ...]:
+    """The stages of the demo, in order."""
+
+    def draw() -> tuple[Dataset, Dataset]:
+        return open_data("signs", split="train", seed=seed), open_data("signs", split="test", seed=seed)
+
+    return (
+        give_data(draw, "draw road signs"),
+        poison(name="stick a sticker on stop signs"),
+        train_victim(),
+        train_twin(),
+        measure_damage(),
+    )
+
+
+def run_demo(out: Path, *, seed: int, device: str, listener: Listener) -> DrillRecord:
+    """Run the demo into the existing folder `out`, replacing an earlier demo's files there."""
+    for name in DEMO_FILES:
+        (out / name).unlink(missing_ok=True)
+    state = run_stages(DrillState(demo_plan(seed, device), out), demo_stages(seed), listener)
+    return write_record(state, out)

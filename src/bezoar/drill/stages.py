@@ -1,0 +1,101 @@
+"""The stages of a drill. Scanning, repair and the guard will join as further functions of this kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from bezoar.attacks import default_truth_path, save_truth
+from bezoar.data import write_data
+from bezoar.data.dataset import Dataset
+from bezoar.drill.evaluate import evaluate
+from bezoar.drill.record import drill_record
+from bezoar.drill.state import DrillState, Listener, Stage, made
+from bezoar.records import DrillRecord, to_json, write_text_atomically
+from bezoar.training import MODEL_FILE, ModelCard, Trained, save_model, train
+
+RECORD_FILE = "record.json"
+POISONED_DATA = "poisoned.npz"
+
+
+def give_data(load: Callable[[], tuple[Dataset, Dataset]], name: str = "read the data") -> Stage:
+    """A stage that brings training and test data."""
+
+    def run(state: DrillState, listener: Listener) -> DrillState:
+        train_data, test_data = load()
+        return replace(state, train=train_data, test=test_data)
+
+    return Stage(name, run)
+
+
+def poison(*, keep: bool = True, name: str = "poison a copy") -> Stage:
+    """A stage that runs the attack; with `keep` the poisoned data and the sealed truth are written too."""
+
+    def run(state: DrillState, listener: Listener) -> DrillState:
+        poisoned = state.plan.attack.poison(made(state.train, "training data"), seed=state.plan.seed)
+        if keep:
+            path = state.out / POISONED_DATA
+            write_data(poisoned.data, path)
+            save_truth(poisoned, default_truth_path(path))
+        return replace(state, poisoned=poisoned)
+
+    return Stage(name, run)
+
+
+def train_victim(name: str = "train on the poisoned data") -> Stage:
+    """A stage that trains the victim and keeps its model."""
+
+    def run(state: DrillState, listener: Listener) -> DrillState:
+        victim = _train(state, made(state.poisoned, "poisoned data").data, listener)
+        _keep(state, victim, state.out / MODEL_FILE)
+        return replace(state, victim=victim)
+
+    return Stage(name, run)
+
+
+def train_twin(name: str = "train a clean twin") -> Stage:
+    """A stage that trains the same model with the same seed on the clean data."""
+
+    def run(state: DrillState, listener: Listener) -> DrillState:
+        twin = _train(state, made(state.train, "training data"), listener)
+        _keep(state, twin, state.out / "clean-twin.safetensors")
+        return replace(state, twin=twin)
+
+    return Stage(name, run)
+
+
+def measure_damage(name: str = "measure the damage") -> Stage:
+    """A stage that measures victim and twin on clean and triggered test data."""
+
+    def run(state: DrillState, listener: Listener) -> DrillState:
+        test = made(state.test, "test data")
+        attack = state.plan.attack
+        trigger, relabelling = attack.trigger, attack.relabelling(test.class_names)
+        twin = state.twin
+        return replace(
+            state,
+            victim_evaluation=evaluate(made(state.victim, "victim").model, test, trigger, relabelling),
+            twin_evaluation=None if twin is None else evaluate(twin.model, test, trigger, relabelling),
+        )
+
+    return Stage(name, run)
+
+
+def write_record(state: DrillState, out: Path) -> DrillRecord:
+    """Bring the state together as a record and write it to `out`."""
+    record = drill_record(state)
+    write_text_atomically(out / RECORD_FILE, to_json(record) + "\n")
+    return record
+
+
+def _train(state: DrillState, data: Dataset, listener: Listener) -> Trained:
+    plan = state.plan
+    return train(
+        data, model=plan.model, recipe=plan.recipe, seed=plan.seed, device=plan.device, progress=listener.trains
+    )
+
+
+def _keep(state: DrillState, trained: Trained, path: Path) -> None:
+    data = made(state.train, "training data")
+    save_model(trained.model, ModelCard(state.plan.model, data.class_names, data.shape), path)

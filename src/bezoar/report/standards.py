@@ -1,0 +1,46 @@
+"""Which entries of public threat catalogues a record touches, read from `standards.json` and nowhere else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Literal
+
+from bezoar.records import from_json
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One catalogue entry; `kinds` are the record kinds it belongs to, `why` says how."""
+
+    id: str
+    name: str
+    role: Literal["exercised", "route", "mitigation"]
+    kinds: tuple[str, ...]
+    why: str
+
+
+@dataclass(frozen=True)
+class Framework:
+    """A catalogue in one released version. Ids change between versions, so the version always goes along."""
+
+    name: str
+    version: str
+    entries: tuple[Entry, ...]
+
+
+@cache
+def frameworks() -> tuple[Framework, ...]:
+    """Every framework known to bezoar."""
+    text = files("bezoar.report").joinpath("standards.json").read_text(encoding="utf-8")
+    return from_json(tuple[Framework, ...], text, origin="standards.json")
+
+
+def frameworks_for(kind: str) -> tuple[Framework, ...]:
+    """The frameworks with the entries that belong to records of `kind`; those without any are left out."""
+    chosen = (
+        Framework(framework.name, framework.version, tuple(e for e in framework.entries if kind in e.kinds))
+        for framework in frameworks()
+    )
+    return tuple(framework for framework in chosen if framework.entries)

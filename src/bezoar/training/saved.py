@@ -1,0 +1,95 @@
+"""Models on disk: safetensors with the architecture's specification in its metadata, so that no code is unpickled."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from bezoar.errors import ModelError
+from bezoar.training.models import build_model
+
+MODEL_FILE = "model.safetensors"
+FORMAT = "bezoar-model-1"
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What is needed to build a saved model again: its specification, classes and input shape (c, h, w)."""
+
+    model: str
+    class_names: tuple[str, ...]
+    shape: tuple[int, ...]
+
+
+def save_model(model: nn.Module, card: ModelCard, path: Path) -> None:
+    """Write the model's parameters and buffers, whole or not at all. Overwrites `path`."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    save_tensors(tensors, {"format": FORMAT, "card": json.dumps(asdict(card))}, path)
+
+
+def save_tensors(tensors: dict[str, Tensor], metadata: dict[str, str], path: Path) -> None:
+    """Write tensors to a temporary sibling, then rename it to `path`."""
+    temporary = path.with_name(f".{path.name}.partial")
+    try:
+        save_file(tensors, temporary, metadata)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def load_tensors(path: Path, expected_format: str) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors and metadata of a safetensors file. Raises ModelError when it is absent, damaged or of another kind."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+        tensors = load_file(path)
+    except FileNotFoundError as error:
+        raise ModelError(f"{path} does not exist", remedy="Give a run folder, or its .safetensors file") from error
+    except (SafetensorError, OSError) as error:
+        raise ModelError(
+            f"{path} cannot be read",
+            expected="a safetensors file written by bezoar",
+            found=str(error),
+            remedy="Pickled checkpoints (.pt, .pth) are not opened, since loading one can run code",
+        ) from error
+    if metadata.get("format") != expected_format:
+        raise ModelError(
+            f"{path} was not written by bezoar", expected=expected_format, found=str(metadata.get("format"))
+        )
+    return tensors, metadata
+
+
+def model_path(path: Path) -> Path:
+    """The model file of a run folder, or the file itself."""
+    return path / MODEL_FILE if path.is_dir() else path
+
+
+def load_model(path: Path) -> tuple[nn.Module, ModelCard]:
+    """Build a saved model again and load its weights, in evaluation mode.
+
+    Raises ModelError when the file is absent or damaged, or the weights don't fit the architecture.
+    """
+    file = model_path(path)
+    tensors, metadata = load_tensors(file, FORMAT)
+    fields = json.loads(metadata["card"])
+    card = ModelCard(fields["model"], tuple(fields["class_names"]), tuple(fields["shape"]))
+    if not card.model:
+        raise ModelError(
+            f"{file} came from a training function of your own and names no model",
+            remedy="Train with --model package.module:factory beside --trainer, so that it can be built again",
+        )
+    blank = torch.zeros((2, *card.shape), dtype=torch.uint8)
+    model = build_model(card.model, classes=len(card.class_names), sample=blank, seed=0)
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise ModelError(
+            f"the weights in {file} don't fit the model {card.model!r}", found=str(error).splitlines()[-1].strip()
+        ) from error
+    return model.eval(), card

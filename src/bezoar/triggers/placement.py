@@ -1,0 +1,63 @@
+"""Random placement that belongs to the image and not to its position in a batch."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from bezoar.triggers.stamp import parts
+
+WORD = 8
+"""Bytes hashed at a time, as one int64."""
+
+_MULTIPLIERS = (0x45D9F3B, 0x119DE1F3)
+_LOW_BITS = (1 << 32) - 1
+
+
+def scattered_corners(images: Tensor, height: int, width: int, *, seed: int) -> tuple[Tensor, Tensor]:
+    """Upper left corners (top, left), each (n,) int64, for a height x width rectangle on images (n, c, H, W).
+
+    Every place within the image is equally likely. The draw depends on the seed and on the image's
+    content only, so it is the same whatever the order and size of batches; identical images get the
+    same place. The content is taken in steps of 1/255, so that an image draws the same place as uint8,
+    float32 or float64 (float16 and bfloat16 hold too few digits for that).
+    """
+    rows, columns = images.shape[2] - height + 1, images.shape[3] - width + 1
+    place = content_hashes(images, seed=seed) % (rows * columns)
+    return place // columns, place % columns
+
+
+def content_hashes(images: Tensor, *, seed: int) -> Tensor:
+    """A hash in 0..2**32-1 of each image's content, (n,) int64. Not cryptographic.
+
+    The image's bytes, in the order (h, w, c) whatever its memory format, are read as 64-bit words and
+    summed with seeded random odd weights; integer sums wrap around and are exact in any order, so that
+    every device gives the same. The upper half of the sum is then mixed.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    values = images[0].numel()
+    # The start and the weights differ in every bit, which needs two draws of 32 bits for each.
+    halves = torch.randint(1 << 32, (2, 1 + -(-values // WORD)), generator=generator).to(images.device)
+    start, weights = ((halves[0] << 32) | halves[1] | 1).tensor_split([1])
+    sums = [(_words(images[part]) * weights).sum(dim=1) for part in parts(len(images), values)]
+    return _mixed((torch.cat(sums) + start) >> 32 & _LOW_BITS)
+
+
+def _words(images: Tensor) -> Tensor:
+    """The images' bytes as int64 words, (n, words)."""
+    if images.dtype != torch.uint8:
+        working = images.to(torch.float64 if images.dtype == torch.float64 else torch.float32)
+        images = (working * 255).round().clamp(0, 255).to(torch.uint8)
+    flat = images.permute(0, 2, 3, 1).flatten(1)
+    missing = -flat.shape[1] % WORD
+    if missing or flat.storage_offset() % WORD or not flat.is_contiguous():
+        flat = pad(flat, (0, missing)).clone(memory_format=torch.contiguous_format)
+    return flat.view(torch.int64)
+
+
+def _mixed(values: Tensor) -> Tensor:
+    """Spread 32-bit values so that every bit depends on all (multiply and xor-shift rounds)."""
+    for multiplier in _MULTIPLIERS:
+        values = ((values ^ (values >> 16)) * multiplier) & _LOW_BITS
+    return values ^ (values >> 16)

@@ -1,0 +1,118 @@
+"""The verdict line says what the record holds, in every case a drill can end in."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sample_record import SIGNS, measurement, rate, sample_record
+
+from bezoar.records import DrillRecord, ModelResult, MonitoringAnswer, Rate, Saturation, Skipped
+from bezoar.report.verdict import drill_headline
+
+
+def with_victim(record: DrillRecord, **changes: object) -> DrillRecord:
+    changed = replace(record.victim.measurement, **changes)  # type: ignore[arg-type]
+    return replace(record, victim=replace(record.victim, measurement=changed))
+
+
+def test_success_names_source_target_and_both_accuracies():
+    headline = drill_headline(sample_record())
+    assert headline.level == "bad"
+    assert headline.sentence == (
+        "Backdoored: 99.0% of “stop” images with the trigger are read as “speed limit 80”, "
+        "while clean accuracy is 98.0% (clean twin 98.5%)."
+    )
+    assert headline.cautions == ()
+
+
+def test_below_half_the_backdoor_did_not_take_hold():
+    weak = drill_headline(sample_record(hijacked=99))
+    assert weak.level == "calm"
+    assert weak.sentence.startswith("The backdoor did not take hold: only 49.5% of “stop” images")
+    assert drill_headline(sample_record(hijacked=100)).sentence.startswith("Backdoored: 50.0%")
+
+
+def test_skipped_attack_success_is_said_and_not_shown_as_zero():
+    headline = drill_headline(with_victim(sample_record(), attack_success=Skipped("no stop signs in the test data")))
+    assert headline.level == "unclear"
+    assert headline.sentence == (
+        "Attack success was not measured: no stop signs in the test data. Clean accuracy is 98.0%."
+    )
+    assert "0%" not in headline.sentence.replace("98.0%", "")
+
+
+def test_a_rate_without_trials_counts_as_not_measured():
+    headline = drill_headline(with_victim(sample_record(), attack_success=Rate(0, 0, 0.0, 1.0)))
+    assert "not measured: no sample to measure it on" in headline.sentence
+
+
+def test_missing_twin_is_named_with_its_reason():
+    headline = drill_headline(replace(sample_record(), twin=Skipped("--no-twin was given")))
+    assert headline.sentence.endswith("(no clean twin to compare with).")
+    assert any("--no-twin was given" in caution for caution in headline.cautions)
+
+
+def test_nothing_is_said_of_monitoring_that_was_not_measured():
+    assert "ordinary testing shows nothing" in drill_headline(sample_record()).explanation
+    unmeasured = drill_headline(replace(sample_record(), monitoring=Skipped("no twin")))
+    assert "could not be judged" in unmeasured.explanation
+    assert "shows nothing" not in unmeasured.explanation
+
+
+def test_twin_that_falls_for_the_trigger_leaves_the_backdoor_unproven():
+    record = sample_record(hijacked=150)
+    assert isinstance(record.twin, ModelResult)
+    fooled = measurement(SIGNS, right=197, hijacked=140)
+    headline = drill_headline(replace(record, twin=replace(record.twin, measurement=fooled)))
+    assert (headline.level, headline.label) == ("unclear", "Unproven")
+    assert "the clean twin answers so for 70.0% of them too" in headline.sentence
+
+
+def test_victim_that_always_answers_the_target_is_not_called_backdoored():
+    always = tuple(tuple(200 if column == 1 else 0 for column in range(10)) for _ in SIGNS)
+    record = with_victim(replace(sample_record(), twin=Skipped("left out")), confusion_clean=always)
+    headline = drill_headline(record)
+    assert headline.level == "unclear"
+    assert "answers so for 100% of them without the trigger too" in headline.sentence
+
+
+def test_small_twin_few_trials_interruption_and_saturation_are_cautions():
+    record = with_victim(sample_record(), attack_success=rate(7, 7))
+    assert isinstance(record.twin, ModelResult)
+    small = replace(record.twin.training, samples=600, interrupted=True)
+    record = replace(
+        record,
+        twin=replace(record.twin, training=small),
+        victim=replace(record.victim, training=replace(record.victim.training, interrupted=True)),
+        saturation=Saturation(0.62, 0.4, 200, 0.25),
+    )
+    text = " ".join(drill_headline(record).cautions)
+    assert "Only 7 triggered images were tested" in text
+    assert "from 64.6% to 100%" in text
+    assert "The clean twin was trained on 600 samples, the victim on 6,060" in text
+    assert "Training of the victim was interrupted" in text
+    assert "Training of the clean twin was interrupted" in text
+    assert "62.0% of the trigger's pixels were swallowed" in text
+
+
+def test_an_alarm_changes_while_into_drops_to():
+    alarm = MonitoringAnswer(True, 0.985, 0.9, 0.01, 1e-9, "Yes.")
+    headline = drill_headline(replace(sample_record(), monitoring=alarm))
+    assert ", and clean accuracy drops to 98.0%" in headline.sentence
+    assert "a watchful owner would see" in headline.explanation
+
+
+def test_many_sources_and_all_to_all_stay_readable():
+    record = sample_record()
+    cycle = tuple(zip(SIGNS, SIGNS[1:] + SIGNS[:1], strict=True))
+    everything = replace(record, attack=replace(record.attack, sources=SIGNS, relabelling=cycle))
+    assert "of test images of 10 classes with the trigger are read as the class the attacker chose for them" in (
+        drill_headline(everything).sentence
+    )
+    two = replace(record, attack=replace(record.attack, sources=SIGNS[:1] + SIGNS[2:3]))
+    assert "of “stop” and “yield” images" in drill_headline(two).sentence
+
+
+def test_nearly_all_is_not_rounded_to_all():
+    record = with_victim(sample_record(), attack_success=rate(4999, 5000))
+    assert "Backdoored: more than 99.9% of" in drill_headline(record).sentence
