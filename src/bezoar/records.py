@@ -321,9 +321,11 @@ def to_json(record: object, *, indent: int | None = 2) -> str:
 
 def from_json(cls: type[T], text: str | bytes, *, origin: str = "the record") -> T:
     """Read a record of type `cls` from JSON. Raises RecordError naming `origin` and the first fault."""
-    _check_version(cls, text, origin)
+    # A lone surrogate becomes bytes that are no UTF-8, which both parsers refuse in words.
+    content = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+    _check_version(cls, content, origin)
     try:
-        record = TypeAdapter(cls).validate_json(text, strict=True)
+        record = TypeAdapter(cls).validate_json(content, strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"]) or "the top level"
@@ -381,7 +383,7 @@ def _is_utf8(text: str) -> bool:
     return True
 
 
-def _check_version(cls: type, text: str | bytes, origin: str) -> None:
+def _check_version(cls: type, text: bytes, origin: str) -> None:
     """Raise RecordError when a record that carries a schema version carries another than ours, or none."""
     if not (dataclasses.is_dataclass(cls) and "schema_version" in {field.name for field in dataclasses.fields(cls)}):
         return

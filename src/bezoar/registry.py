@@ -10,7 +10,7 @@ import dataclasses
 import importlib
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast, get_args, get_origin, get_type_hints
 
@@ -98,12 +98,15 @@ class Registry(Generic[T]):
         """The first line of the method's docstring."""
         return (self.get(name).__doc__ or "").strip().splitlines()[0]
 
-    def spec_of(self, method: object) -> str:
-        """The specification that builds `method` again: its name and the fields that differ from default."""
+    def spec_of(self, method: object, *, without: Collection[str] = ()) -> str:
+        """The specification that builds `method` again: its name and the fields that differ from default.
+
+        Fields named in `without` are left out.
+        """
         parts = []
         for field in dataclasses.fields(cast(Any, method)):
             value = getattr(method, field.name)
-            if field.init and value != _default(field):
+            if field.init and field.name not in without and value != _default(field):
                 parts.append(f"{field.name}={_value_text(value)}")
         return self.name_of(method) + (":" + ",".join(parts) if parts else "")
 
@@ -121,9 +124,9 @@ def split_spec(spec: str) -> tuple[str, dict[str, str]]:
             raise SpecError(
                 f"cannot read {item!r} in {spec!r}",
                 expected="field=value, separated by commas",
-                remedy="Inside a value write / instead of a comma, as in color=255/0/0",
+                remedy="Inside a value write / instead of a comma, as in color=255/0/0, or else %2C",
             )
-        given[field.strip().replace("-", "_")] = value.strip()
+        given[field.strip().replace("-", "_")] = value.strip().replace("%2C", ",").replace("%25", "%")
     return name, given
 
 
@@ -208,4 +211,5 @@ def _default_text(field: dataclasses.Field[Any]) -> str:
 def _value_text(value: object) -> str:
     if isinstance(value, tuple):
         return "/".join(_value_text(part) for part in value)
-    return "none" if value is None else str(value)
+    # A comma would end the value, so it is written %2C, and a per cent sign %25.
+    return "none" if value is None else str(value).replace("%", "%25").replace(",", "%2C")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bezoar.errors import DataError, EmptyDataError, ShapeError, UsageError
@@ -11,6 +11,9 @@ from bezoar.metrics.intervals import wilson
 from bezoar.records import OperatingPoint, Skipped
 from bezoar.truth import PoisonedSample, PoisonTruth
 
+# A busy machine is slow, not wrong.
+STEADY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
 
 def truth_of(poisoned: list[str]) -> PoisonTruth:
     samples = tuple(PoisonedSample(sample_id, sample_id, "bird", "airplane", "00", "11") for sample_id in poisoned)
@@ -18,7 +21,6 @@ def truth_of(poisoned: list[str]) -> PoisonTruth:
         drill="drill",
         attack="dirty-label",
         trigger="patch",
-        mode="replace",
         placement="replace",
         relabelling=(("airplane", "bird"),),
         seed=0,
@@ -36,6 +38,7 @@ def test_auroc_by_hand_with_ties():
     assert auroc([5, 5, 5], [True, False, False]) == 0.5
 
 
+@STEADY
 @given(st.lists(st.tuples(st.integers(-3, 3), st.booleans()), min_size=1, max_size=30))
 def test_auroc_of_reversed_scores_is_the_complement(rows):
     scores, is_poison = np.array([row[0] for row in rows]), np.array([row[1] for row in rows])
@@ -63,6 +66,7 @@ def test_the_allowance_survives_floating_point():
     assert tpr_at_fpr(scores, is_poison, 0.29).fpr == wilson(29, 100)
 
 
+@STEADY
 @given(st.lists(st.tuples(st.integers(0, 4), st.booleans()), min_size=1, max_size=30), st.floats(0, 0.999))
 def test_the_threshold_is_the_lowest_that_keeps_the_promise(rows, fpr):
     scores, is_poison = np.array([row[0] for row in rows]), np.array([row[1] for row in rows])

@@ -58,21 +58,16 @@ ATTACKS: Registry[Attack] = Registry("attack")
 
 def attack_spec(attack: Attack) -> str:
     """The specification that builds an attack again, its trigger left out: that has one of its own."""
-    parts = []
-    for field in _fields(attack):
-        value = getattr(attack, field.name)
-        if field.init and field.name != "trigger" and value != field.default:
-            parts.append(f"{field.name}={'/'.join(map(str, value)) if isinstance(value, tuple) else value}")
-    return ATTACKS.name_of(attack) + (":" + ",".join(parts) if parts else "")
+    method: Any = attack
+    if dataclasses.is_dataclass(method):
+        return ATTACKS.spec_of(method, without=("trigger",))
+    return ATTACKS.name_of(method)
 
 
 def trigger_spec(trigger: Trigger) -> str:
     """The specification that builds a trigger again; of a plain function its name as `package.module:name`."""
-    if _fields(trigger):
-        return TRIGGERS.spec_of(trigger)
-    named: Any = trigger if hasattr(trigger, "__qualname__") else type(trigger)
+    method: Any = trigger
+    if dataclasses.is_dataclass(method):
+        return TRIGGERS.spec_of(method)
+    named = method if hasattr(method, "__qualname__") else type(method)
     return f"{named.__module__}:{named.__qualname__}"
-
-
-def _fields(method: Any) -> tuple[dataclasses.Field[Any], ...]:
-    return dataclasses.fields(method) if dataclasses.is_dataclass(method) else ()

@@ -20,7 +20,7 @@ from bezoar.data.dataset import Dataset, EncodedSamples
 from bezoar.data.mark import DrillMark
 from bezoar.errors import AttackError, UsageError
 from bezoar.records import Saturation, Skipped
-from bezoar.triggers.base import Trigger
+from bezoar.triggers.base import ImageTrigger, Trigger
 from bezoar.triggers.saturation import saturation, warn_if_saturated
 from bezoar.truth import PoisonedSample, PoisonTruth
 
@@ -170,7 +170,9 @@ def _saturation(
 ) -> Saturation | Skipped:
     if not data.is_images:
         return Skipped("saturation is measured on images only")
-    found = saturation(stamper, data.inputs[originals[:SATURATION_IMAGES]], warn_above=warn_above)
+    # A stranger's trigger may write into what it is given, and saturation compares with that.
+    trigger = stamper if isinstance(stamper, ImageTrigger) else lambda batch: stamper(batch.clone())
+    found = saturation(trigger, data.inputs[originals[:SATURATION_IMAGES]], warn_above=warn_above)
     warn_if_saturated(found, plan.trigger)
     return found
 

@@ -47,9 +47,9 @@ def id_kind(ids: Sequence[str]) -> IdKind:
     return "counter" if all(COUNTER_ID.fullmatch(sample_id) for sample_id in ids) else "other"
 
 
-def sample_array(sample: Tensor) -> np.ndarray:
-    """A sample as the array that is hashed and stored: an image in row, column, channel order."""
-    return np.ascontiguousarray((sample.permute(1, 2, 0) if sample.ndim == 3 else sample).numpy())
+def sample_arrays(batch: Tensor) -> np.ndarray:
+    """Samples as the arrays that are hashed and stored: images (n, h, w, c), others as they are, contiguous."""
+    return np.ascontiguousarray((batch.permute(0, 2, 3, 1) if batch.ndim == 4 else batch).numpy())
 
 
 def written_hash(array: np.ndarray, *, as_file: bool) -> str:

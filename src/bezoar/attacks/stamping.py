@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from bezoar.attacks.identity import sample_array, written_hash
+from bezoar.attacks.identity import sample_arrays, written_hash
 from bezoar.attacks.layout import chunks
 from bezoar.data.dataset import Dataset
 from bezoar.data.ids import content_hash
@@ -61,9 +61,8 @@ def stamp_rows(
 
 
 def _hashes(before: Tensor, after: Tensor, as_file: bool) -> Iterator[SampleHashes]:
-    for old, new in zip(before, after, strict=True):
-        array = sample_array(new)
-        yield SampleHashes(content_hash(sample_array(old)), content_hash(array), written_hash(array, as_file=as_file))
+    for old, new in zip(sample_arrays(before), sample_arrays(after), strict=True):
+        yield SampleHashes(content_hash(old), content_hash(new), written_hash(new, as_file=as_file))
 
 
 def _require_same_kind(after: object, before: Tensor) -> None:

@@ -22,7 +22,7 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from bezoar.attacks.base import Poisoned
-from bezoar.attacks.identity import sample_array
+from bezoar.attacks.identity import sample_arrays
 from bezoar.attacks.layout import chunks
 from bezoar.data.dataset import Dataset
 from bezoar.data.ids import content_hash
@@ -147,7 +147,7 @@ def _write(archive: zipfile.ZipFile, poisoned: Poisoned) -> None:
         "arrays.bin": _add(archive, "arrays.bin", (array.tobytes() for array in _arrays(data, rows))),
         "files.bin": _add(archive, "files.bin", _files(data, replaced, files)),
     }
-    example = sample_array(data.inputs[0])
+    example = sample_arrays(data.inputs[:1])[0]
     contents = Contents(
         format=FORMAT,
         version=VERSION,
@@ -165,7 +165,7 @@ def _write(archive: zipfile.ZipFile, poisoned: Poisoned) -> None:
 
 def _arrays(data: Dataset, rows: range | list[int]) -> Iterator[np.ndarray]:
     for part in chunks(len(rows), data.inputs[0].numel()):
-        yield from map(sample_array, data.inputs[list(rows[part])])
+        yield from sample_arrays(data.inputs[list(rows[part])])
 
 
 def _files(data: Dataset, ids: Iterable[str], index: list[StoredFile | None]) -> Iterator[bytes]:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bezoar.attacks.identity import sample_array
+from bezoar.attacks.identity import sample_arrays
 from bezoar.attacks.layout import chunks
 from bezoar.attacks.sealed import SealedTruth, open_truth
 from bezoar.attacks.stamping import copy_rows, room_for
@@ -63,7 +63,7 @@ def _check_belongs(poisoned: Dataset, sealed: SealedTruth) -> None:
     if poisoned.class_names != truth.class_names:
         classes = f"{len(poisoned.class_names)} classes: {', '.join(poisoned.class_names)}"
         raise _mismatch(sealed, "its classes are others: " + ", ".join(truth.class_names), classes[:200])
-    example = sample_array(poisoned.inputs[0])
+    example = sample_arrays(poisoned.inputs[:1])[0]
     if example.shape != sealed.contents.shape or example.dtype.str != sealed.contents.dtype:
         raise _mismatch(
             sealed,
@@ -100,8 +100,7 @@ def _check_contents(poisoned: Dataset, sealed: SealedTruth) -> None:
     after = {sample.id: sample.hash_after for sample in sealed.truth.samples}
     changed = []
     for part in chunks(len(poisoned), poisoned.inputs[0].numel()):
-        for sample_id, sample in zip(poisoned.ids[part], poisoned.inputs[part], strict=True):
-            array = sample_array(sample)
+        for sample_id, array in zip(poisoned.ids[part], sample_arrays(poisoned.inputs[part]), strict=True):
             if sample_id in after:
                 same = content_hash(array) == after[sample_id]
             else:
@@ -141,7 +140,7 @@ def _restored(poisoned: Dataset, sealed: SealedTruth, memory_share: float) -> Da
 
 
 def _as_sample(array: np.ndarray) -> Tensor:
-    """The inverse of `sample_array`."""
+    """The inverse of `sample_arrays`."""
     sample = torch.from_numpy(array.copy())
     return sample.permute(2, 0, 1) if sample.ndim == 3 else sample
 

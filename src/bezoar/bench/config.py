@@ -13,6 +13,8 @@ from typing import Any
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as checked
 
+from bezoar.attacks.choose import Relabel
+from bezoar.attacks.layout import Placement
 from bezoar.errors import UsageError
 
 STRICT = ConfigDict(extra="forbid")
@@ -46,8 +48,8 @@ class AttackConfig:
     source: tuple[str, ...] = ()
     rate: float | None = None
     count: int | None = None
-    placement: str = "add"
-    relabel: str = "all-to-one"
+    placement: Placement = "add"
+    relabel: Relabel = "all-to-one"
 
 
 @checked(frozen=True, config=STRICT)
@@ -86,9 +88,7 @@ def read_config(path: Path) -> BenchConfig:
 
 def cells(config: BenchConfig) -> tuple[Cell, ...]:
     """All cells, seed by seed, so that a first full row of results comes early."""
-    return tuple(
-        Cell(attack, seed, _key(config, attack, seed)) for seed in config.seeds for attack in config.attack
-    )
+    return tuple(Cell(attack, seed, _key(config, attack, seed)) for seed in config.seeds for attack in config.attack)
 
 
 def twin_key(config: BenchConfig, seed: int) -> str:
@@ -100,7 +100,9 @@ def data_source(config: BenchConfig) -> str:
     """The data's source with `$NAME` filled in. Raises UsageError for a variable that is not set."""
     missing = [name for name in re.findall(r"\$(\w+)", config.data.source) if name not in os.environ]
     if missing:
-        raise UsageError(f"the environment variable {missing[0]} is not set", remedy=f"Set {missing[0]} to the data's folder")
+        raise UsageError(
+            f"the environment variable {missing[0]} is not set", remedy=f"Set {missing[0]} to the data's folder"
+        )
     return os.path.expandvars(config.data.source)
 
 

@@ -18,7 +18,7 @@ from bezoar.drill.stages import (
     train_victim,
     write_record,
 )
-from bezoar.drill.state import DrillPlan, DrillState, Listener, run_stages
+from bezoar.drill.state import DrillPlan, DrillState, Listener, made, run_stages
 from bezoar.records import DrillRecord, TrainingRecord, from_json, to_json, write_text_atomically
 from bezoar.training import ModelCard, Trained, default_recipe, load_model, save_model
 
@@ -86,9 +86,9 @@ def _with_twin(state: DrillState, folder: Path, seed: int, listener: Listener) -
         return replace(state, twin=Trained(load_model(model)[0], training))
     folder.mkdir(parents=True, exist_ok=True)
     state = run_stages(state, (train_twin(f"clean twin, seed {seed}"),), listener)
-    assert state.twin is not None and state.train is not None
-    save_model(state.twin.model, ModelCard(state.plan.model, state.train.class_names, state.train.shape), model)
-    write_text_atomically(record, to_json(state.twin.record))
+    twin, train = made(state.twin, "clean twin"), made(state.train, "training data")
+    save_model(twin.model, ModelCard(state.plan.model, train.class_names, train.shape), model)
+    write_text_atomically(record, to_json(twin.record))
     return state
 
 

@@ -56,7 +56,8 @@ def run(arguments: list[str] | None = None) -> int:
 def _as_bezoar_error(error: OSError) -> BezoarError:
     place = f" ({error.filename})" if error.filename else ""
     return BezoarError(
-        f"the system refused: {error.strerror or error}{place}", remedy="Check the path, its permissions and the disk's free room"
+        f"the system refused: {error.strerror or error}{place}",
+        remedy="Check the path, its permissions and the disk's free room",
     )
 
 

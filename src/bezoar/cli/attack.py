@@ -7,10 +7,12 @@ from typing import Annotated
 
 import typer
 
-from bezoar.attacks import create_attack, default_truth_path, load_truth, save_truth, undo
+from bezoar.attacks import create_attack, default_truth_path, save_truth
+from bezoar.attacks import undo as restore
+from bezoar.attacks.layout import Placement
 from bezoar.cli.console import print_json, say
 from bezoar.cli.options import Data, Json, Seed, Size, SkipBad, SourceLevel, Split
-from bezoar.data import open_data, write_data
+from bezoar.data import Dataset, open_data, write_data
 from bezoar.drill.record import attack_record
 from bezoar.errors import OutputExistsError, UsageError
 from bezoar.records import AttackRunRecord, Saturation
@@ -33,14 +35,18 @@ def attack(
     attack: Annotated[
         str | None, typer.Option(metavar="SPEC", help="As patch:size=5,color=cyan,corner=top-left,mode=replace")
     ] = None,
-    source: Annotated[list[str] | None, typer.Option(help="Class to poison; may be repeated. All others if left out.")] = None,
+    source: Annotated[
+        list[str] | None, typer.Option(help="Class to poison; may be repeated. All others if left out.")
+    ] = None,
     target: Annotated[str | None, typer.Option(help="The class the trigger shall lead to.")] = None,
     all_to_all: Annotated[bool, typer.Option("--all-to-all", help="Every class leads to the next one.")] = False,
     rate: Annotated[float | None, typer.Option(help="Poisons as a share of all samples.")] = None,
     count: Annotated[int | None, typer.Option(help="Poisons as a number.")] = None,
-    placement: Annotated[str, typer.Option(help="add poisons to the data, or replace their originals.")] = "add",
+    placement: Annotated[Placement, typer.Option(help="add poisons to the data, or replace their originals.")] = "add",
     truth: Annotated[Path | None, typer.Option(help="Where to seal the truth; beside --out otherwise.")] = None,
-    undo: Annotated[Path | None, typer.Option("--undo", metavar="TRUTH", help="Restore the original with this truth file.")] = None,
+    undo: Annotated[
+        Path | None, typer.Option("--undo", metavar="TRUTH", help="Restore the original with this truth file.")
+    ] = None,
     split: Split = "train",
     size: Size = None,
     skip_bad: SkipBad = False,
@@ -57,7 +63,9 @@ def attack(
         raise UsageError("which attack?", remedy="Give --attack SPEC, as patch:size=5,color=cyan, or --undo TRUTH")
     truth_path = truth or default_truth_path(out)
     if truth_path.exists():
-        raise OutputExistsError(f"{truth_path} exists", remedy="Give another --truth: a truth file is never overwritten")
+        raise OutputExistsError(
+            f"{truth_path} exists", remedy="Give another --truth: a truth file is never overwritten"
+        )
     method = create_attack(
         attack,
         source=tuple(source or ()),
@@ -80,12 +88,20 @@ def attack(
     if json:
         print_json(record)
         return
-    say(f"{record.attack.poisons} of {len(poisoned.data)} samples in {out} are poisoned ({record.attack.poison_rate:.2%} of the original)")
+    say(
+        f"{record.attack.poisons} of {len(poisoned.data)} samples in {out} are poisoned "
+        f"({record.attack.poison_rate:.2%} of the original)"
+    )
     if isinstance(record.saturation, Saturation):
         say(f"swallowed by saturation: {record.saturation.swallowed:.1%} of the trigger's pixels")
     say(f"the truth is sealed in {truth_path}; keep it from whoever defends")
     say(f"next: bezoar train {out} --out victim")
 
 
-def _undo(poisoned: object, truth_path: Path, out: Path, *, json: bool) -> None:
-    raise NotImplementedError
+def _undo(poisoned: Dataset, truth_path: Path, out: Path, *, json: bool) -> None:
+    restored = restore(poisoned, truth_path)
+    write_data(restored, out)
+    if json:
+        print_json(restored.record())
+    else:
+        say(f"{out}: the {len(restored)} original samples, checked byte for byte against the truth file")

@@ -20,7 +20,9 @@ def add_to(app: typer.Typer) -> None:
 
 def bench(
     config: Annotated[Path, typer.Argument(metavar="FILE", help="A benchmark file, as in examples/.")],
-    out: Annotated[Path | None, typer.Option(help="Folder of results; runs/NAME otherwise. Finished cells are kept.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of results; runs/NAME otherwise. Finished cells are kept.")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
 ) -> None:
     """Run attacks by seeds and print the table. Run it again to go on where it stopped."""

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from bezoar import training
 from bezoar.errors import BezoarError
@@ -47,7 +47,7 @@ def warnings_as_lines() -> Iterator[None]:
 
     with warnings.catch_warnings():
         warnings.simplefilter("once")
-        warnings.showwarning = show  # type: ignore[assignment]
+        warnings.showwarning = show
         yield
 
 
@@ -57,7 +57,8 @@ class TerminalListener:
     def __init__(self, *, quiet: bool) -> None:
         self.quiet = quiet
         self._bar: Progress | None = None
-        self._task = None
+        self._task: TaskID | None = None
+        self._stage = ""
 
     def begins(self, stage: str) -> None:
         """Remember the stage; a bar appears if it trains."""
@@ -77,11 +78,12 @@ class TerminalListener:
                 transient=True,
             )
             self._bar.start()
-            self._task = self._bar.add_task(self._stage, total=progress.epochs * progress.samples_total, speed="")  # type: ignore[assignment]
+            self._task = self._bar.add_task(self._stage, total=progress.epochs * progress.samples_total, speed="")
         done = (progress.epoch - 1) * progress.samples_total + progress.samples_done
         accuracy = f", accuracy {progress.last.train_accuracy:.1%}" if progress.last else ""
         speed = f"epoch {progress.epoch}/{progress.epochs}{accuracy}, {progress.images_per_second:,.0f} images/s"
-        self._bar.update(self._task, completed=done, speed=speed)  # type: ignore[arg-type]
+        if self._task is not None:
+            self._bar.update(self._task, completed=done, speed=speed)
 
     def ends(self, stage: str, seconds: float) -> None:
         """Close the bar and say how long the stage took."""

@@ -36,9 +36,7 @@ def evaluate(
     """Measure clean accuracy, attack success and robust accuracy, and write record and report."""
     folder = new_folder(out or run / "evaluation", own_files=frozenset({"record.json", "report.html"}))
     test = open_data(data, split=split, size=size, skip_bad=skip_bad)
-    record = evaluate_run(
-        run, test, truth, twin=twin, out=folder, command=" ".join(["bezoar", *sys.argv[1:]])
-    )
+    record = evaluate_run(run, test, truth, twin=twin, out=folder, command=" ".join(["bezoar", *sys.argv[1:]]))
     path = write_report(record, folder)
     if json:
         print_json(record)

@@ -21,7 +21,8 @@ Data = Annotated[
     str,
     typer.Argument(
         metavar="DATA",
-        help="A folder of class folders, an .npz, a folder of parquet files, hf:NAME, torchvision:NAME, or an embedded set such as signs.",
+        help="A folder of class folders, an .npz, a folder of parquet files, hf:NAME, torchvision:NAME, "
+        "or an embedded set such as signs.",
     ),
 ]
 Model = Annotated[str, typer.Option(help="fast, preact-resnet18, or your own as package.module:factory.")]

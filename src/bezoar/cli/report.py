@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from bezoar.cli.console import print_json, say
 from bezoar.cli.options import Json
 from bezoar.errors import RecordError
 from bezoar.records import DrillRecord, Rate, Skipped, from_json
-from bezoar.report import verdict, write_report
+from bezoar.report import drill_headline, write_report
 
 
 def add_to(app: typer.Typer) -> None:
@@ -53,10 +54,9 @@ def say_drill(record: DrillRecord, path: Path) -> None:
     measured = record.victim.measurement
     twin = None if isinstance(record.twin, Skipped) else record.twin.measurement
     say("")
-    say(f"[bold]{verdict(record)}[/]")
-    say(_line("clean accuracy", measured.clean_accuracy, twin and twin.clean_accuracy))
-    say(_line("attack success", measured.attack_success, twin and twin.attack_success))
-    say(_line("robust accuracy", measured.robust_accuracy, twin and twin.robust_accuracy))
+    say(f"[bold]{escape(drill_headline(record).sentence)}[/]")
+    for name in ("clean_accuracy", "attack_success", "robust_accuracy"):
+        say(_line(name.replace("_", " "), getattr(measured, name), None if twin is None else getattr(twin, name)))
     if not isinstance(record.monitoring, Skipped):
         say(record.monitoring.sentence)
     say(f"report: {path}")

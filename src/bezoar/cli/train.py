@@ -68,7 +68,9 @@ def train(
     if json:
         print_json(record)
     elif record.training.interrupted:
-        errors.print(f"interrupted after epoch {len(record.training.history)}: go on with the same command and --resume")
+        errors.print(
+            f"interrupted after epoch {len(record.training.history)}: go on with the same command and --resume"
+        )
     if not json:
         last = record.training.history[-1] if record.training.history else None
         accuracy = f", training accuracy {last.train_accuracy:.1%}" if last else ""

@@ -43,8 +43,8 @@ class _Place:
     error: BezoarError | None = None
 
 
-def read_folder(root: Path, options: ReadOptions, name: str | None = None) -> Dataset:
-    """Read the pictures below `root`; the folder names are the classes, sorted.
+def read_folder(root: Path, options: ReadOptions, name: str) -> Dataset:
+    """Read the pictures below `root`; the folder names are the classes, sorted. `name` is for a set without its own.
 
     The class is the first folder level; deeper levels are allowed and mean nothing. With `source_level=k`
     the k-th level below the root names the source, and the class is the first of the other levels: 1 for
@@ -65,7 +65,7 @@ def read_folder(root: Path, options: ReadOptions, name: str | None = None) -> Da
     return gather(
         _entries(root, files, places, numbers, index, options),
         len(files),
-        name=name or (description.name if description else root.resolve().name),
+        name=description.name if description else name,
         where=str(root),
         class_names=names,
         options=options,

@@ -98,8 +98,8 @@ def picture_pixels(picture: Image.Image, where: str, *, size: int | None = None,
 def fit_picture(picture: Image.Image, size: int, fit: Fit) -> Image.Image:
     """A picture made size x size, bicubic with antialiasing; one that has the size already is untouched.
 
-    `crop` takes the largest centred square (the shorter side becomes `size`), `resize` stretches,
-    `pad` makes the longer side `size` and centres the picture on black.
+    `crop` makes the shorter side `size` and takes the centre, `resize` stretches, `pad` makes the longer
+    side `size` and centres the picture on black.
     """
     width, height = picture.size
     if (width, height) == (size, size):
@@ -113,6 +113,7 @@ def fit_picture(picture: Image.Image, size: int, fit: Fit) -> Image.Image:
         box = (left, top, left + side, top + side)
         if side == size:
             return picture.crop(box)
+    # Resizing the box alone gives what resizing the whole and then cropping would, whatever the whole's length.
     return picture.resize((size, size), Image.Resampling.BICUBIC, box=box)
 
 

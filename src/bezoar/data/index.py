@@ -28,7 +28,7 @@ class IndexRow:
 def index_text(rows: Iterable[IndexRow]) -> str:
     """The rows as CSV; an empty source means an unknown one."""
     buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
+    writer = csv.writer(buffer, lineterminator="\n", quoting=csv.QUOTE_ALL)
     writer.writerow(_COLUMNS)
     writer.writerows((row.path, row.id, row.source or "", row.content) for row in rows)
     return buffer.getvalue()

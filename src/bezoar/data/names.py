@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 
+from bezoar.data.walk import is_junk
+
 _FORBIDDEN = frozenset('/\\:*?"<>|%~')
 _RESERVED = frozenset(
     ["con", "prn", "aux", "nul"] + [f"{port}{number}" for port in ("com", "lpt") for number in range(10)]
@@ -15,11 +17,11 @@ _LONGEST = 120
 def safe_name(name: str) -> str:
     """A file name for any text: what is forbidden somewhere is percent-escaped, what is too long is cut.
 
-    Separators, control characters, a leading dot, trailing dots and spaces, names reserved by Windows and
-    `%` itself are escaped, so that a short name can be told from its escape; a cut name ends in a hash.
+    Separators, control characters, a leading dot, trailing dots and spaces, names reserved by Windows, those
+    of known junk and `%` itself are escaped, so that a short name can be told from its escape; a cut name ends in a hash.
     """
     escaped = "".join(_escape(char) if _unsafe(char) else char for char in name)
-    if escaped[:1] in (".", " ") or escaped.split(".")[0].casefold() in _RESERVED:
+    if escaped[:1] in (".", " ") or escaped.split(".")[0].casefold() in _RESERVED or is_junk(escaped):
         escaped = _escape(escaped[0]) + escaped[1:]
     if escaped[-1:] in (".", " "):
         escaped = escaped[:-1] + _escape(escaped[-1])

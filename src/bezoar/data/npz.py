@@ -26,7 +26,7 @@ _NAMES = ("class_names", "classes", "label_names")
 _WORDS = re.compile(r"[_\-.]+")
 
 
-def read_npz(path: Path, options: ReadOptions, name: str | None = None) -> Dataset:
+def read_npz(path: Path, options: ReadOptions) -> Dataset:
     """Read images and labels from an .npz file.
 
     Arrays: images, x, data ... and labels, y, targets ..., alone or with the split in the name (x_train,
@@ -63,7 +63,7 @@ def read_npz(path: Path, options: ReadOptions, name: str | None = None) -> Datas
         class_names=class_names,
         ids=tuple(ids[row] for row in kept),
         sources=None if sources is None or not any(sources) else tuple(sources[row] or None for row in kept),
-        name=name or (metadata.name if metadata else path.stem),
+        name=metadata.name if metadata else path.stem,
         mark=mark,
         skipped=tuple(skipped),
     )

@@ -100,7 +100,8 @@ def _open_file(path: Path, options: ReadOptions) -> Dataset:
                 whole_set(options.split, str(path))
             else:
                 choose_split(options.split, [prefix], str(path))
-        return read_parquet([path], path.parent, options, name=None)
+        real = path.resolve()  # a link that was itself named may lead anywhere
+        return read_parquet([real], real.parent, options, path.stem)
     if suffix in _PICKLES:
         raise pickled(str(path))
     if suffix == ".npz":
@@ -111,7 +112,7 @@ def _open_file(path: Path, options: ReadOptions) -> Dataset:
 
 def _open_folder(path: Path, root: Path, options: ReadOptions) -> Dataset:
     names = sorted(entry.name for entry in path.iterdir() if not is_junk(entry.name))
-    sheets = [path / name for name in names if name.casefold().endswith(".parquet")]
+    sheets = [path / name for name in names if name.casefold().endswith(".parquet") and not (path / name).is_dir()]
     if sheets:
         _refuse_level(str(path), options)
         return _open_sheets(path, root, sheets, options)
@@ -139,16 +140,15 @@ def _open_part(path: Path, root: Path, options: ReadOptions) -> Dataset:
     if sheets:
         _refuse_level(str(path), options)
         check_shards(sheets)
-        return read_parquet(sheets, root, options, name=f"{root.resolve().name}/{path.name}")
+        return read_parquet(sheets, root, options, f"{root.resolve().name}/{path.name}")
     _refuse_columns(str(path), options)
-    described = (path / DESCRIPTION).is_file()
-    return read_folder(path, options, None if described else f"{root.resolve().name}/{path.name}")
+    return read_folder(path, options, f"{root.resolve().name}/{path.name}")
 
 
 def _open_classes(path: Path, options: ReadOptions) -> Dataset:
     _refuse_columns(str(path), options)
     whole_set(options.split, str(path))
-    return read_folder(path, options)
+    return read_folder(path, options, path.resolve().name)
 
 
 def _open_sheets(path: Path, root: Path, sheets: Sequence[Path], options: ReadOptions) -> Dataset:
@@ -164,7 +164,7 @@ def _open_sheets(path: Path, root: Path, sheets: Sequence[Path], options: ReadOp
         )
     if loose:
         whole_set(options.split, str(path))
-        chosen, name = loose, None
+        chosen, name = loose, root.resolve().name
     else:
         part = choose_split(options.split, [split for split in by_split if split is not None], str(path))
         chosen, name = by_split[part], f"{root.resolve().name}/{part}"

@@ -23,8 +23,8 @@ _BATCH = 1024
 _CACHE_BYTES = 256 * 2**20
 
 
-def read_parquet(files: Sequence[Path], root: Path, options: ReadOptions, name: str | None = None) -> Dataset:
-    """Read the parquet files, in order, as one set.
+def read_parquet(files: Sequence[Path], root: Path, options: ReadOptions, name: str) -> Dataset:
+    """Read the parquet files, in order, as one set; `name` is for one that does not say its own.
 
     The image column holds {bytes, path} or bytes; where bytes are absent, the path is read below `root`.
     Labels are integers, with the class names of the schema if there are any, or texts. A column `source`
@@ -47,7 +47,7 @@ def read_parquet(files: Sequence[Path], root: Path, options: ReadOptions, name: 
     return gather(
         _with_files(entries_of(_batches(sheets, first.columns), first.columns), root),
         sum(sheet.rows for sheet in sheets),
-        name=name or (metadata.name if metadata else root.resolve().name),
+        name=metadata.name if metadata else name,
         where=str(files[0] if len(files) == 1 else root),
         class_names=metadata.class_names if metadata else first.columns.class_names,
         options=options,

@@ -170,7 +170,7 @@ def _is_picture(kind: Any) -> bool:
     if text in ("binary", "large_binary"):
         return True
     return text.startswith("struct") and any(
-        field.name == "bytes" and str(field.type) in ("binary", "large_binary") for field in kind
+        field.name == "bytes" and str(field.type) in ("binary", "large_binary", "null") for field in kind
     )
 
 

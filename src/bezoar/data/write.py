@@ -48,16 +48,18 @@ def write_folder(dataset: Dataset, path: str | Path) -> None:
     """
     check_writable(dataset)
     folder_names = NameGiver()
+    for own in (INDEX, DESCRIPTION):
+        folder_names.give("", own)
     folders = tuple(folder_names.give("", safe_name(name)) for name in dataset.class_names)
     file_names, rows = NameGiver(), []
     with new_folder(Path(path)) as target, quiet_decoding():
+        for label in set(dataset.labels.tolist()):
+            (target / folders[label]).mkdir()
         for row, label in enumerate(dataset.labels.tolist()):
             suffix, content = stored_form(dataset, row)
             sample_id = dataset.ids[row]
             name = file_names.give(folders[label], sample_stem(sample_id), suffix)
-            place = target / folders[label]
-            place.mkdir(exist_ok=True)
-            (place / name).write_bytes(content)
+            (target / folders[label] / name).write_bytes(content)
             source = dataset.sources[row] if dataset.sources else None
             rows.append(IndexRow(f"{folders[label]}/{name}", sample_id, source, short_hash(content)))
         (target / INDEX).write_text(index_text(rows), encoding="utf-8", newline="")

@@ -21,7 +21,7 @@ from bezoar.records import DrillRecord
 from bezoar.training import MODEL_FILE, default_recipe
 
 SOURCE, TARGET = "stop", "speed limit 80"
-STICKER = "patch:size=5,color=yellow,position=20/13,mode=replace"
+STICKER = "patch:size=5,color=yellow,x=14,y=18,mode=replace"
 POISONS = 120
 EPOCHS = 6
 DEMO_FILES = frozenset(

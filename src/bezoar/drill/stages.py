@@ -22,7 +22,7 @@ POISONED_DATA = "poisoned.npz"
 def give_data(load: Callable[[], tuple[Dataset, Dataset]], name: str = "read the data") -> Stage:
     """A stage that brings training and test data."""
 
-    def run(state: DrillState, listener: Listener) -> DrillState:
+    def run(state: DrillState, _: Listener) -> DrillState:
         train_data, test_data = load()
         return replace(state, train=train_data, test=test_data)
 
@@ -32,7 +32,7 @@ def give_data(load: Callable[[], tuple[Dataset, Dataset]], name: str = "read the
 def poison(*, keep: bool = True, name: str = "poison a copy") -> Stage:
     """A stage that runs the attack; with `keep` the poisoned data and the sealed truth are written too."""
 
-    def run(state: DrillState, listener: Listener) -> DrillState:
+    def run(state: DrillState, _: Listener) -> DrillState:
         poisoned = state.plan.attack.poison(made(state.train, "training data"), seed=state.plan.seed)
         if keep:
             path = state.out / POISONED_DATA
@@ -68,7 +68,7 @@ def train_twin(name: str = "train a clean twin") -> Stage:
 def measure_damage(name: str = "measure the damage") -> Stage:
     """A stage that measures victim and twin on clean and triggered test data."""
 
-    def run(state: DrillState, listener: Listener) -> DrillState:
+    def run(state: DrillState, _: Listener) -> DrillState:
         test = made(state.test, "test data")
         attack = state.plan.attack
         trigger, relabelling = attack.trigger, attack.relabelling(test.class_names)

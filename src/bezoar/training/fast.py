@@ -11,19 +11,20 @@ from torch import Tensor, nn
 from bezoar.training.models import MODELS, Normalise
 
 SMALLEST_MAP = 16
+# Keeps early logits small, so that a high learning rate is safe.
+LOGIT_SCALE = 0.25
 # Keeps directions in which patches hardly vary from being blown up.
 EPSILON = 5e-3
 
 
 class ConvBlock(nn.Module):
-    """3x3 convolution, optional 2x2 max pooling, batch norm without scale, ReLU."""
+    """3x3 convolution, optional 2x2 max pooling, batch norm, ReLU."""
 
     def __init__(self, inward: int, outward: int, *, pool: bool = False) -> None:
         super().__init__()
         self.conv = nn.Conv2d(inward, outward, 3, 1, 1, bias=False)
-        self.norm = nn.BatchNorm2d(outward, momentum=0.4)
-        # The scale is left out: the next convolution has one of its own.
-        self.norm.weight.requires_grad_(False)
+        # Few epochs: the running statistics must follow quickly.
+        self.norm = nn.BatchNorm2d(outward, momentum=0.3)
         self.pool = pool
 
     def forward(self, x: Tensor) -> Tensor:
@@ -67,7 +68,7 @@ class FastNetwork(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Images (n, c, h, w) in 0..1 to logits (n, classes)."""
         x = F.relu(self.stem(self.normalise(x)))
-        logits: Tensor = self.head(self.stages(x).amax((2, 3))) / 9.0
+        logits: Tensor = self.head(self.stages(x).amax((2, 3))) * LOGIT_SCALE
         return logits
 
 

@@ -212,6 +212,5 @@ def continue_recipe(recipe: Recipe, share: float = 0.1) -> Recipe:
     return replace(
         recipe,
         learning_rate=recipe.learning_rate * share,
-        head_learning_rate=recipe.head_learning_rate * share,
-        bias_learning_rate=recipe.bias_learning_rate * share,
+        other_learning_rate=recipe.other_learning_rate * share,
     )

@@ -76,21 +76,14 @@ def make_optimizers(model: nn.Module, recipe: Recipe) -> list[Optimizer]:
             )
         ]
     filters = [p for p in trainable.values() if p.ndim == 4]
-    heads = [p for p in trainable.values() if p.ndim == 2]
-    others = [p for p in trainable.values() if p.ndim not in (2, 4)]
-    groups = [
-        {
-            "params": heads,
-            "lr": recipe.head_learning_rate,
-            "weight_decay": recipe.weight_decay / recipe.head_learning_rate,
-        },
-        {
-            "params": others,
-            "lr": recipe.bias_learning_rate,
-            "weight_decay": recipe.weight_decay / recipe.bias_learning_rate,
-        },
-    ]
-    plain = SGD([group for group in groups if group["params"]], lr=1.0, momentum=recipe.momentum, nesterov=True)
+    others = [p for p in trainable.values() if p.ndim != 4]
+    plain = SGD(
+        others,
+        lr=recipe.other_learning_rate,
+        momentum=recipe.momentum,
+        weight_decay=recipe.weight_decay,
+        nesterov=recipe.momentum > 0,
+    )
     return [plain, Muon(filters, lr=recipe.learning_rate)] if filters else [plain]
 
 

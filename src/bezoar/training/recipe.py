@@ -15,16 +15,16 @@ class Recipe:
     """How to train: sizes, rates and the schedule.
 
     `optimizer` is `muon` (orthogonalised momentum for convolutions, plain momentum for the rest; only for
-    networks whose convolutions are followed by batch norm) or `sgd` (Nesterov momentum). The learning rate
-    rises over the share `warm_up` of all steps and then falls to zero, along a line or a cosine.
+    networks whose convolutions are followed by batch norm) or `sgd` (Nesterov momentum). With `muon`,
+    `learning_rate` is that of the convolutions and `other_learning_rate` that of the rest. Rates
+    rise over the share `warm_up` of all steps and then fall to zero, along a line or a cosine.
     """
 
     epochs: int = 8
     batch_size: int = 512
     optimizer: Literal["muon", "sgd"] = "sgd"
     learning_rate: float = 0.05
-    head_learning_rate: float = 0.5
-    bias_learning_rate: float = 0.05
+    other_learning_rate: float = 0.1
     momentum: float = 0.9
     weight_decay: float = 5e-4
     label_smoothing: float = 0.0
@@ -37,7 +37,7 @@ class Recipe:
         for name in ("epochs", "batch_size"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} must be at least 1", found=str(getattr(self, name)))
-        for name in ("learning_rate", "weight_decay", "shift"):
+        for name in ("learning_rate", "other_learning_rate", "weight_decay", "shift"):
             if getattr(self, name) < 0:
                 raise UsageError(f"{name} must not be negative", found=str(getattr(self, name)))
 
@@ -67,11 +67,11 @@ FAST = Recipe(
     batch_size=512,
     optimizer="muon",
     learning_rate=0.15,
-    head_learning_rate=0.67,
-    bias_learning_rate=0.053,
+    other_learning_rate=0.1,
     momentum=0.85,
     weight_decay=1e-3,
-    label_smoothing=0.2,
+    label_smoothing=0.1,
+    warm_up=0.15,
 )
 PUBLISHED = Recipe(epochs=100, batch_size=128, learning_rate=0.01, schedule="cosine", warm_up=0.0, shift=4, flips=True)
 GENERAL = Recipe(epochs=15, batch_size=256, learning_rate=0.05, label_smoothing=0.1)

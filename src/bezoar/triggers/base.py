@@ -145,7 +145,9 @@ def _check_axes(batch: Tensor) -> None:
 def _check_range(batch: Tensor) -> None:
     if batch.numel() == 0:
         return
-    low, high = (float(limit) for limit in batch.aminmax())
+    # In the order of memory: torch would first copy a channels-last batch into another order.
+    dense = batch.permute(0, 2, 3, 1) if batch.is_contiguous(memory_format=torch.channels_last) else batch
+    low, high = (float(limit) for limit in dense.detach().aminmax())
     if low >= -RANGE_TOLERANCE and high <= 1 + RANGE_TOLERANCE:
         return
     bytes_likely = low >= 0 and 1 < high <= 255

@@ -48,7 +48,8 @@ def _words(images: Tensor) -> Tensor:
     """The images' bytes as int64 words, (n, words)."""
     if images.dtype != torch.uint8:
         working = images.to(torch.float64 if images.dtype == torch.float64 else torch.float32)
-        images = (working * 255).round().clamp(0, 255).to(torch.uint8)
+        # Checked to lie in 0..1 but for rounding, so that cutting off the fraction cannot overflow.
+        images = (working * 255).add_(0.5).to(torch.uint8)
     flat = images.permute(0, 2, 3, 1).flatten(1)
     missing = -flat.shape[1] % WORD
     if missing or flat.storage_offset() % WORD or not flat.is_contiguous():
