@@ -76,7 +76,7 @@ def test_given_ids_sources_and_names():
     assert data.class_names == ("x", "y")
     with pytest.raises(DataError, match="not unique"):
         from_arrays(IMAGES, [0] * 4, ids=["a"] * 4)
-    with pytest.raises(LabelError, match="row 1.*one of the 1 classes"):
+    with pytest.raises(LabelError, match=r"row 1.*one of the 1 classes"):
         from_arrays(IMAGES, ["x", "y", "x", "y"], class_names=["x"])
 
 
@@ -162,7 +162,7 @@ def test_what_is_no_map_style_set():
             return iter([])
 
     for thing in (Stream(), object(), (pair for pair in [])):
-        with pytest.raises(UsageError, match="map-style|length"):
+        with pytest.raises(UsageError, match=r"map-style|length"):
             from_torch_dataset(thing)
     with pytest.raises(EmptyDataError):
         from_torch_dataset(Pairs([]))

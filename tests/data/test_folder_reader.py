@@ -111,7 +111,7 @@ def test_grey_sets_stay_grey_and_one_coloured_picture_makes_all_rgb(tmp_path):
 def test_a_class_without_pictures_is_named(tmp_path):
     class_folders(tmp_path, {"a": 1})
     (tmp_path / "hollow" / "deeper").mkdir(parents=True)
-    with pytest.raises(EmptyDataError, match="'hollow'.*holds no pictures"):
+    with pytest.raises(EmptyDataError, match=r"'hollow'.*holds no pictures"):
         open_data(tmp_path)
     with pytest.warns(SkippedSamplesWarning, match="hollow"):
         data = open_data(tmp_path, skip_bad=True)
@@ -151,7 +151,7 @@ def test_circles_broken_links_and_pipes_end_with_an_error(tmp_path):
     }.items():
         root = class_folders(tmp_path / name, {"a": 1, "b": 1})
         make(root)
-        with pytest.raises((UnsafeDataError, UnreadableSampleError), match="circle|regular|nowhere"):
+        with pytest.raises((UnsafeDataError, UnreadableSampleError), match=r"circle|regular|nowhere"):
             open_data(root)
 
 
@@ -176,13 +176,13 @@ def test_splits_are_sub_folders(tmp_path):
     class_folders(tmp_path / "test", {"a": 2})
     assert len(open_data(tmp_path, split="test")) == 2
     assert open_data(tmp_path, split="test").name == f"{tmp_path.name}/test"
-    with pytest.raises(DataError, match="no split 'extra'.*test, train, val"):
+    with pytest.raises(DataError, match=r"no split 'extra'.*test, train, val"):
         open_data(tmp_path, split="extra")
 
 
 def test_an_undivided_folder_is_no_test_set(tmp_path):
     class_folders(tmp_path, {"a": 1})
-    with pytest.raises(DataError, match="no split 'test'.*undivided"):
+    with pytest.raises(DataError, match=r"no split 'test'.*undivided"):
         open_data(tmp_path, split="test")
 
 
@@ -194,7 +194,7 @@ def test_a_class_called_train_among_others_is_a_class(tmp_path):
 def test_splits_beside_other_folders_are_not_taken_for_classes(tmp_path):
     class_folders(tmp_path / "train", {"a": 1})
     class_folders(tmp_path, {"annotations": 1})
-    with pytest.raises(DataError, match="neither divided into splits nor a folder of classes.*annotations"):
+    with pytest.raises(DataError, match=r"neither divided into splits nor a folder of classes.*annotations"):
         open_data(tmp_path)
 
 
@@ -208,7 +208,7 @@ def test_a_changed_file_is_not_handed_on_as_the_original(tmp_path):
 
 def test_nothing_usable_and_options_that_make_no_sense(tmp_path):
     put(tmp_path, "a/x.png", b"no")
-    with pytest.raises(EmptyDataError, match="no usable sample.*1 left out"):
+    with pytest.raises(EmptyDataError, match=r"no usable sample.*1 left out"):
         open_data(tmp_path, skip_bad=True)
     for options, match in [
         ({"size": 0}, "size is the side"),

@@ -145,9 +145,9 @@ def test_torchvision_by_name():
     assert len(open_data("torchvision:Numbers", split="test")) == 1
     with pytest.raises(DataError, match="no split 'validation'"):
         open_data("torchvision:Digits", split="validation")
-    with pytest.raises(DataError, match="cannot be loaded.*corrupted.*BEZOAR_TORCHVISION_ROOT"):
+    with pytest.raises(DataError, match=r"cannot be loaded.*corrupted.*BEZOAR_TORCHVISION_ROOT"):
         open_data("torchvision:Faces")
-    with pytest.raises(UsageError, match="no data set 'Digit'.*Perhaps Digits"):
+    with pytest.raises(UsageError, match=r"no data set 'Digit'.*Perhaps Digits"):
         open_data("torchvision:Digit")
     assert from_torch_dataset(Digits("x", download=True)).ids == open_data("torchvision:Digits").ids
 

@@ -164,7 +164,7 @@ def test_nothing_is_overwritten_and_nothing_is_left_behind(tmp_path, target):
         write_data(toy(), place)
     assert (place / "precious.txt" if place.is_dir() else place).read_bytes() == b"precious"
     broken = replace(toy(), encoded=Exploding())
-    with pytest.raises((RuntimeError, OutputExistsError), match="exploded|exists"):
+    with pytest.raises((RuntimeError, OutputExistsError), match=r"exploded|exists"):
         write_data(broken, tmp_path / "new" / "x.parquet")
     with pytest.raises(RuntimeError, match="exploded"):
         write_folder(broken, tmp_path / "new" / "x")

@@ -1,10 +1,11 @@
 """Data sets: opening, making and writing them."""
 
-from bezoar.data.arrays import from_arrays, from_torch_dataset
+from bezoar.data.arrays import from_arrays
 from bezoar.data.dataset import Dataset, EncodedSamples, SkippedSample
 from bezoar.data.mark import DrillMark
 from bezoar.data.memory import allocate
 from bezoar.data.open import open_data
+from bezoar.data.torch_sets import from_torch_dataset
 from bezoar.data.write import write_data, write_folder, write_npz, write_parquet
 
 __all__ = [

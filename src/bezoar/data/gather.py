@@ -80,7 +80,7 @@ class IdGiver:
 
     def __init__(self) -> None:
         self._given: set[str] = set()
-        self._next: dict[str, int] = {}
+        self._repeats: dict[str, int] = {}
 
     def give(self, short: str, path: str | None = None, stored: tuple[str, str | None] | None = None) -> str:
         """The id of a sample with this short content hash, as in `bezoar.data.ids`.
@@ -91,10 +91,11 @@ class IdGiver:
             self._given.add(stored[0])
             return stored[0]
         base = short if path is None else f"{short}:{path}"
-        number = self._next.get(base, 0)
-        while (name := base if path is not None and number == 0 else f"{base}#{number}") in self._given:
-            number += 1
-        self._next[base] = number + 1
+        name = f"{base}#0" if path is None else base
+        # Counters are kept for repeated samples only: most sets of a million have none.
+        while name in self._given:
+            self._repeats[base] = number = self._repeats.get(base, 0) + 1
+            name = f"{base}#{number}"
         self._given.add(name)
         return name
 

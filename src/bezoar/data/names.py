@@ -18,7 +18,8 @@ def safe_name(name: str) -> str:
     """A file name for any text: what is forbidden somewhere is percent-escaped, what is too long is cut.
 
     Separators, control characters, a leading dot, trailing dots and spaces, names reserved by Windows, those
-    of known junk and `%` itself are escaped, so that a short name can be told from its escape; a cut name ends in a hash.
+    of known junk and `%` itself are escaped, so that a name can be told from its escape; a cut name ends
+    in a hash.
     """
     escaped = "".join(_escape(char) if _unsafe(char) else char for char in name)
     if escaped[:1] in (".", " ") or escaped.split(".")[0].casefold() in _RESERVED or is_junk(escaped):

@@ -23,7 +23,7 @@ KINDS = (
     "a folder of class folders, an .npz file, a folder of parquet files, hf:NAME[:config], torchvision:NAME, "
     "or an embedded set"
 )
-_PICKLES = frozenset([".pkl", ".pickle", ".pt", ".pth", ".bin", ".joblib"])
+_PICKLES = frozenset([".pkl", ".pickle", ".pt", ".pth", ".joblib"])
 
 
 def open_data(

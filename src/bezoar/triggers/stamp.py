@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-WORKING_VALUES = 1 << 19
+WORKING_VALUES = 1 << 22
 """Pixels computed at a time, so that a large batch needs no float copy of its whole."""
 
 PAINTED_SINGLY = 16
