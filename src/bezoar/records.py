@@ -267,6 +267,22 @@ class TrainingRunRecord:
 
 
 @dataclass(frozen=True)
+class EvaluationRecord:
+    """A model on clean test data alone."""
+
+    created: str
+    training: TrainingRecord
+    test_dataset: DatasetRecord
+    clean_accuracy: Rate
+    by_class: tuple[tuple[str, Rate | Skipped], ...]
+    confusion: tuple[tuple[int, ...], ...]
+    commands: tuple[str, ...]
+    versions: tuple[tuple[str, str], ...]
+    schema_version: int = SCHEMA_VERSION
+    kind: Literal["evaluation"] = "evaluation"
+
+
+@dataclass(frozen=True)
 class AttackRunRecord:
     """One `bezoar attack`: what was done to which data, and where data and truth lie."""
 

@@ -204,7 +204,7 @@ def test_untouched_samples_are_copied_verbatim_and_changed_ones_are_not(tmp_path
     put(tmp_path, "in/b/drawing.png", png(pixels_of(2), compress_level=0))
     data = open_data(tmp_path / "in")
     write_folder(data, tmp_path / "out")
-    assert (tmp_path / "out/a/photo.jpg").read_bytes() == jpeg
+    assert (tmp_path / "out/a/photo.JPG").read_bytes() == jpeg
     assert (tmp_path / "out/b/drawing.png").read_bytes() == png(pixels_of(2), compress_level=0)
     same(open_data(tmp_path / "out"), data)
     # The same ids over other pixels must not bring the old pixels back.
@@ -213,6 +213,22 @@ def test_untouched_samples_are_copied_verbatim_and_changed_ones_are_not(tmp_path
     assert torch.equal(open_data(tmp_path / "changed").inputs, 255 - data.inputs)
     write_parquet(data, tmp_path / "out.parquet")
     assert open_data(tmp_path / "out.parquet").encoded.encoded(data.ids[0]) == (".jpg", jpeg)
+
+
+def test_untouched_samples_keep_their_place_below_their_class(tmp_path):
+    for place in ("in/a/first/x.PNG", "in/a/second/x.png", "in/a/second/X.png", "in/b/y.png"):
+        put(tmp_path, place, png(pixels_of(len(place))))
+    write_folder(open_data(tmp_path / "in"), tmp_path / "out")
+    read = {
+        path.relative_to(tmp_path / "out").as_posix()
+        for path in (tmp_path / "out").rglob("*.*")
+        if path.suffix.lower() == ".png"
+    }
+    # Where letter case is not told apart, x.png and X.png would be one file: the second is renamed.
+    assert {"a/first/x.PNG", "b/y.png"} < read
+    assert len(read & {"a/second/x.png", "a/second/X.png"}) == 1
+    assert len(read) == 4
+    same(open_data(tmp_path / "out"), open_data(tmp_path / "in"))
 
 
 def test_resized_samples_are_written_at_their_new_size(tmp_path):

@@ -153,7 +153,9 @@ def test_loading_says_what_is_wrong(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="Pickled checkpoints"):
         load_model(pickled)
     data = toy()
-    save_model(fit(data).model, ModelCard("fast:stem=8,widths=8/8", data.class_names, data.shape), tmp_path / MODEL_FILE)
+    save_model(
+        fit(data).model, ModelCard("fast:stem=8,widths=8/8", data.class_names, data.shape), tmp_path / MODEL_FILE
+    )
     with pytest.raises(ModelError, match="don't fit the model"):
         load_model(tmp_path)
 

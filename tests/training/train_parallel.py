@@ -4,9 +4,8 @@ import sys
 from pathlib import Path
 
 import torch
-from test_loop import accuracy, fit, toy
-
 import torch.distributed as dist
+from test_loop import accuracy, fit, toy
 
 torch.set_num_threads(1)
 dist.init_process_group("gloo")

@@ -8,7 +8,7 @@ from typing import Any
 import typer
 
 from bezoar.cli import attack, bench, demo, evaluate, report, train
-from bezoar.cli.console import errors, print_error, warnings_as_lines
+from bezoar.cli.console import ARGUMENTS, errors, print_error, warnings_as_lines
 from bezoar.errors import BezoarError, UsageError
 
 FOUND, ERROR, INCONCLUSIVE, WRONG_USAGE, INTERRUPTED = 1, 2, 3, 4, 130
@@ -32,9 +32,11 @@ def main(arguments: list[str] | None = None) -> None:
 
 def run(arguments: list[str] | None = None) -> int:
     """Run the command line. Returns the exit code; never shows a traceback for a BezoarError."""
+    given = list(sys.argv[1:]) if arguments is None else arguments
+    ARGUMENTS.set(tuple(given))
     with warnings_as_lines():
         try:
-            result: Any = app(arguments, standalone_mode=False)
+            result: Any = app(given, standalone_mode=False)
         except BezoarError as error:
             print_error(error)
             return WRONG_USAGE if isinstance(error, UsageError) else ERROR

@@ -11,7 +11,7 @@ from bezoar.attacks import create_attack, default_truth_path, save_truth
 from bezoar.attacks import undo as restore
 from bezoar.attacks.layout import Placement
 from bezoar.cli.console import print_json, say
-from bezoar.cli.options import Data, Json, Seed, Size, SkipBad, SourceLevel, Split
+from bezoar.cli.options import Data, FitOption, Json, Seed, Size, SkipBad, SourceLevel, Split
 from bezoar.data import Dataset, open_data, write_data
 from bezoar.drill.record import attack_record
 from bezoar.errors import OutputExistsError, UsageError
@@ -50,12 +50,13 @@ def attack(
     split: Split = "train",
     size: Size = None,
     skip_bad: SkipBad = False,
+    fit: FitOption = "crop",
     source_level: SourceLevel = None,
     seed: Seed = 0,
     json: Json = False,
 ) -> None:
     """Poison a copy of DATA and seal the truth in a file of its own; with --undo, give back the original."""
-    opened = open_data(data, split=split, size=size, skip_bad=skip_bad, source_level=source_level)
+    opened = open_data(data, split=split, size=size, fit=fit, skip_bad=skip_bad, source_level=source_level)
     if undo is not None:
         _undo(opened, undo, out, json=json)
         return
@@ -76,8 +77,13 @@ def attack(
         relabel="all-to-all" if all_to_all else "all-to-one",
     )
     poisoned = method.poison(opened, seed=seed)
-    write_data(poisoned.data, out)
+    # The truth first: no poisoned set shall exist without the way back.
     save_truth(poisoned, truth_path)
+    try:
+        write_data(poisoned.data, out)
+    except BaseException:
+        truth_path.unlink(missing_ok=True)
+        raise
     record = AttackRunRecord(
         dataset=opened.record(),
         attack=attack_record(poisoned.truth, len(poisoned.data)),

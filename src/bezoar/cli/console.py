@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 from rich.console import Console
 from rich.markup import escape
@@ -17,6 +19,14 @@ from bezoar.records import to_json
 
 errors = Console(stderr=True, soft_wrap=True)
 results = Console(soft_wrap=True, highlight=False)
+
+
+ARGUMENTS: ContextVar[tuple[str, ...]] = ContextVar("arguments", default=())
+
+
+def command_line() -> str:
+    """The command that is running, as it can be typed again."""
+    return shlex.join(("bezoar", *ARGUMENTS.get()))
 
 
 def say(text: str) -> None:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from bezoar.cli.console import print_json
+from bezoar.cli.console import command_line, print_json, say
 from bezoar.cli.folders import new_folder
-from bezoar.cli.options import Json, Size, SkipBad, Split
-from bezoar.cli.report import say_drill
-from bezoar.data import open_data
-from bezoar.drill.evaluate_run import evaluate_run
+from bezoar.cli.options import FitOption, Json, Size, SkipBad, Split
+from bezoar.cli.report import rate_text, say_drill
+from bezoar.data import Dataset, open_data
+from bezoar.drill.evaluate_run import evaluate_clean, evaluate_run
 from bezoar.report import write_report
 
 
@@ -25,20 +24,36 @@ def add_to(app: typer.Typer) -> None:
 def evaluate(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The victim's run folder, from bezoar train.")],
     data: Annotated[str, typer.Option(help="Clean test data.")],
-    truth: Annotated[Path, typer.Option(help="The drill's truth file, from bezoar attack.")],
+    truth: Annotated[
+        Path | None, typer.Option(help="The drill's truth file, from bezoar attack; without it only clean accuracy.")
+    ] = None,
     twin: Annotated[Path | None, typer.Option(help="Run folder of the same training on clean data.")] = None,
     out: Annotated[Path | None, typer.Option(help="Where to write; RUN/evaluation otherwise.")] = None,
     split: Split = "test",
     size: Size = None,
+    fit: FitOption = "crop",
     skip_bad: SkipBad = False,
     json: Json = False,
 ) -> None:
     """Measure clean accuracy, attack success and robust accuracy, and write record and report."""
     folder = new_folder(out or run / "evaluation", own_files=frozenset({"record.json", "report.html"}))
-    test = open_data(data, split=split, size=size, skip_bad=skip_bad)
-    record = evaluate_run(run, test, truth, twin=twin, out=folder, command=" ".join(["bezoar", *sys.argv[1:]]))
+    test = open_data(data, split=split, size=size, fit=fit, skip_bad=skip_bad)
+    if truth is None:
+        _evaluate_clean(run, test, folder, json=json)
+        return
+    record = evaluate_run(run, test, truth, twin=twin, out=folder, command=command_line())
     path = write_report(record, folder)
     if json:
         print_json(record)
     else:
         say_drill(record, path)
+
+
+def _evaluate_clean(run: Path, test: Dataset, folder: Path, *, json: bool) -> None:
+    record = evaluate_clean(run, test, out=folder, command=command_line())
+    if json:
+        print_json(record)
+        return
+    say(f"  {'clean accuracy':<16} {rate_text(record.clean_accuracy)}")
+    for name, rate in record.by_class:
+        say(f"    {name:<22} {rate_text(rate)}")

@@ -7,12 +7,15 @@ from typing import Annotated
 
 import typer
 
+from bezoar.data.options import Fit
+
 Seed = Annotated[int, typer.Option(help="Everything random follows from this number.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Json = Annotated[bool, typer.Option("--json", help="Only JSON on stdout.")]
 Out = Annotated[Path, typer.Option(help="Where to write; must be new or empty.")]
 Size = Annotated[int | None, typer.Option(help="Bring images to this many pixels a side.")]
 Split = Annotated[str, typer.Option(help="Which part of the data, where it has parts.")]
+FitOption = Annotated[Fit, typer.Option("--fit", help="How --size does it: crop the middle, resize (stretch), or pad.")]
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave unreadable samples out, and list them.")]
 SourceLevel = Annotated[
     int | None, typer.Option(help="Folder level below the root that names each sample's contributor (1 is the first).")

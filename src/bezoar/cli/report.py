@@ -63,11 +63,12 @@ def say_drill(record: DrillRecord, path: Path) -> None:
 
 
 def _line(name: str, victim: Rate | Skipped, twin: Rate | Skipped | None) -> str:
-    beside = "" if twin is None else f"   clean twin {_rate(twin)}"
-    return f"  {name:<16} {_rate(victim)}{beside}"
+    beside = "" if twin is None else f"   clean twin {rate_text(twin)}"
+    return f"  {name:<16} {rate_text(victim)}{beside}"
 
 
-def _rate(rate: Rate | Skipped) -> str:
+def rate_text(rate: Rate | Skipped) -> str:
+    """A rate with its interval, or why there is none."""
     if isinstance(rate, Skipped):
         return f"not measured: {rate.reason}"
     return f"{rate.value:6.1%} [dim]({rate.low:.1%} to {rate.high:.1%})[/]"

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from bezoar.cli.console import TerminalListener, errors, print_json, say
+from bezoar.cli.console import TerminalListener, command_line, errors, print_json, say
 from bezoar.cli.folders import new_folder
-from bezoar.cli.options import Data, Device, Epochs, Flips, Json, Model, Out, Seed, Size, SkipBad, Split
+from bezoar.cli.options import (
+    Data,
+    Device,
+    Epochs,
+    FitOption,
+    Flips,
+    Json,
+    Model,
+    Out,
+    Seed,
+    Size,
+    SkipBad,
+    SourceLevel,
+    Split,
+)
 from bezoar.data import open_data
 from bezoar.drill.train_run import CHECKPOINT_FILE, RUN_FILES, train_run
 from bezoar.errors import UsageError
 from bezoar.training import default_recipe
+from bezoar.training.distributed import is_first_process
 
 
 def add_to(app: typer.Typer) -> None:
@@ -39,6 +53,8 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last finished epoch in --out.")] = False,
     split: Split = "train",
     size: Size = None,
+    fit: FitOption = "crop",
+    source_level: SourceLevel = None,
     skip_bad: SkipBad = False,
     seed: Seed = 0,
     device: Device = "auto",
@@ -47,12 +63,13 @@ def train(
     """Train a model and keep it with its record. Ctrl-C keeps the last finished epoch; --resume goes on."""
     if resume and not (out / CHECKPOINT_FILE).exists():
         raise UsageError(f"{out} holds nothing to resume", expected=CHECKPOINT_FILE, remedy="Leave --resume out")
-    new_folder(out, own_files=RUN_FILES if resume else frozenset())
+    if is_first_process():
+        new_folder(out, own_files=RUN_FILES if resume else frozenset())
     recipe = default_recipe(model).with_changes(
         epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, shift=shift, flips=flips or None
     )
     record = train_run(
-        open_data(data, split=split, size=size, skip_bad=skip_bad),
+        open_data(data, split=split, size=size, fit=fit, skip_bad=skip_bad, source_level=source_level),
         out,
         model=model,
         recipe=recipe,
@@ -62,9 +79,11 @@ def train(
         device=device,
         precision=precision,
         resume=resume,
-        command=" ".join(["bezoar", *sys.argv[1:]]),
-        listener=TerminalListener(quiet=json),
+        command=command_line(),
+        listener=TerminalListener(quiet=json or not is_first_process()),
     )
+    if not is_first_process():
+        return
     if json:
         print_json(record)
     elif record.training.interrupted:

@@ -157,7 +157,7 @@ class Dataset:
         return digest.hexdigest()
 
     def record(self) -> DatasetRecord:
-        """This data set as it appears in a record."""
+        """The data set as it appears in a record."""
         return DatasetRecord(
             name=self.name,
             digest=self.digest(),

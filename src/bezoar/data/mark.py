@@ -39,7 +39,7 @@ def read_mark(text: str) -> DrillMark:
 def warn_of_mark(mark: DrillMark, where: str) -> None:
     """Warn that the data at `where` were poisoned in a drill."""
     warnings.warn(
-        f"{where}: {mark.notice} (drill {mark.drill}; `bezoar attack --undo` with its truth file restores the original)",
+        f"{where}: {mark.notice} (drill {mark.drill}; bezoar attack --undo with its truth file restores the original)",
         PoisonedDataWarning,
         stacklevel=3,
     )

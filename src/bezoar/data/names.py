@@ -39,6 +39,14 @@ class NameGiver:
     def __init__(self) -> None:
         self._taken: set[str] = set()
 
+    def claim(self, path: str) -> bool:
+        """Take this very path. False when it, or a name not told apart from it, is taken already."""
+        key = _folded(path)
+        if key in self._taken:
+            return False
+        self._taken.add(key)
+        return True
+
     def give(self, folder: str, stem: str, suffix: str = "") -> str:
         """A name for `stem` in `folder`: the same for the same calls in the same order."""
         count = 1

@@ -30,6 +30,15 @@ def stored_form(dataset: Dataset, row: int) -> tuple[str, bytes]:
     return ".png", encode_png(pixels)
 
 
+def original_place(sample_id: str, folder: str, suffix: str) -> str | None:
+    """The relative path in an id, where it lies in the class folder `folder` and no system would refuse it."""
+    match = _PATH_ID.fullmatch(sample_id)
+    parts = match["path"].split("/") if match else []
+    if len(parts) < 2 or parts[0] != folder or not parts[-1].casefold().endswith(suffix):
+        return None
+    return "/".join(parts) if all(safe_name(part) == part for part in parts) else None
+
+
 def sample_stem(sample_id: str) -> str:
     """A file name without suffix for a sample: that of its path if its id has one, else the id itself."""
     match = _PATH_ID.fullmatch(sample_id)

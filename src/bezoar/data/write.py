@@ -18,7 +18,7 @@ from bezoar.data.images import quiet_decoding
 from bezoar.data.index import DESCRIPTION, INDEX, IndexRow, index_text
 from bezoar.data.metadata import metadata_of
 from bezoar.data.names import NameGiver, safe_name
-from bezoar.data.stored_form import check_writable, sample_stem, stored_form
+from bezoar.data.stored_form import check_writable, original_place, sample_stem, stored_form
 from bezoar.data.tables import arrow
 from bezoar.errors import UsageError
 
@@ -43,8 +43,9 @@ def write_data(dataset: Dataset, path: str | Path, kind: Kind | None = None) -> 
 def write_folder(dataset: Dataset, path: str | Path) -> None:
     """Write class folders of pictures, with bezoar.json (names, mark) and bezoar-index.csv (ids, sources, order).
 
-    A sample whose original file still has its pixels is written verbatim, any other as lossless PNG. Class
-    names are percent-escaped where a file system somewhere would refuse them; bezoar.json keeps them exactly.
+    A sample whose original file still has its pixels is written verbatim, and to its old place where that lies
+    in its class's folder; any other as lossless PNG. Class names are percent-escaped where a file system
+    somewhere would refuse them; bezoar.json keeps them exactly.
     """
     check_writable(dataset)
     folder_names = NameGiver()
@@ -58,10 +59,14 @@ def write_folder(dataset: Dataset, path: str | Path) -> None:
         for row, label in enumerate(dataset.labels.tolist()):
             suffix, content = stored_form(dataset, row)
             sample_id = dataset.ids[row]
-            name = file_names.give(folders[label], sample_stem(sample_id), suffix)
-            (target / folders[label] / name).write_bytes(content)
+            relative = original_place(sample_id, folders[label], suffix)
+            if relative is None or not file_names.claim(relative):
+                name = file_names.give(folders[label], sample_stem(sample_id), suffix)
+                relative = f"{folders[label]}/{name}"
+            (target / relative).parent.mkdir(parents=True, exist_ok=True)
+            (target / relative).write_bytes(content)
             source = dataset.sources[row] if dataset.sources else None
-            rows.append(IndexRow(f"{folders[label]}/{name}", sample_id, source, short_hash(content)))
+            rows.append(IndexRow(relative, sample_id, source, short_hash(content)))
         (target / INDEX).write_text(index_text(rows), encoding="utf-8", newline="")
         (target / DESCRIPTION).write_text(metadata_of(dataset, folders).to_text(), encoding="utf-8", newline="")
 

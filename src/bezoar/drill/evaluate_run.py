@@ -4,24 +4,30 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from torch import Tensor
+
 from bezoar.attacks import load_truth
 from bezoar.data.dataset import Dataset
 from bezoar.drill.evaluate import evaluate
 from bezoar.drill.pictures import picture_pairs
 from bezoar.drill.record import PICTURES, attack_record, monitoring_answer, trigger_visibility
 from bezoar.drill.stages import RECORD_FILE
+from bezoar.drill.train_run import check_classes
 from bezoar.drill.versions import now, versions
 from bezoar.errors import RecordError, TruthError
+from bezoar.metrics import clean_accuracy, confusion_matrix, rate_or_skipped
 from bezoar.records import (
     DrillRecord,
+    EvaluationRecord,
     ModelResult,
+    Rate,
     Skipped,
     TrainingRunRecord,
     from_json,
     to_json,
     write_text_atomically,
 )
-from bezoar.training import load_model
+from bezoar.training import load_model, predict_logits
 from bezoar.triggers import TRIGGERS, saturation
 from bezoar.truth import PoisonTruth
 
@@ -63,6 +69,32 @@ def evaluate_run(
     )
     write_text_atomically(out / RECORD_FILE, to_json(record) + "\n")
     return record
+
+
+def evaluate_clean(run: Path, test: Dataset, *, out: Path, command: str) -> EvaluationRecord:
+    """Measure the model in `run` on clean test data alone, and write the record to `out`."""
+    training, (model, card) = read_training(run), load_model(run)
+    check_classes(card, test, run)
+    predictions = predict_logits(model, test.inputs).argmax(1)
+    names = test.class_names
+    record = EvaluationRecord(
+        created=now(),
+        training=training.training,
+        test_dataset=test.record(),
+        clean_accuracy=clean_accuracy(test.labels, predictions),
+        by_class=tuple((name, _of_class(test, predictions, label)) for label, name in enumerate(names)),
+        confusion=confusion_matrix(test.labels, predictions, len(names)),
+        commands=(*training.commands, command),
+        versions=versions(),
+    )
+    write_text_atomically(out / RECORD_FILE, to_json(record) + "\n")
+    return record
+
+
+def _of_class(test: Dataset, predictions: Tensor, label: int) -> Rate | Skipped:
+    members = test.labels == label
+    hits = int((predictions[members] == label).sum())
+    return rate_or_skipped(hits, int(members.sum()), "the test data hold no sample of this class")
 
 
 def read_training(run: Path) -> TrainingRunRecord:

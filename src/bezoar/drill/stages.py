@@ -36,8 +36,8 @@ def poison(*, keep: bool = True, name: str = "poison a copy") -> Stage:
         poisoned = state.plan.attack.poison(made(state.train, "training data"), seed=state.plan.seed)
         if keep:
             path = state.out / POISONED_DATA
-            write_data(poisoned.data, path)
             save_truth(poisoned, default_truth_path(path))
+            write_data(poisoned.data, path)
         return replace(state, poisoned=poisoned)
 
     return Stage(name, run)

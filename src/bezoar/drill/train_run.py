@@ -18,6 +18,7 @@ from bezoar.errors import ModelError
 from bezoar.records import TrainingRecord, TrainingRunRecord, to_json, write_text_atomically
 from bezoar.registry import import_object
 from bezoar.training import MODEL_FILE, ModelCard, Recipe, Trained, continue_recipe, load_model, save_model, train
+from bezoar.training.distributed import is_first_process
 from bezoar.training.precision import Precision
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
@@ -42,13 +43,13 @@ def train_run(
     """Train into the folder `out`; a finished training leaves no checkpoint behind.
 
     `trainer` names a user's own training function, `start` a run whose model is fine-tuned, at a tenth
-    of the recipe's learning rates.
+    of the recipe's learning rates. Under torchrun only the first process writes.
     """
     begun, spec = None, model
     if start is not None:
         begun, card = load_model(start)
         spec, recipe = card.model, continue_recipe(recipe)
-        _check_classes(card, data, start)
+        check_classes(card, data, start)
     checkpoint = out / CHECKPOINT_FILE
     listener.begins(f"train on {data.name}")
     if trainer is not None:
@@ -67,9 +68,11 @@ def train_run(
             progress=listener.trains,
         )
     listener.ends(f"train on {data.name}", trained.record.seconds)
+    record = TrainingRunRecord(now(), data.record(), trained.record, (command,), versions())
+    if not is_first_process():
+        return record
     own = trainer is not None and model == "fast"
     save_model(trained.model, ModelCard("" if own else spec, data.class_names, data.shape), out / MODEL_FILE)
-    record = TrainingRunRecord(now(), data.record(), trained.record, (command,), versions())
     write_text_atomically(out / RECORD_FILE, to_json(record) + "\n")
     if not trained.record.interrupted:
         checkpoint.unlink(missing_ok=True)
@@ -105,7 +108,8 @@ def train_with(trainer: str, data: Dataset, *, model: str, seed: int) -> Trained
     return Trained(network.to("cpu").eval(), record)
 
 
-def _check_classes(card: ModelCard, data: Dataset, start: Path) -> None:
+def check_classes(card: ModelCard, data: Dataset, start: Path) -> None:
+    """Raise ModelError when the model in `start` has other classes or another input shape than `data`."""
     if card.class_names != data.class_names or card.shape != data.shape:
         raise ModelError(
             f"the model in {start} was trained on other data",

@@ -15,7 +15,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 @dataclass(frozen=True)
 class Group:
-    """This process among those that train together."""
+    """One process among those that train together."""
 
     rank: int = 0
     ranks: int = 1
@@ -34,6 +34,11 @@ class Group:
         if self.ranks > 1:
             dist.all_reduce(values)
         return values
+
+
+def is_first_process() -> bool:
+    """Whether this process writes files: it runs alone, or is the first of those torchrun started."""
+    return int(os.environ.get("RANK", "0")) == 0
 
 
 @contextmanager

@@ -1,0 +1,156 @@
+"""A whole drill by command: attack, train, evaluate, report, undo."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from bezoar.data import open_data, write_data
+
+SPEC = "patch:size=4,color=white,corner=top-left,mode=replace"
+SMALL = ("--model", "fast:stem=8,widths=8/16", "--epochs", 6, "--batch-size", 32)
+
+
+def attack(bezoar, *more):
+    return bezoar(
+        "attack",
+        "toy.npz",
+        "--attack",
+        SPEC,
+        "--source",
+        "red",
+        "--target",
+        "blue",
+        "--count",
+        40,
+        "--out",
+        "bad.npz",
+        *more,
+    )
+
+
+def test_attack_train_evaluate_report(bezoar, toy, tmp_path):
+    done = attack(bezoar, "--json")
+    assert done.code == 0
+    assert done.json["attack"]["poisons"] == 40
+    assert done.json["attack"]["relabelling"] == [["red", "blue"]]
+    assert (tmp_path / "bad.npz.truth.zip").exists()
+    trained = bezoar("train", "bad.npz", *SMALL, "--out", "victim")
+    assert trained.code == 0
+    assert "Poisoned on purpose" in trained.err
+    assert bezoar("train", "toy.npz", *SMALL, "--out", "twin").code == 0
+    measured = bezoar(
+        "evaluate", "victim", "--twin", "twin", "--data", "toy-test.npz", "--split", "train",
+        "--truth", "bad.npz.truth.zip", "--json",
+    )  # fmt: skip
+    assert measured.code == 0
+    victim, twin = (measured.json[role]["measurement"] for role in ("victim", "twin"))
+    assert victim["attack_success"]["trials"] == 50
+    assert victim["attack_success"]["successes"] >= 45
+    assert twin["attack_success"]["successes"] <= 15
+    assert measured.json["monitoring"]["alarm"] is False
+    page = tmp_path / "victim/evaluation/report.html"
+    assert "Backdoored" in page.read_text()
+    assert json.loads((tmp_path / "victim/evaluation/record.json").read_text()) == measured.json
+    page.unlink()
+    again = bezoar("report", "victim/evaluation")
+    assert again.code == 0
+    assert "Backdoored" in again.out
+    assert page.exists()
+
+
+def test_evaluate_without_truth_measures_clean_accuracy(bezoar, toy):
+    assert bezoar("train", "toy.npz", *SMALL, "--out", "run").code == 0
+    plain = bezoar("evaluate", "run", "--data", "toy-test.npz", "--split", "train", "--json")
+    assert plain.code == 0
+    assert plain.json["clean_accuracy"]["trials"] == 150
+    assert plain.json["clean_accuracy"]["successes"] > 140
+    assert [name for name, _ in plain.json["by_class"]] == ["red", "green", "blue"]
+
+
+@pytest.mark.parametrize("placement", ["add", "replace"])
+def test_undo_gives_back_the_file_byte_for_byte(bezoar, toy, tmp_path, placement):
+    before = hashlib.sha256(toy.read_bytes()).hexdigest()
+    assert attack(bezoar, "--placement", placement).code == 0
+    assert hashlib.sha256((tmp_path / "bad.npz").read_bytes()).hexdigest() != before
+    undone = bezoar("attack", "bad.npz", "--undo", "bad.npz.truth.zip", "--out", "back.npz")
+    assert undone.code == 0, undone.err
+    assert hashlib.sha256((tmp_path / "back.npz").read_bytes()).hexdigest() == before
+
+
+def test_undo_gives_back_a_folder_of_pictures_file_by_file(bezoar, toy, tmp_path):
+    write_data(open_data(toy), tmp_path / "pictures")
+    for own in ("bezoar.json", "bezoar-index.csv"):
+        (tmp_path / "pictures" / own).unlink()
+    (tmp_path / "pictures/red/deeper").mkdir()
+    first = min((tmp_path / "pictures/red").glob("*.png"))
+    shutil.move(first, tmp_path / "pictures/red/deeper/MOVED.PNG")
+    done = bezoar(
+        "attack", "pictures", "--attack", SPEC, "--source", "red", "--target", "blue", "--rate", 0.2,
+        "--placement", "replace", "--out", "bad",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    assert bezoar("attack", "bad", "--undo", "bad.truth.zip", "--out", "back").code == 0
+    before, after = (
+        {path.relative_to(tmp_path / name).as_posix(): path.read_bytes() for path in (tmp_path / name).rglob("*.[pP]*")}
+        for name in ("pictures", "back")
+    )
+    assert len(before) == 300
+    assert after == before
+
+
+def test_resume_goes_on_and_refuses_what_does_not_fit(bezoar, toy, tmp_path, monkeypatch):
+    from bezoar.cli.console import TerminalListener
+
+    seen = []
+
+    def interrupt(self, progress):
+        seen.append(progress)
+        if progress.epoch == 3:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TerminalListener, "trains", interrupt)
+        cut = bezoar("train", "toy.npz", *SMALL, "--out", "run")
+    assert cut.code == 0
+    assert "--resume" in cut.err
+    assert json.loads((tmp_path / "run/record.json").read_text())["training"]["interrupted"] is True
+    assert bezoar("train", "toy.npz", *SMALL, "--out", "run", "--seed", 9, "--resume").code == 2
+    assert bezoar("train", "toy.npz", *SMALL, "--out", "run", "--resume").code == 0
+    assert bezoar("train", "toy.npz", *SMALL, "--out", "whole").code == 0
+    assert (tmp_path / "run/model.safetensors").read_bytes() == (tmp_path / "whole/model.safetensors").read_bytes()
+    assert not (tmp_path / "run/checkpoint.safetensors").exists()
+
+
+def test_a_users_own_model_and_trainer(bezoar, toy, tmp_path, monkeypatch):
+    (tmp_path / "mine.py").write_text(
+        "import torch\nfrom torch import nn\n"
+        "def factory(classes):\n"
+        "    return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, classes))\n"
+        "def trainer(data, seed):\n"
+        "    torch.manual_seed(seed)\n"
+        "    model = factory(len(data.class_names))\n"
+        "    x, y = data.inputs.float() / 255, data.labels\n"
+        "    optimizer = torch.optim.Adam(model.parameters(), lr=0.3)\n"
+        "    for _ in range(150):\n"
+        "        optimizer.zero_grad(); nn.functional.cross_entropy(model(x), y).backward(); optimizer.step()\n"
+        "    return model\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    own = bezoar("train", "toy.npz", "--model", "mine:factory", "--epochs", 2, "--learning-rate", 0.3, "--out", "one")
+    assert own.code == 0, own.err
+    assert bezoar("train", "toy.npz", "--model", "mine:factory", "--trainer", "mine:trainer", "--out", "two").code == 0
+    plain = bezoar("evaluate", "two", "--data", "toy-test.npz", "--split", "train", "--json")
+    assert plain.json["clean_accuracy"]["successes"] > 140
+
+
+def test_fine_tuning_from_a_run(bezoar, toy):
+    assert bezoar("train", "toy.npz", *SMALL, "--out", "run").code == 0
+    tuned = bezoar("train", "toy.npz", "--from", "run", "--epochs", 1, "--out", "tuned")
+    assert tuned.code == 0
+    plain = bezoar("evaluate", "tuned", "--data", "toy-test.npz", "--split", "train", "--json")
+    assert plain.json["clean_accuracy"]["successes"] > 140

@@ -1,0 +1,78 @@
+"""The likeliest wrong inputs: a clear error, the right exit code, nothing lost."""
+
+from __future__ import annotations
+
+import pytest
+
+PATCH = ("--attack", "patch:size=4")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("attack", "nowhere", *PATCH, "--target", "blue", "--count", 3, "--out", "o.npz"), 4, "no data set 'nowhere'"),
+        (("attack", "toy.npz", "--out", "o.npz"), 4, "which attack?"),
+        (("attack", "toy.npz", "--attack", "patsch:size=4", "--target", "blue", "--count", 3, "--out", "o.npz"), 4, "patsch"),
+        (("attack", "toy.npz", "--attack", "patch:sice=4", "--target", "blue", "--count", 3, "--out", "o.npz"), 4, "no field 'sice'"),
+        (("attack", "toy.npz", *PATCH, "--target", "purple", "--count", 3, "--out", "o.npz"), 2, "purple"),
+        (("attack", "toy.npz", *PATCH, "--target", "blue", "--out", "o.npz"), 2, "rate"),
+        (("attack", "toy.npz", *PATCH, "--target", "blue", "--rate", 0.0001, "--out", "o.npz"), 2, "rate"),
+        (("attack", "toy.npz", "--attack", "patch:size=40", "--target", "blue", "--count", 3, "--out", "o.npz"), 2, "fit"),
+        (("train", "toy.npz", "--model", "slow", "--out", "o"), 4, "no model is called 'slow'"),
+        (("train", "toy.npz", "--epochs", 0, "--out", "o"), 4, "epochs"),
+        (("train", "toy.npz", "--device", "warp", "--out", "o"), 4, "warp"),
+        (("train", "toy.npz", "--resume", "--out", "o"), 4, "nothing to resume"),
+        (("train", "toy.npz", "--epochs", "many", "--out", "o"), 4, "many"),
+        (("evaluate", "norun", "--data", "toy.npz"), 2, "norun"),
+        (("report", "norun"), 2, "does not exist"),
+        (("bench", "none.toml"), 4, "does not exist"),
+        (("frobnicate",), 4, "frobnicate"),
+    ],
+)  # fmt: skip
+def test_wrong_input_is_explained(bezoar, toy, tmp_path, arguments, code, said):
+    answer = bezoar(*arguments)
+    assert answer.code == code, answer.err
+    assert said in answer.err.replace("\n", " ")
+    assert answer.out == ""
+    assert not (tmp_path / "o.npz").exists()
+    assert not list(tmp_path.glob("*.truth.zip"))
+
+
+def test_a_folder_in_use_is_left_alone(bezoar, toy, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/thesis.txt").write_text("all my work")
+    for command in (
+        ("train", "toy.npz", "--epochs", 1, "--out", "mine"),
+        ("attack", "toy.npz", *PATCH, "--target", "blue", "--count", 3, "--out", "mine"),
+        ("demo", "--out", "mine"),
+    ):
+        answer = bezoar(*command)
+        assert answer.code == 2
+        assert "mine" in answer.err
+        assert "not empty" in answer.err
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
+    assert not list(tmp_path.glob("*.truth.zip"))
+
+
+def test_a_poisoned_set_is_not_poisoned_again(bezoar, toy):
+    command = (*PATCH, "--target", "blue", "--count", 3)
+    assert bezoar("attack", "toy.npz", *command, "--out", "one.npz").code == 0
+    answer = bezoar("attack", "one.npz", *command, "--out", "two.npz")
+    assert answer.code == 2
+    assert "drill" in answer.err
+
+
+def test_an_existing_truth_is_never_overwritten(bezoar, toy, tmp_path):
+    (tmp_path / "o.npz.truth.zip").write_bytes(b"another truth")
+    answer = bezoar("attack", "toy.npz", *PATCH, "--target", "blue", "--count", 3, "--out", "o.npz")
+    assert answer.code == 2
+    assert (tmp_path / "o.npz.truth.zip").read_bytes() == b"another truth"
+    assert not (tmp_path / "o.npz").exists()
+
+
+def test_help_names_every_verb_and_its_exit_codes(bezoar):
+    answer = bezoar("--help")
+    assert answer.code == 0
+    for verb in ("demo", "attack", "train", "evaluate", "bench", "report"):
+        assert verb in answer.out
+    assert "4 wrong usage" in answer.out
