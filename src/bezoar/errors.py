@@ -10,6 +10,7 @@ BezoarError                      exit code 2 on the command line
 │   ├── EmptyDataError           nothing to work on
 │   ├── LabelError               a label outside the classes
 │   ├── ShapeError               samples of different or unsupported shapes
+│   ├── UndividedError           a part was asked for and the data have no parts
 │   └── OutputExistsError        writing would overwrite something
 ├── TriggerError                 a trigger that does not fit the batch
 ├── AttackError                  an attack that cannot be carried out on these data
@@ -91,6 +92,10 @@ class LabelError(DataError):
 
 class ShapeError(DataError):
     """Samples have different or unsupported shapes."""
+
+
+class UndividedError(DataError):
+    """A part, such as the test split, was asked for and the data have no parts."""
 
 
 class OutputExistsError(DataError):

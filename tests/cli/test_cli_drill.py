@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from pathlib import Path
 
 import pytest
 
@@ -44,7 +43,7 @@ def test_attack_train_evaluate_report(bezoar, toy, tmp_path):
     assert "Poisoned on purpose" in trained.err
     assert bezoar("train", "toy.npz", *SMALL, "--out", "twin").code == 0
     measured = bezoar(
-        "evaluate", "victim", "--twin", "twin", "--data", "toy-test.npz", "--split", "train",
+        "evaluate", "victim", "--twin", "twin", "--data", "toy-test.npz",
         "--truth", "bad.npz.truth.zip", "--json",
     )  # fmt: skip
     assert measured.code == 0
@@ -65,7 +64,7 @@ def test_attack_train_evaluate_report(bezoar, toy, tmp_path):
 
 def test_evaluate_without_truth_measures_clean_accuracy(bezoar, toy):
     assert bezoar("train", "toy.npz", *SMALL, "--out", "run").code == 0
-    plain = bezoar("evaluate", "run", "--data", "toy-test.npz", "--split", "train", "--json")
+    plain = bezoar("evaluate", "run", "--data", "toy-test.npz", "--json")
     assert plain.code == 0
     assert plain.json["clean_accuracy"]["trials"] == 150
     assert plain.json["clean_accuracy"]["successes"] > 140
@@ -144,7 +143,7 @@ def test_a_users_own_model_and_trainer(bezoar, toy, tmp_path, monkeypatch):
     own = bezoar("train", "toy.npz", "--model", "mine:factory", "--epochs", 2, "--learning-rate", 0.3, "--out", "one")
     assert own.code == 0, own.err
     assert bezoar("train", "toy.npz", "--model", "mine:factory", "--trainer", "mine:trainer", "--out", "two").code == 0
-    plain = bezoar("evaluate", "two", "--data", "toy-test.npz", "--split", "train", "--json")
+    plain = bezoar("evaluate", "two", "--data", "toy-test.npz", "--json")
     assert plain.json["clean_accuracy"]["successes"] > 140
 
 
@@ -152,5 +151,5 @@ def test_fine_tuning_from_a_run(bezoar, toy):
     assert bezoar("train", "toy.npz", *SMALL, "--out", "run").code == 0
     tuned = bezoar("train", "toy.npz", "--from", "run", "--epochs", 1, "--out", "tuned")
     assert tuned.code == 0
-    plain = bezoar("evaluate", "tuned", "--data", "toy-test.npz", "--split", "train", "--json")
+    plain = bezoar("evaluate", "tuned", "--data", "toy-test.npz", "--json")
     assert plain.json["clean_accuracy"]["successes"] > 140

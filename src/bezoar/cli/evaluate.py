@@ -9,10 +9,12 @@ import typer
 
 from bezoar.cli.console import command_line, print_json, say
 from bezoar.cli.folders import new_folder
-from bezoar.cli.options import FitOption, Json, Size, SkipBad, Split
+from bezoar.cli.options import FitOption, Json, Size, SkipBad
 from bezoar.cli.report import rate_text, say_drill
 from bezoar.data import Dataset, open_data
+from bezoar.data.options import Fit
 from bezoar.drill.evaluate_run import evaluate_clean, evaluate_run
+from bezoar.errors import UndividedError
 from bezoar.report import write_report
 
 
@@ -29,7 +31,9 @@ def evaluate(
     ] = None,
     twin: Annotated[Path | None, typer.Option(help="Run folder of the same training on clean data.")] = None,
     out: Annotated[Path | None, typer.Option(help="Where to write; RUN/evaluation otherwise.")] = None,
-    split: Split = "test",
+    split: Annotated[
+        str | None, typer.Option(help="Which part of the data; the test part where there is one, else all.")
+    ] = None,
     size: Size = None,
     fit: FitOption = "crop",
     skip_bad: SkipBad = False,
@@ -37,7 +41,7 @@ def evaluate(
 ) -> None:
     """Measure clean accuracy, attack success and robust accuracy, and write record and report."""
     folder = new_folder(out or run / "evaluation", own_files=frozenset({"record.json", "report.html"}))
-    test = open_data(data, split=split, size=size, fit=fit, skip_bad=skip_bad)
+    test = _open_test(data, split, size=size, fit=fit, skip_bad=skip_bad)
     if truth is None:
         _evaluate_clean(run, test, folder, json=json)
         return
@@ -47,6 +51,16 @@ def evaluate(
         print_json(record)
     else:
         say_drill(record, path)
+
+
+def _open_test(data: str, split: str | None, *, size: int | None, fit: Fit, skip_bad: bool) -> Dataset:
+    try:
+        return open_data(data, split=split or "test", size=size, fit=fit, skip_bad=skip_bad)
+    except UndividedError:
+        # Undivided data named as test data are meant whole.
+        if split is not None:
+            raise
+        return open_data(data, size=size, fit=fit, skip_bad=skip_bad)
 
 
 def _evaluate_clean(run: Path, test: Dataset, folder: Path, *, json: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from bezoar.errors import DataError
+from bezoar.errors import DataError, UndividedError
 
 _ALIASES = {
     "train": ("train", "training"),
@@ -44,9 +44,9 @@ def choose_split(split: str, present: Iterable[str], where: str) -> str:
 
 
 def whole_set(split: str, where: str) -> None:
-    """Accept an undivided set as the training split; raise DataError when another part was asked for."""
+    """Accept an undivided set as the training split; raise UndividedError when another part was asked for."""
     if split.casefold() not in _ALIASES["train"]:
-        raise DataError(
+        raise UndividedError(
             f"{where} has no split {split!r}",
             found="one undivided set",
             remedy="Name other data for this purpose, or divide these into train and test first",

@@ -16,6 +16,7 @@ from bezoar.training.models import build_model
 
 MODEL_FILE = "model.safetensors"
 FORMAT = "bezoar-model-1"
+KEY = "bezoar"
 
 
 @dataclass(frozen=True)
@@ -34,10 +35,11 @@ def save_model(model: nn.Module, card: ModelCard, path: Path) -> None:
 
 
 def save_tensors(tensors: dict[str, Tensor], metadata: dict[str, str], path: Path) -> None:
-    """Write tensors to a temporary sibling, then rename it to `path`."""
+    """Write tensors to a temporary sibling, then rename it to `path`. The same content gives the same bytes."""
     temporary = path.with_name(f".{path.name}.partial")
     try:
-        save_file(tensors, temporary, metadata)
+        # One key only: safetensors writes several in an order that changes from run to run.
+        save_file(tensors, temporary, {KEY: json.dumps(metadata, sort_keys=True)})
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -47,11 +49,11 @@ def load_tensors(path: Path, expected_format: str) -> tuple[dict[str, Tensor], d
     """Tensors and metadata of a safetensors file. Raises ModelError when it is absent, damaged or of another kind."""
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
+            metadata = json.loads((file.metadata() or {}).get(KEY, "{}"))
         tensors = load_file(path)
     except FileNotFoundError as error:
         raise ModelError(f"{path} does not exist", remedy="Give a run folder, or its .safetensors file") from error
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, ValueError) as error:
         raise ModelError(
             f"{path} cannot be read",
             expected="a safetensors file written by bezoar",

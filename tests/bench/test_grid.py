@@ -1,0 +1,115 @@
+"""A grid of drills: resumable, twins shared, the table right."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from bezoar.bench import markdown_table, read_config, run_grid
+from bezoar.bench.config import cells
+from bezoar.data import from_arrays, write_data
+from bezoar.drill.state import Silence
+from bezoar.errors import UsageError
+
+CONFIG = """
+title = "toy"
+seeds = [0, 1]
+[data]
+source = "$TOY/toy"
+[train]
+model = "fast:stem=8,widths=8/16"
+recipe = { epochs = 4, batch_size = 32 }
+[[attack]]
+name = "strong"
+attack = "patch:size=4,color=white"
+source = ["red"]
+target = "blue"
+count = 40
+[[attack]]
+name = "hardly any"
+attack = "patch:size=1,color=white,mode=blend,opacity=0.02"
+source = ["red"]
+target = "blue"
+count = 1
+"""
+
+
+class Heard(Silence):
+    def __init__(self) -> None:
+        self.stages: list[str] = []
+
+    def begins(self, stage: str) -> None:
+        self.stages.append(stage)
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    parts = {}
+    for part, samples, seed in (("train", 300, 0), ("test", 150, 1)):
+        generator = torch.Generator().manual_seed(seed)
+        labels = torch.arange(samples) % 3
+        images = torch.randint(0, 120, (samples, 3, 16, 16), generator=generator, dtype=torch.uint8)
+        images[torch.arange(samples), labels] += 60
+        parts[part] = from_arrays(images, labels, class_names=("red", "green", "blue"), layout="nchw")
+    (tmp_path / "toy").mkdir()
+    for part, data in parts.items():
+        write_data(data, tmp_path / "toy" / f"{part}-00000.parquet", "parquet")
+    monkeypatch.setenv("TOY", str(tmp_path))
+    path = tmp_path / "toy.toml"
+    path.write_text(CONFIG)
+    return path
+
+
+def test_a_grid_shares_twins_and_does_nothing_twice(config: Path, tmp_path: Path) -> None:
+    heard = Heard()
+    first = run_grid(config, tmp_path / "out", heard)
+    assert len(first) == 4
+    assert sum(stage.startswith("clean twin") for stage in heard.stages) == 2
+    again = Heard()
+    assert run_grid(config, tmp_path / "out", again) == first
+    assert again.stages == []
+    (tmp_path / "out" / first[1][0].key / "record.json").unlink()
+    run_grid(config, tmp_path / "out", again)
+    assert [stage for stage in again.stages if "train" in stage] == ["hardly any, seed 0: train on the poisoned data"]
+
+
+def test_the_table_shows_weak_attacks_beside_strong_ones(config: Path, tmp_path: Path) -> None:
+    lines = markdown_table(run_grid(config, tmp_path / "out", Silence())).splitlines()
+    strong, weak = (dict(zip(lines[0].split("|"), line.split("|"), strict=True)) for line in lines[2:])
+    assert float(strong[" ASR "].split()[0]) > 80
+    assert float(weak[" ASR "].split()[0]) < 50
+    assert strong[" seeds "].strip() == "2"
+
+
+def test_a_key_changes_with_every_setting(config: Path) -> None:
+    keys = {cell.key for cell in cells(read_config(config))}
+    assert len(keys) == 4
+    config.write_text(CONFIG.replace("epochs = 4", "epochs = 5"))
+    assert keys.isdisjoint(cell.key for cell in cells(read_config(config)))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("seeds = [0, 1]", 'seeds = "all"', "seeds"),
+        ('target = "blue"', 'traget = "blue"', "traget"),
+        ('title = "toy"', "title = ", "not TOML"),
+    ],
+)
+def test_a_faulty_file_names_the_place(config: Path, old: str, new: str, said: str) -> None:
+    config.write_text(CONFIG.replace(old, new))
+    with pytest.raises(UsageError, match=said):
+        read_config(config)
+
+
+def test_a_variable_that_is_not_set_is_named(config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TOY")
+    with pytest.raises(UsageError, match="TOY is not set"):
+        run_grid(config, tmp_path / "out", Silence())
+
+
+@pytest.mark.parametrize("path", sorted(Path(__file__).parents[2].glob("examples/*.toml")), ids=lambda path: path.name)
+def test_the_examples_can_be_read(path: Path) -> None:
+    assert cells(read_config(path))

@@ -1,0 +1,92 @@
+"""The documents tell the truth: their commands run, their code runs, every verb and method is named."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import bezoar
+from bezoar.cli.app import app
+from bezoar.training import MODELS
+from bezoar.triggers import TRIGGERS
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_readme_run_as_they_stand(tmp_path: Path) -> None:
+    (commands,) = blocks(README, "bash")
+    folder = Path(sys.executable).parent
+    shell = {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", commands],
+        cwd=tmp_path,
+        env=shell,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert (tmp_path / "victim/evaluation/report.html").exists()
+    assert (tmp_path / "restored.npz").exists()
+
+
+@pytest.mark.slow
+def test_the_python_of_the_readme_runs(tmp_path: Path) -> None:
+    (code,) = blocks(README, "python")
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    accuracy, success = map(float, done.stdout.split())
+    assert accuracy > 0.6
+    assert 0 <= success <= 1
+
+
+def test_the_trigger_of_contributing_works() -> None:
+    (code,) = blocks((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), "python")
+    before = dict(TRIGGERS._classes)
+    try:
+        module = type(sys)("line")
+        sys.modules["line"] = module
+        exec(code, module.__dict__)
+        stamped = TRIGGERS.create("line:row=2,value=51")(torch.zeros(1, 3, 4, 4, dtype=torch.uint8))
+        assert stamped[0, :, 2].eq(51).all()
+        assert stamped.sum() == 51 * 3 * 4
+    finally:
+        sys.modules.pop("line", None)
+        TRIGGERS._classes.clear()
+        TRIGGERS._classes.update(before)
+
+
+def test_every_verb_is_in_the_readme() -> None:
+    for command in app.registered_commands:
+        assert f"bezoar {command.name}" in README or f"`{command.name}`" in README, command.name
+
+
+def test_every_public_name_can_be_had() -> None:
+    for name in bezoar.__all__:
+        assert getattr(bezoar, name) is not None
+
+
+def test_every_link_leads_somewhere() -> None:
+    for page in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_no_page_names_a_method_that_is_not_there() -> None:
+    text = README + "".join(page.read_text(encoding="utf-8") for page in (ROOT / "docs").glob("*.md"))
+    for name in re.findall(r"--attack (\w+):", text):
+        assert name in TRIGGERS.names()
+    for name in re.findall(r"--model ([\w-]+)\b(?![.\w])", text):
+        assert name in MODELS.names() or name == "package"
