@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -153,3 +156,21 @@ def test_fine_tuning_from_a_run(bezoar, toy):
     assert tuned.code == 0
     plain = bezoar("evaluate", "tuned", "--data", "toy-test.npz", "--json")
     assert plain.json["clean_accuracy"]["successes"] > 140
+
+
+@pytest.mark.slow
+def test_torchrun_shares_a_training_and_writes_once(toy, tmp_path):
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--rdzv-backend=c10d"]
+    options = ["--rdzv-endpoint=127.0.0.1:0", "-m", "bezoar", "train", "toy.npz", "--out", "run", "--json"]
+    done = subprocess.run(
+        [*torchrun, *options, *map(str, SMALL)],
+        cwd=tmp_path,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert json.loads(done.stdout)["training"]["history"][-1]["train_accuracy"] > 0.9
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {"model.safetensors", "record.json"}

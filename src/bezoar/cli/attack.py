@@ -11,7 +11,19 @@ from bezoar.attacks import create_attack, default_truth_path, save_truth
 from bezoar.attacks import undo as restore
 from bezoar.attacks.layout import Placement
 from bezoar.cli.console import print_json, say
-from bezoar.cli.options import Data, FitOption, Json, Seed, Size, SkipBad, SourceLevel, Split
+from bezoar.cli.options import (
+    Data,
+    FitOption,
+    ImageColumn,
+    Json,
+    LabelColumn,
+    Seed,
+    Size,
+    SkipBad,
+    SourceColumn,
+    SourceLevel,
+    Split,
+)
 from bezoar.data import Dataset, open_data, write_data
 from bezoar.drill.record import attack_record
 from bezoar.errors import OutputExistsError, UsageError
@@ -52,11 +64,24 @@ def attack(
     skip_bad: SkipBad = False,
     fit: FitOption = "crop",
     source_level: SourceLevel = None,
+    image_column: ImageColumn = None,
+    label_column: LabelColumn = None,
+    source_column: SourceColumn = None,
     seed: Seed = 0,
     json: Json = False,
 ) -> None:
     """Poison a copy of DATA and seal the truth in a file of its own; with --undo, give back the original."""
-    opened = open_data(data, split=split, size=size, fit=fit, skip_bad=skip_bad, source_level=source_level)
+    opened = open_data(
+        data,
+        split=split,
+        size=size,
+        fit=fit,
+        skip_bad=skip_bad,
+        image_column=image_column,
+        label_column=label_column,
+        source_column=source_column,
+        source_level=source_level,
+    )
     if undo is not None:
         _undo(opened, undo, out, json=json)
         return

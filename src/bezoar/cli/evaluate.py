@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from bezoar.cli.console import command_line, print_json, say
 from bezoar.cli.folders import new_folder
-from bezoar.cli.options import FitOption, Json, Size, SkipBad
+from bezoar.cli.options import FitOption, ImageColumn, Json, LabelColumn, Size, SkipBad
 from bezoar.cli.report import rate_text, say_drill
 from bezoar.data import Dataset, open_data
-from bezoar.data.options import Fit
 from bezoar.drill.evaluate_run import evaluate_clean, evaluate_run
 from bezoar.errors import UndividedError
 from bezoar.report import write_report
@@ -37,11 +36,15 @@ def evaluate(
     size: Size = None,
     fit: FitOption = "crop",
     skip_bad: SkipBad = False,
+    image_column: ImageColumn = None,
+    label_column: LabelColumn = None,
     json: Json = False,
 ) -> None:
     """Measure clean accuracy, attack success and robust accuracy, and write record and report."""
     folder = new_folder(out or run / "evaluation", own_files=frozenset({"record.json", "report.html"}))
-    test = _open_test(data, split, size=size, fit=fit, skip_bad=skip_bad)
+    test = _open_test(
+        data, split, size=size, fit=fit, skip_bad=skip_bad, image_column=image_column, label_column=label_column
+    )
     if truth is None:
         _evaluate_clean(run, test, folder, json=json)
         return
@@ -53,14 +56,14 @@ def evaluate(
         say_drill(record, path)
 
 
-def _open_test(data: str, split: str | None, *, size: int | None, fit: Fit, skip_bad: bool) -> Dataset:
+def _open_test(data: str, split: str | None, **options: Any) -> Dataset:
     try:
-        return open_data(data, split=split or "test", size=size, fit=fit, skip_bad=skip_bad)
+        return open_data(data, split=split or "test", **options)
     except UndividedError:
         # Undivided data named as test data are meant whole.
         if split is not None:
             raise
-        return open_data(data, size=size, fit=fit, skip_bad=skip_bad)
+        return open_data(data, **options)
 
 
 def _evaluate_clean(run: Path, test: Dataset, folder: Path, *, json: bool) -> None:

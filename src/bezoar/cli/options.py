@@ -16,6 +16,9 @@ Out = Annotated[Path, typer.Option(help="Where to write; must be new or empty.")
 Size = Annotated[int | None, typer.Option(help="Bring images to this many pixels a side.")]
 Split = Annotated[str, typer.Option(help="Which part of the data, where it has parts.")]
 FitOption = Annotated[Fit, typer.Option("--fit", help="How --size does it: crop the middle, resize (stretch), or pad.")]
+ImageColumn = Annotated[str | None, typer.Option(help="Column of the pictures, for parquet and hf:.")]
+LabelColumn = Annotated[str | None, typer.Option(help="Column of the labels, for parquet and hf:.")]
+SourceColumn = Annotated[str | None, typer.Option(help="Column of the contributors, for parquet and hf:.")]
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave unreadable samples out, and list them.")]
 SourceLevel = Annotated[
     int | None, typer.Option(help="Folder level below the root that names each sample's contributor (1 is the first).")
