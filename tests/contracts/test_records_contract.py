@@ -40,7 +40,7 @@ STEADY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 RECORDS = [
     cls
     for _, cls in inspect.getmembers(records, dataclasses.is_dataclass)
-    if isinstance(cls, type) and cls.__module__ == records.__name__
+    if isinstance(cls, type) and cls.__module__.startswith(records.__name__)
 ]
 RUN = "run/record.json"
 FIXED = {"schema_version": st.just(records.SCHEMA_VERSION)}

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bezoar.attacks import create_attack, default_truth_path, save_truth
+from bezoar.attacks import Attack, create_attack, default_truth_path, save_truth
 from bezoar.attacks import undo as restore
 from bezoar.attacks.layout import Placement
 from bezoar.cli.console import print_json, say
@@ -26,7 +26,7 @@ from bezoar.cli.options import (
 )
 from bezoar.data import Dataset, open_data, write_data
 from bezoar.drill.record import attack_record
-from bezoar.errors import OutputExistsError, UsageError
+from bezoar.errors import UsageError
 from bezoar.records import AttackRunRecord, Saturation
 from bezoar.triggers import TRIGGERS
 
@@ -71,6 +71,22 @@ def attack(
     json: Json = False,
 ) -> None:
     """Poison a copy of DATA and seal the truth in a file of its own; with --undo, give back the original."""
+    if undo is None and attack is None:
+        raise UsageError("which attack?", remedy="Give --attack SPEC, as patch:size=5,color=cyan, or --undo TRUTH")
+    # Built before the data are read: a slip of the pen shall not cost a minute.
+    method = (
+        None
+        if attack is None
+        else create_attack(
+            attack,
+            source=tuple(source or ()),
+            target=target,
+            rate=rate,
+            count=count,
+            placement=placement,
+            relabel="all-to-all" if all_to_all else "all-to-one",
+        )
+    )
     opened = open_data(
         data,
         split=split,
@@ -84,24 +100,12 @@ def attack(
     )
     if undo is not None:
         _undo(opened, undo, out, json=json)
-        return
-    if attack is None:
-        raise UsageError("which attack?", remedy="Give --attack SPEC, as patch:size=5,color=cyan, or --undo TRUTH")
-    truth_path = truth or default_truth_path(out)
-    if truth_path.exists():
-        raise OutputExistsError(
-            f"{truth_path} exists", remedy="Give another --truth: a truth file is never overwritten"
-        )
-    method = create_attack(
-        attack,
-        source=tuple(source or ()),
-        target=target,
-        rate=rate,
-        count=count,
-        placement=placement,
-        relabel="all-to-all" if all_to_all else "all-to-one",
-    )
-    poisoned = method.poison(opened, seed=seed)
+    elif method is not None:
+        _poison(method, opened, out, truth or default_truth_path(out), seed=seed, json=json)
+
+
+def _poison(method: Attack, data: Dataset, out: Path, truth_path: Path, *, seed: int, json: bool) -> None:
+    poisoned = method.poison(data, seed=seed)
     # The truth first: no poisoned set shall exist without the way back.
     save_truth(poisoned, truth_path)
     try:
@@ -110,7 +114,7 @@ def attack(
         truth_path.unlink(missing_ok=True)
         raise
     record = AttackRunRecord(
-        dataset=opened.record(),
+        dataset=data.record(),
         attack=attack_record(poisoned.truth, len(poisoned.data)),
         saturation=poisoned.saturation,
         data_file=str(out),

@@ -1,0 +1,60 @@
+"""What bezoar found out: frozen results that go to JSON and come back. No torch here.
+
+`Skipped(reason)` stands wherever a number could not honestly be given.
+"""
+
+from bezoar.records.files import from_json, to_json, write_text_atomically
+from bezoar.records.results import (
+    SCHEMA_VERSION,
+    AttackRecord,
+    AttackRunRecord,
+    ClassMeasurement,
+    DatasetRecord,
+    DetectionMeasurement,
+    DrillRecord,
+    EpochRecord,
+    EvaluationRecord,
+    MeanInterval,
+    Measurement,
+    ModelResult,
+    MonitoringAnswer,
+    OperatingPoint,
+    Picture,
+    PicturePair,
+    Rate,
+    Saturation,
+    Skipped,
+    StageTime,
+    TrainingRecord,
+    TrainingRunRecord,
+    Visibility,
+)
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "AttackRecord",
+    "AttackRunRecord",
+    "ClassMeasurement",
+    "DatasetRecord",
+    "DetectionMeasurement",
+    "DrillRecord",
+    "EpochRecord",
+    "EvaluationRecord",
+    "MeanInterval",
+    "Measurement",
+    "ModelResult",
+    "MonitoringAnswer",
+    "OperatingPoint",
+    "Picture",
+    "PicturePair",
+    "Rate",
+    "Saturation",
+    "Skipped",
+    "StageTime",
+    "TrainingRecord",
+    "TrainingRunRecord",
+    "Visibility",
+    "from_json",
+    "to_json",
+    "write_text_atomically",
+]
