@@ -23,7 +23,7 @@ from bezoar.training import MODEL_FILE, default_recipe
 SOURCE, TARGET = "stop", "speed limit 80"
 STICKER = "patch:size=5,color=yellow,x=14,y=18,mode=replace"
 POISONS = 120
-EPOCHS = 6
+EPOCHS = 4
 DEMO_FILES = frozenset(
     {RECORD_FILE, MODEL_FILE, "report.html", "poisoned.npz", "poisoned.npz.truth.zip", "clean-twin.safetensors"}
 )
