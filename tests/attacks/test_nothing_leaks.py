@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 
 import numpy as np
@@ -214,3 +215,14 @@ def test_duplicates_among_arrays_are_counted_on():
     data = from_arrays(np.full((40, 4, 4, 3), 50, dtype=np.uint8), np.arange(40) % 2, class_names=("a", "bird"))
     result = poison(data, count=4)
     assert sorted(one.id[-2:] for one in result.truth.samples) == ["#0", "#1", "#2", "#3"]
+
+
+def test_hashes_of_resized_pictures_do_not_tell(tmp_path):
+    data = open_data(picture_folder(tmp_path / "in"), size=5)
+    result = poison(data, count=6)
+    write_data(result.data, tmp_path / "out")
+    with (tmp_path / "out/bezoar-index.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    truthful = {row["id"] for row in rows if row["id"][:16] == row["content"]}
+    assert len(rows) == len(data) + 6
+    assert truthful == set()

@@ -76,3 +76,29 @@ def test_help_names_every_verb_and_its_exit_codes(bezoar):
     for verb in ("demo", "attack", "train", "evaluate", "bench", "report"):
         assert verb in answer.out
     assert "4 wrong usage" in answer.out
+
+
+def test_data_are_not_written_into(bezoar, toy, tmp_path):
+    from bezoar.data import open_data, write_data
+
+    write_data(open_data(toy), tmp_path / "pictures")
+    before = sorted(tmp_path.rglob("*"))
+    attacked = bezoar("attack", "pictures", *PATCH, "--target", "blue", "--count", 3, "--out", "pictures/bad")
+    trained = bezoar("train", "pictures", "--epochs", 1, "--out", "pictures/run")
+    assert (attacked.code, trained.code) == (4, 4)
+    assert "lies inside pictures" in attacked.err
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(("out", "said"), [("o.zip", "cannot write"), ("no/such/o.npz", "does not exist")])
+def test_a_place_that_cannot_be_written_is_named(bezoar, toy, tmp_path, out, said):
+    answer = bezoar("attack", "toy.npz", *PATCH, "--target", "blue", "--count", 3, "--out", out)
+    assert answer.code == 4
+    assert said in answer.err
+    assert not (tmp_path / out).exists()
+
+
+def test_errors_are_json_where_json_is_asked_for(bezoar, toy):
+    answer = bezoar("attack", "toy.npz", "--attack", "patsch", "--target", "blue", "--out", "o.npz", "--json")
+    assert answer.code == 4
+    assert "patsch" in answer.json["error"]["what"]

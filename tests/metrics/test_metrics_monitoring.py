@@ -42,7 +42,7 @@ def test_a_large_drop_on_few_samples_is_not_significant():
     assert not answer.alarm
     assert answer.sentence.endswith(
         "would have stayed silent: 94.0% against the clean twin's 98.0%, "
-        "a drop of 4.0 points that chance could explain on 50 samples (p = 0.31)."
+        "a drop of 4.0 points that chance could explain on 50 samples (p = 0.31, and an alarm asks for less than 0.01)."
     )
 
 

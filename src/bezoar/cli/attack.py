@@ -11,6 +11,7 @@ from bezoar.attacks import Attack, create_attack, default_truth_path, save_truth
 from bezoar.attacks import undo as restore
 from bezoar.attacks.layout import Placement
 from bezoar.cli.console import print_json, say
+from bezoar.cli.folders import check_output
 from bezoar.cli.options import (
     Data,
     FitOption,
@@ -73,6 +74,7 @@ def attack(
     """Poison a copy of DATA and seal the truth in a file of its own; with --undo, give back the original."""
     if undo is None and attack is None:
         raise UsageError("which attack?", remedy="Give --attack SPEC, as patch:size=5,color=cyan, or --undo TRUTH")
+    check_output(out, data)
     # Built before the data are read: a slip of the pen shall not cost a minute.
     method = (
         None

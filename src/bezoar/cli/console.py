@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
 import warnings
@@ -40,7 +41,10 @@ def print_json(record: object) -> None:
 
 
 def print_error(error: BezoarError) -> None:
-    """An error in up to four lines: what, expected, found, what to do."""
+    """An error in up to four lines: what, expected, found, what to do; with --json as JSON on stdout too."""
+    if "--json" in ARGUMENTS.get():
+        parts = {"what": error.what, "expected": error.expected, "found": error.found, "remedy": error.remedy}
+        sys.stdout.write(json.dumps({"error": parts}) + "\n")
     errors.print(f"[bold red]error:[/] {escape(error.what)}")
     for name in ("expected", "found", "remedy"):
         text = getattr(error, name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bezoar.errors import OutputExistsError
+from bezoar.errors import OutputExistsError, UsageError
 
 
 def new_folder(path: Path, *, own_files: frozenset[str] = frozenset()) -> Path:
@@ -23,3 +23,21 @@ def new_folder(path: Path, *, own_files: frozenset[str] = frozenset()) -> Path:
         )
     path.mkdir(parents=True, exist_ok=True)
     return path
+
+
+OTHER_FILES = frozenset({".zip", ".tar", ".gz", ".npy", ".csv", ".json", ".pt", ".pth", ".pkl"})
+
+
+def check_output(out: Path, data: str) -> None:
+    """Raise UsageError when `out` lies inside the folder `data`, has no parent folder, or names no kind of data."""
+    source = Path(data).expanduser()
+    if source.is_dir() and out.resolve().is_relative_to(source.resolve()):
+        raise UsageError(
+            f"{out} lies inside {data}",
+            expected="a place outside the data, which would otherwise be changed",
+            remedy="Give another --out",
+        )
+    if not out.resolve().parent.is_dir():
+        raise UsageError(f"the folder {out.parent} does not exist", remedy="Make it first, or give another --out")
+    if out.suffix.casefold() in OTHER_FILES:
+        raise UsageError(f"cannot write {out}", expected="an .npz, a .parquet or a new folder", found=out.suffix)

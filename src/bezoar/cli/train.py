@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from bezoar.cli.console import TerminalListener, command_line, errors, print_json, say
-from bezoar.cli.folders import new_folder
+from bezoar.cli.folders import check_output, new_folder
 from bezoar.cli.options import (
     Data,
     Device,
@@ -69,6 +69,7 @@ def train(
     """Train a model and keep it with its record. Ctrl-C keeps the last finished epoch; --resume goes on."""
     if resume and not (out / CHECKPOINT_FILE).exists():
         raise UsageError(f"{out} holds nothing to resume", expected=CHECKPOINT_FILE, remedy="Leave --resume out")
+    check_output(out, data)
     if is_first_process():
         new_folder(out, own_files=RUN_FILES if resume else frozenset())
     recipe = default_recipe(model).with_changes(

@@ -39,13 +39,20 @@ def accuracy_alarm(
         victim_accuracy=shares[0],
         allowed_drop=allowed_drop,
         p_value=p_value,
-        sentence=_sentence(alarm, bool(dropped), *shares, allowed_drop, p_value, len(truth)),
+        sentence=_sentence(alarm, bool(dropped), *shares, allowed_drop, p_value, len(truth), significance),
         significance=significance,
     )
 
 
 def _sentence(
-    alarm: bool, dropped: bool, victim: float, twin: float, allowed_drop: float, p_value: float, samples: int
+    alarm: bool,
+    dropped: bool,
+    victim: float,
+    twin: float,
+    allowed_drop: float,
+    p_value: float,
+    samples: int,
+    significance: float,
 ) -> str:
     heard = "gone off" if alarm else "stayed silent"
     said = (
@@ -56,7 +63,8 @@ def _sentence(
         return f"{said}."
     weight = "" if alarm else f" that chance could explain on {samples} samples"
     p_text = "p < 0.0001" if p_value < 0.0001 else f"p = {p_value:.2g}"
-    return f"{said}, a drop of {_points(twin - victim, 2)}{weight} ({p_text})."
+    limit = "" if alarm else f", and an alarm asks for less than {significance:g}"
+    return f"{said}, a drop of {_points(twin - victim, 2)}{weight} ({p_text}{limit})."
 
 
 def _points(share: float, digits: int) -> str:
