@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -35,6 +35,11 @@ class Evaluation:
     def triggered_predictions(self) -> Tensor:
         """Predicted labels (n,) on triggered data."""
         return self.triggered_logits.argmax(1)
+
+
+def source_rows(test: Dataset, sources: Iterable[int]) -> Tensor:
+    """Rows (int64) of the test samples whose true class is among `sources`."""
+    return torch.isin(test.labels, torch.tensor(list(sources))).nonzero().flatten()
 
 
 def evaluate(model: nn.Module, test: Dataset, trigger: Trigger, relabelling: Mapping[int, int]) -> Evaluation:

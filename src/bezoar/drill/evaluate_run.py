@@ -8,7 +8,7 @@ from torch import Tensor
 
 from bezoar.attacks import load_truth
 from bezoar.data.dataset import Dataset
-from bezoar.drill.evaluate import evaluate
+from bezoar.drill.evaluate import evaluate, source_rows
 from bezoar.drill.pictures import picture_pairs
 from bezoar.drill.record import PICTURES, attack_record, monitoring_answer, trigger_visibility
 from bezoar.drill.stages import RECORD_FILE
@@ -48,7 +48,6 @@ def evaluate_run(
     trigger, relabelling = TRIGGERS.create(truth.trigger), label_pairs(truth, test)
     victim = evaluate(load_model(run)[0], test, trigger, relabelling)
     beside = None if twin is None else evaluate(load_model(twin)[0], test, trigger, relabelling)
-    sources = [row for row, label in enumerate(test.labels.tolist()) if label in relabelling]
     record = DrillRecord(
         title=f"{run.name}: {truth.trigger}",
         created=now(),
@@ -60,7 +59,7 @@ def evaluate_run(
         if twin is None or beside is None
         else ModelResult("clean twin", read_training(twin).training, beside.measurement),
         visibility=trigger_visibility(trigger, test, relabelling),
-        saturation=saturation(trigger, test.inputs[sources]),
+        saturation=saturation(trigger, test.inputs[source_rows(test, relabelling)]),
         monitoring=monitoring_answer(test, victim, beside),
         pairs=picture_pairs(test, trigger, victim, tuple(relabelling), count=PICTURES, seed=truth.seed),
         commands=(*training.commands, command),

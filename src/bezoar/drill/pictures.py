@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from bezoar.data.dataset import Dataset
-from bezoar.drill.evaluate import Evaluation
+from bezoar.drill.evaluate import Evaluation, source_rows
 from bezoar.records import Picture, PicturePair
 from bezoar.triggers import Trigger
 
@@ -33,7 +33,7 @@ def picture_pairs(
     test: Dataset, trigger: Trigger, evaluation: Evaluation, sources: tuple[int, ...], *, count: int, seed: int
 ) -> tuple[PicturePair, ...]:
     """`count` test images of the source classes, drawn at random by seed (not picked by outcome)."""
-    candidates = torch.isin(test.labels, torch.tensor(sources)).nonzero().flatten().numpy()
+    candidates = source_rows(test, sources).numpy()
     rows = np.sort(np.random.default_rng(seed).permutation(candidates)[:count])
     images = test.inputs[torch.from_numpy(rows)]
     triggered = trigger(images)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bezoar.data.dataset import Dataset
-from bezoar.drill.evaluate import Evaluation
+from bezoar.drill.evaluate import Evaluation, source_rows
 from bezoar.drill.pictures import picture_pairs
 from bezoar.drill.state import DrillState, made
 from bezoar.drill.versions import now, versions
@@ -75,7 +75,5 @@ def monitoring_answer(test: Dataset, victim: Evaluation, twin: Evaluation | None
 
 def trigger_visibility(trigger: Trigger, test: Dataset, relabelling: Mapping[int, int]) -> Visibility:
     """How visible the trigger is on test images of the source classes."""
-    sources = list(relabelling)
-    rows = [row for row, label in enumerate(test.labels.tolist()) if label in sources][:VISIBILITY_IMAGES]
-    images = test.inputs[rows]
+    images = test.inputs[source_rows(test, relabelling)[:VISIBILITY_IMAGES]]
     return visibility(images, trigger(images))
