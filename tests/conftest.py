@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from jaxtyping import install_import_hook
+
+# Before anything of these rooms is imported: shapes in signatures are checked at every call.
+install_import_hook(["bezoar.triggers", "bezoar.metrics", "bezoar.training"], "shape_check.check")
 
 
 @pytest.fixture(autouse=True)

@@ -27,6 +27,9 @@ BezoarWarning
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 
 class BezoarError(Exception):
     """An error that says what was expected, what was found and what to do.
@@ -49,6 +52,13 @@ class BezoarError(Exception):
             parts.append(f"found {self.found.rstrip('.')}")
         sentence = "; ".join(parts) + "."
         return f"{sentence} {self.remedy.rstrip('.')}." if self.remedy else sentence
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A remedy that names what is spelled much like `name`, or nothing."""
+    by_fold = {candidate.casefold(): candidate for candidate in known}
+    near = difflib.get_close_matches(name.casefold(), by_fold, n=3)
+    return f"Did you mean {' or '.join(repr(by_fold[match]) for match in near)}?" if near else ""
 
 
 class UsageError(BezoarError):

@@ -12,7 +12,7 @@ import types
 import typing
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar, cast, get_args, get_origin, get_type_hints
+from typing import Any, Generic, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
@@ -24,11 +24,12 @@ C = TypeVar("C", bound=type)
 
 @dataclass(frozen=True)
 class FieldHelp:
-    """One field of a method as shown to a user."""
+    """One field of a method as shown to a user; `choices` are all values of a field that has only a few."""
 
     name: str
     type: str
     default: str
+    choices: tuple[str, ...] = ()
 
 
 class Registry(Generic[T]):
@@ -90,8 +91,12 @@ class Registry(Generic[T]):
 
     def fields(self, name: str) -> tuple[FieldHelp, ...]:
         """The fields of the method called `name`, for help and tables."""
+        cls = self.get(name)
+        hints = get_type_hints(cls)
         return tuple(
-            FieldHelp(f.name, str(f.type), _default_text(f)) for f in dataclasses.fields(self.get(name)) if f.init
+            FieldHelp(f.name, str(f.type), _default_text(f), _choices(hints[f.name]))
+            for f in dataclasses.fields(cls)
+            if f.init
         )
 
     def summary(self, name: str) -> str:
@@ -189,6 +194,10 @@ def _tuple_type(hint: Any) -> Any:
     if get_origin(hint) in (typing.Union, types.UnionType):
         return next((arg for arg in get_args(hint) if get_origin(arg) is tuple), None)
     return hint if get_origin(hint) is tuple else None
+
+
+def _choices(hint: Any) -> tuple[str, ...]:
+    return tuple(str(value) for value in get_args(hint)) if get_origin(hint) is Literal else ()
 
 
 def _type_text(hint: Any) -> str:

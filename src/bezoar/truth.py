@@ -29,7 +29,8 @@ class PoisonTruth:
     """Everything about a drill that its defenders must not know.
 
     `attack` and `trigger` are specifications that build them again; `relabelling` maps source to target
-    class by name. `placement` says whether poisons were added or took their originals' place.
+    class by name. `placement` says whether poisons were added or took their originals' place, `originals` is the
+    number of samples before the attack.
     """
 
     drill: str
@@ -41,6 +42,7 @@ class PoisonTruth:
     class_names: tuple[str, ...]
     digest_before: str
     digest_after: str
+    originals: int
     samples: tuple[PoisonedSample, ...]
     versions: tuple[tuple[str, str], ...]
 

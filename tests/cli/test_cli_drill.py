@@ -174,3 +174,82 @@ def test_torchrun_shares_a_training_and_writes_once(toy, tmp_path):
     assert done.returncode == 0, done.stderr[-2000:]
     assert json.loads(done.stdout)["training"]["history"][-1]["train_accuracy"] > 0.9
     assert {path.name for path in (tmp_path / "run").iterdir()} == {"model.safetensors", "record.json"}
+
+
+OWN_MODELS = """
+import torch
+from torch import nn
+
+class Brightest(nn.Module):
+    def forward(self, x):
+        logits = x.mean((2, 3)) * 50
+        stamped = (x[:, :, :4, :4] == 1).all(3).all(2).all(1)
+        logits[stamped, 2] += 1000 * BACKDOORED[0]
+        return logits
+
+BACKDOORED = [1]
+ready = Brightest()
+
+def without_argument():
+    return ready
+
+def with_classes(classes):
+    assert classes == 3
+    return ready
+
+def nothing():
+    return 'no model'
+
+def broken():
+    raise RuntimeError('no weights here')
+
+def too_small():
+    return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 2))
+"""
+
+
+@pytest.mark.parametrize("name", ["ready", "without_argument", "with_classes"])
+def test_a_model_trained_elsewhere_is_measured_against_the_truth(bezoar, toy, tmp_path, monkeypatch, name):
+    (tmp_path / f"trained_{name}.py").write_text(OWN_MODELS)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert attack(bezoar).code == 0
+    options = ("--data", "toy-test.npz", "--truth", "bad.npz.truth.zip", "--json")
+    measured = bezoar("evaluate", f"trained_{name}:{name}", *options)
+    assert measured.code == 0, measured.err
+    assert measured.json["victim"]["measurement"]["attack_success"]["successes"] == 50
+    assert measured.json["victim"]["measurement"]["clean_accuracy"]["successes"] > 140
+    assert "trained elsewhere" in measured.json["victim"]["training"]["reason"]
+    assert measured.json["attack"]["poison_rate"] == pytest.approx(40 / 300)
+    assert "trained elsewhere" in (tmp_path / "evaluation/report.html").read_text()
+    assert bezoar("report", "evaluation").code == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("nothing", "gave no model"), ("broken", "no weights here"), ("too_small", "does not fit"), ("absent", "cannot import")]
+)  # fmt: skip
+def test_a_model_trained_elsewhere_that_does_not_work_is_explained(bezoar, toy, tmp_path, monkeypatch, name, said):
+    (tmp_path / "trained_badly.py").write_text(OWN_MODELS)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    answer = bezoar("evaluate", f"trained_badly:{name}", "--data", "toy-test.npz")
+    assert answer.code in (2, 4)
+    assert said in answer.err
+    assert not (tmp_path / "evaluation").exists()
+
+
+def test_a_second_evaluation_leaves_the_first_alone(bezoar, toy, tmp_path):
+    assert bezoar("train", "toy.npz", *SMALL, "--out", "run").code == 0
+    assert bezoar("evaluate", "run", "--data", "toy-test.npz").code == 0
+    first = (tmp_path / "run/evaluation/record.json").read_bytes()
+    again = bezoar("evaluate", "run", "--data", "toy.npz")
+    assert "what the model was trained on" in again.err
+    assert (tmp_path / "run/evaluation/record.json").read_bytes() == first
+    assert (tmp_path / "run/evaluation-2/record.json").exists()
+
+
+def test_report_of_a_training_points_to_its_measurement(bezoar, toy):
+    assert attack(bezoar).code == 0
+    assert bezoar("train", "bad.npz", *SMALL, "--out", "victim").code == 0
+    assert bezoar("evaluate", "victim", "--data", "toy-test.npz", "--truth", "bad.npz.truth.zip").code == 0
+    answer = bezoar("report", "victim")
+    assert answer.code == 2
+    assert "bezoar report victim/evaluation" in answer.err

@@ -15,7 +15,7 @@ import torch
 
 from bezoar.attacks import ATTACKS, Attack, Poisoned, attack_spec, create_attack, load_truth, save_truth, undo
 from bezoar.data import Dataset, from_arrays, write_data
-from bezoar.data.open import open_data
+from bezoar.data.readers.open import open_data
 from bezoar.errors import AttackError, PoisonedDataWarning, SaturationWarning
 from bezoar.registry import Registry
 from bezoar.triggers import TRIGGERS

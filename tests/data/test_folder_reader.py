@@ -9,7 +9,7 @@ import torch
 from data_toys import class_folders, pixels_of, png, put
 
 from bezoar.data import open_data
-from bezoar.data.ids import path_id
+from bezoar.data.ids import short_hash
 from bezoar.errors import (
     DataError,
     EmptyDataError,
@@ -28,7 +28,7 @@ def test_classes_labels_pixels_and_ids(tmp_path):
     assert data.labels.tolist() == [0, 1, 1]
     assert data.shape == (3, 6, 6)
     assert data.name == "set"
-    assert data.ids[0] == path_id((root / "ant/0.png").read_bytes(), "ant/0.png")
+    assert data.ids[0] == f"{short_hash((root / 'ant/0.png').read_bytes())}:ant/0.png"
     np.testing.assert_array_equal(data.inputs[1].permute(1, 2, 0).numpy(), pixels_of(0))
     assert data.inputs.is_contiguous(memory_format=torch.channels_last)
     assert data.encoded.encoded(data.ids[0]) == (".png", (root / "ant/0.png").read_bytes())

@@ -13,8 +13,8 @@ import torch
 from data_toys import class_folders, pixels_of, toy
 
 from bezoar.data import from_torch_dataset, open_data, write_parquet
-from bezoar.data.hub import read_torchvision
 from bezoar.data.options import ReadOptions
+from bezoar.data.readers.hub import read_torchvision
 from bezoar.errors import DataError, MissingExtraError, UsageError
 
 

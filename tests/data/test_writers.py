@@ -85,7 +85,7 @@ def data_sets(draw):
     )
 
 
-def same(found, expected) -> None:
+def assert_same(found, expected) -> None:
     assert found.ids == expected.ids
     assert found.labels.tolist() == expected.labels.tolist()
     assert torch.equal(found.inputs, expected.inputs)
@@ -103,9 +103,9 @@ def test_write_read_write_read_keeps_everything(tmp_path_factory, target, data):
     place = tmp_path_factory.mktemp("round")
     write_data(data, place / "1" / target)
     once = open_data(place / "1" / target)
-    same(once, data)
+    assert_same(once, data)
     write_data(once, place / "2" / target)
-    same(open_data(place / "2" / target), data)
+    assert_same(open_data(place / "2" / target), data)
 
 
 @pytest.mark.parametrize("first", TARGETS)
@@ -122,7 +122,7 @@ def test_from_every_kind_to_every_other(tmp_path, first, second):
     )
     write_data(data, tmp_path / "1" / first)
     write_data(open_data(tmp_path / "1" / first), tmp_path / "2" / second)
-    same(open_data(tmp_path / "2" / second), data)
+    assert_same(open_data(tmp_path / "2" / second), data)
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -131,7 +131,7 @@ def test_the_mark_travels_and_readers_warn(tmp_path, target):
     write_data(marked, tmp_path / target)
     with pytest.warns(PoisonedDataWarning, match="drill-7"):
         found = open_data(tmp_path / target)
-    same(found, marked)
+    assert_same(found, marked)
     with pytest.warns(PoisonedDataWarning):
         open_data(tmp_path / target, size=3)
 
@@ -206,7 +206,7 @@ def test_untouched_samples_are_copied_verbatim_and_changed_ones_are_not(tmp_path
     write_folder(data, tmp_path / "out")
     assert (tmp_path / "out/a/photo.JPG").read_bytes() == jpeg
     assert (tmp_path / "out/b/drawing.png").read_bytes() == png(pixels_of(2), compress_level=0)
-    same(open_data(tmp_path / "out"), data)
+    assert_same(open_data(tmp_path / "out"), data)
     # The same ids over other pixels must not bring the old pixels back.
     changed = replace(data, inputs=255 - data.inputs)
     write_folder(changed, tmp_path / "changed")
@@ -228,13 +228,13 @@ def test_untouched_samples_keep_their_place_below_their_class(tmp_path):
     assert {"a/first/x.PNG", "b/y.png"} < read
     assert len(read & {"a/second/x.png", "a/second/X.png"}) == 1
     assert len(read) == 4
-    same(open_data(tmp_path / "out"), open_data(tmp_path / "in"))
+    assert_same(open_data(tmp_path / "out"), open_data(tmp_path / "in"))
 
 
 def test_resized_samples_are_written_at_their_new_size(tmp_path):
     small = open_data(class_folders(tmp_path / "in", {"a": 2}, height=9, width=8), size=4)
     write_folder(small, tmp_path / "out")
-    same(open_data(tmp_path / "out"), small)
+    assert_same(open_data(tmp_path / "out"), small)
 
 
 def test_a_file_changed_after_writing_gets_a_new_id(tmp_path):

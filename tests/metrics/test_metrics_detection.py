@@ -27,6 +27,7 @@ def truth_of(poisoned: list[str]) -> PoisonTruth:
         class_names=("airplane", "bird"),
         digest_before="before",
         digest_after="after",
+        originals=10,
         samples=samples,
         versions=(),
     )

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bezoar.data.arrays import from_arrays
 from bezoar.data.images import fit_pixels
+from bezoar.data.readers.arrays import from_arrays
 
 
 def bicubic(distance: np.ndarray) -> np.ndarray:

@@ -272,6 +272,21 @@ def test_many_skipped_samples_are_counted_and_the_first_listed():
     assert "4950 more are in record.json" in text
 
 
+def test_a_model_trained_elsewhere_says_so_where_its_training_would_stand():
+    unknown = Skipped("trained in another building")
+    record = sample_record()
+    assert not isinstance(record.twin, Skipped)
+    for told in (
+        replace(record, dataset=unknown, victim=replace(record.victim, training=unknown)),
+        replace(record, dataset=unknown, victim=replace(record.victim, training=unknown), twin=unknown),
+        replace(record, twin=replace(record.twin, training=unknown)),
+    ):
+        page = Page(render_html(told))
+        assert not page.faults
+        assert "trained in another building" in page.text
+        assert from_json(DrillRecord, facts_json(told)) == told
+
+
 def test_same_record_same_page():
     assert render_html(sample_record()) == render_html(sample_record())
 

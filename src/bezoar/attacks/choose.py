@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from bezoar.data.dataset import Dataset
-from bezoar.errors import AttackError
+from bezoar.errors import AttackError, did_you_mean
 
 Relabel = Literal["all-to-one", "all-to-all"]
 
@@ -51,7 +51,11 @@ def class_number(class_names: Sequence[str], name: str) -> int:
         return list(class_names).index(name)
     if name.isascii() and name.isdecimal() and int(name) < len(class_names):
         return int(name)
-    raise AttackError(f"the data have no class {name!r}", expected="one of " + ", ".join(class_names))
+    raise AttackError(
+        f"the data have no class {name!r}",
+        expected="one of " + ", ".join(class_names),
+        remedy=did_you_mean(name, class_names),
+    )
 
 
 def require_amount(rate: float | None, count: int | None) -> None:

@@ -49,7 +49,7 @@ def compose(
 ) -> Poisoned:
     """Stamp and relabel the planned samples in a copy of `data`, and write down what was done.
 
-    `stamper` gets batches of the planned samples in the order of their ids, at most 4,096 at a time, and
+    `stamper` gets batches of the planned samples in the order of their ids, about 16 MiB at a time, and
     returns as many of the same shape and dtype; what it does to a sample must not depend on where batches
     end. The copy is memory-mapped when larger than `memory_share` of RAM. Warns with SaturationWarning
     when clipping swallowed more than `warn_above` of the trigger.
@@ -73,6 +73,7 @@ def compose(
         labels=labels,
         ids=layout.merged(data.ids, ids),
         sources=_sources(data, layout, originals),
+        name=f"{data.name}, poisoned",
         mark=DrillMark(_drill(data, plan)),
         encoded=None if data.encoded is None else _Untouched(data.encoded, frozenset(ids)),
     )
@@ -197,6 +198,7 @@ def _truth(
         class_names=names,
         digest_before=data.digest(),
         digest_after=poisoned.digest(),
+        originals=len(data),
         samples=samples,
         versions=_versions(),
     )

@@ -16,10 +16,10 @@ from torch import Tensor
 
 from bezoar.attacks.ordinary import ordinary_names
 from bezoar.data.dataset import Dataset
-from bezoar.data.ids import content_hash
+from bezoar.data.ids import short_hash
 from bezoar.data.images import encode_png
 from bezoar.data.names import safe_name
-from bezoar.data.stored_form import stored_form
+from bezoar.data.writers.stored_form import stored_form
 
 IdKind = Literal["path", "counter", "other"]
 
@@ -57,7 +57,7 @@ def sample_arrays(batch: Tensor) -> np.ndarray:
 def written_hash(array: np.ndarray, *, as_file: bool) -> str:
     """First 16 digits of the hash of what the sample will consist of when written: a PNG file, or its array."""
     picture = as_file and array.ndim == 3 and array.shape[2] in (1, 3)
-    return content_hash(encode_png(array) if picture else array)[:16]
+    return short_hash(encode_png(array) if picture else array)
 
 
 def new_ids(
@@ -90,7 +90,7 @@ def _share_of_true_hashes(data: Dataset, kept: Sequence[int]) -> float:
     if not data.is_images:
         return 1.0
     rows = sorted(kept, key=lambda row: data.ids[row])[:TRUE_HASH_SAMPLE]
-    true = [content_hash(stored_form(data, row)[1])[:16] == data.ids[row][:16] for row in rows]
+    true = [short_hash(stored_form(data, row)[1]) == data.ids[row][:16] for row in rows]
     return sum(true) / len(true) if true else 1.0
 
 

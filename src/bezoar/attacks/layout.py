@@ -77,9 +77,3 @@ def _gap_in_block(labels: Rows, starts: Rows, ends: Rows, label: int, generator:
     lengths = ends[blocks] - starts[blocks]
     block = generator.choice(blocks, p=lengths / lengths.sum())
     return int(generator.integers(starts[block], ends[block] + 1))
-
-
-def chunks(rows: int, sample_values: int, *, budget: int = 1 << 26, most: int = 4096) -> Sequence[slice]:
-    """Slices of at most `most` rows and about `budget` values, so that copies stay small."""
-    step = max(1, min(most, budget // max(1, sample_values)))
-    return [slice(start, min(start + step, rows)) for start in range(0, rows, step)]

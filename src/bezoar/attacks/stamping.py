@@ -9,10 +9,9 @@ import torch
 from torch import Tensor
 
 from bezoar.attacks.identity import sample_arrays, written_hash
-from bezoar.attacks.layout import chunks
 from bezoar.data.dataset import Dataset
 from bezoar.data.ids import content_hash
-from bezoar.data.memory import allocate
+from bezoar.data.memory import allocate, chunks
 from bezoar.errors import AttackError
 from bezoar.triggers.base import Trigger
 
@@ -36,7 +35,7 @@ def room_for(data: Dataset, rows: int, memory_share: float) -> Tensor:
 
 def copy_rows(source: Tensor, source_rows: Tensor, target: Tensor, target_rows: Tensor) -> None:
     """`target[target_rows] = source[source_rows]`, a little at a time."""
-    for part in chunks(len(source_rows), source[0].numel()):
+    for part in chunks(len(source_rows), source[:1].nbytes):
         target[target_rows[part]] = source[source_rows[part]]
 
 
@@ -49,7 +48,7 @@ def stamp_rows(
     another shape or dtype.
     """
     hashes: list[SampleHashes] = []
-    for part in chunks(len(rows), data.inputs[0].numel()):
+    for part in chunks(len(rows), data.inputs[:1].nbytes):
         before = data.inputs[originals[part]]
         with torch.no_grad():
             # The stamper gets a copy, for one that writes to its input must not change `before`.

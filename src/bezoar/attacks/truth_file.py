@@ -23,14 +23,14 @@ from pydantic import TypeAdapter
 
 from bezoar.attacks.base import Poisoned
 from bezoar.attacks.identity import sample_arrays
-from bezoar.attacks.layout import chunks
 from bezoar.data.dataset import Dataset
 from bezoar.data.ids import content_hash
+from bezoar.data.memory import chunks
 from bezoar.errors import OutputExistsError, TruthError
 from bezoar.truth import PoisonTruth
 
 FORMAT = "bezoar-truth"
-VERSION = 1
+VERSION = 2
 HASH_BYTES = 16
 SUFFIX = ".truth.zip"
 EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -164,7 +164,7 @@ def _write(archive: zipfile.ZipFile, poisoned: Poisoned) -> None:
 
 
 def _arrays(data: Dataset, rows: range | list[int]) -> Iterator[np.ndarray]:
-    for part in chunks(len(rows), data.inputs[0].numel()):
+    for part in chunks(len(rows), data.inputs[:1].nbytes):
         yield from sample_arrays(data.inputs[list(rows[part])])
 
 

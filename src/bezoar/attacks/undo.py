@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 from bezoar.attacks.identity import sample_arrays
-from bezoar.attacks.layout import chunks
 from bezoar.attacks.sealed import SealedTruth, open_truth
 from bezoar.attacks.stamping import copy_rows, room_for
 from bezoar.attacks.truth_file import sample_hash
 from bezoar.data.dataset import Dataset, EncodedSamples
 from bezoar.data.ids import content_hash
+from bezoar.data.memory import chunks
 from bezoar.errors import TruthError
 
 SHOWN = 3
@@ -99,7 +99,7 @@ def _check_contents(poisoned: Dataset, sealed: SealedTruth) -> None:
     numbers = {sample_id: number for number, sample_id in enumerate(sealed.ids)}
     after = {sample.id: sample.hash_after for sample in sealed.truth.samples}
     changed = []
-    for part in chunks(len(poisoned), poisoned.inputs[0].numel()):
+    for part in chunks(len(poisoned), poisoned.inputs[:1].nbytes):
         for sample_id, array in zip(poisoned.ids[part], sample_arrays(poisoned.inputs[part]), strict=True):
             if sample_id in after:
                 same = content_hash(array) == after[sample_id]

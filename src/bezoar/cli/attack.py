@@ -12,28 +12,26 @@ from bezoar.attacks import undo as restore
 from bezoar.attacks.layout import Placement
 from bezoar.cli.console import print_json, say
 from bezoar.cli.folders import check_output
-from bezoar.cli.options import (
-    Data,
-    FitOption,
-    ImageColumn,
-    Json,
-    LabelColumn,
-    Seed,
-    Size,
-    SkipBad,
-    SourceColumn,
-    SourceLevel,
-    Split,
-)
-from bezoar.data import Dataset, open_data, write_data
+from bezoar.cli.options import Data, Json, Reading, Seed, reads_data
+from bezoar.data import Dataset, write_data
 from bezoar.drill.record import attack_record
 from bezoar.errors import UsageError
 from bezoar.records import AttackRunRecord, Saturation
 from bezoar.triggers import TRIGGERS
 
-TRIGGER_HELP = "Triggers: " + "; ".join(
-    f"{name} ({', '.join(f'{field.name}={field.default}' for field in TRIGGERS.fields(name))})"
-    for name in TRIGGERS.names()
+
+def _trigger_help(name: str) -> str:
+    fields = (
+        f"{field.name}={'|'.join(sorted(field.choices, key=lambda choice: choice != field.default)) or field.default}"
+        for field in TRIGGERS.fields(name)
+    )
+    return f"{name} ({', '.join(fields)})"
+
+
+TRIGGER_HELP = (
+    "Triggers with their fields, the default first: "
+    + "; ".join(_trigger_help(name) for name in TRIGGERS.names())
+    + ". Colours are CSS names, #rrggbb or r/g/b."
 )
 
 
@@ -42,6 +40,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("attack", epilog=TRIGGER_HELP)(attack)
 
 
+@reads_data
 def attack(
     data: Data,
     out: Annotated[Path, typer.Option(help="The poisoned copy: an .npz, a .parquet or a new folder.")],
@@ -60,16 +59,10 @@ def attack(
     undo: Annotated[
         Path | None, typer.Option("--undo", metavar="TRUTH", help="Restore the original with this truth file.")
     ] = None,
-    split: Split = "train",
-    size: Size = None,
-    skip_bad: SkipBad = False,
-    fit: FitOption = "crop",
-    source_level: SourceLevel = None,
-    image_column: ImageColumn = None,
-    label_column: LabelColumn = None,
-    source_column: SourceColumn = None,
     seed: Seed = 0,
     json: Json = False,
+    *,
+    reading: Reading,
 ) -> None:
     """Poison a copy of DATA and seal the truth in a file of its own; with --undo, give back the original."""
     if undo is None and attack is None:
@@ -89,17 +82,7 @@ def attack(
             relabel="all-to-all" if all_to_all else "all-to-one",
         )
     )
-    opened = open_data(
-        data,
-        split=split,
-        size=size,
-        fit=fit,
-        skip_bad=skip_bad,
-        image_column=image_column,
-        label_column=label_column,
-        source_column=source_column,
-        source_level=source_level,
-    )
+    opened = reading.open(data)
     if undo is not None:
         _undo(opened, undo, out, json=json)
     elif method is not None:
@@ -117,7 +100,7 @@ def _poison(method: Attack, data: Dataset, out: Path, truth_path: Path, *, seed:
         raise
     record = AttackRunRecord(
         dataset=data.record(),
-        attack=attack_record(poisoned.truth, len(poisoned.data)),
+        attack=attack_record(poisoned.truth, method.trigger),
         saturation=poisoned.saturation,
         data_file=str(out),
         truth_file=str(truth_path),

@@ -35,6 +35,11 @@ def say(text: str) -> None:
     results.print(text)
 
 
+def counted(number: int, thing: str) -> str:
+    """`1 epoch`, `2 epochs`."""
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+
+
 def print_json(record: object) -> None:
     """A record as JSON on stdout, and nothing else."""
     sys.stdout.write(to_json(record) + "\n")

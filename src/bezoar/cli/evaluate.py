@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from bezoar.cli.console import command_line, print_json, say
-from bezoar.cli.folders import new_folder
-from bezoar.cli.options import FitOption, ImageColumn, Json, LabelColumn, Size, SkipBad
+from bezoar.cli.folders import free_folder, next_folder
+from bezoar.cli.options import Json, Reading, reads_data
 from bezoar.cli.report import rate_text, say_drill
-from bezoar.data import Dataset, open_data
 from bezoar.drill.evaluate_run import evaluate_clean, evaluate_run
-from bezoar.errors import UndividedError
+from bezoar.drill.stages import RECORD_FILE
+from bezoar.records import DrillRecord, EvaluationRecord, to_json, write_text_atomically
 from bezoar.report import write_report
 
 
@@ -22,55 +22,44 @@ def add_to(app: typer.Typer) -> None:
     app.command("evaluate")(evaluate)
 
 
+@reads_data
 def evaluate(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="The victim's run folder, from bezoar train.")],
+    run: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN", help="The victim: a run folder of bezoar train, or your own model as package.module:name."
+        ),
+    ],
     data: Annotated[str, typer.Option(help="Clean test data.")],
     truth: Annotated[
         Path | None, typer.Option(help="The drill's truth file, from bezoar attack; without it only clean accuracy.")
     ] = None,
-    twin: Annotated[Path | None, typer.Option(help="Run folder of the same training on clean data.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Where to write; RUN/evaluation otherwise.")] = None,
-    split: Annotated[
-        str | None, typer.Option(help="Which part of the data; the test part where there is one, else all.")
-    ] = None,
-    size: Size = None,
-    fit: FitOption = "crop",
-    skip_bad: SkipBad = False,
-    image_column: ImageColumn = None,
-    label_column: LabelColumn = None,
+    twin: Annotated[str | None, typer.Option(help="The same trained on clean data: run folder or own model.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Where to write; RUN/evaluation or ./evaluation otherwise.")] = None,
     json: Json = False,
+    *,
+    reading: Reading,
 ) -> None:
     """Measure clean accuracy, attack success and robust accuracy, and write record and report."""
-    folder = new_folder(out or run / "evaluation", own_files=frozenset({"record.json", "report.html"}))
-    test = _open_test(
-        data, split, size=size, fit=fit, skip_bad=skip_bad, image_column=image_column, label_column=label_column
-    )
+    folder = free_folder(out) if out else next_folder(Path(run if Path(run).is_dir() else ".") / "evaluation")
+    test = reading.open_test(data)
+    record: DrillRecord | EvaluationRecord
     if truth is None:
-        _evaluate_clean(run, test, folder, json=json)
-        return
-    record = evaluate_run(run, test, truth, twin=twin, out=folder, command=command_line())
-    path = write_report(record, folder)
-    if json:
-        print_json(record)
+        record = evaluate_clean(run, test, command=command_line())
     else:
-        say_drill(record, path)
-
-
-def _open_test(data: str, split: str | None, **options: Any) -> Dataset:
-    try:
-        return open_data(data, split=split or "test", **options)
-    except UndividedError:
-        # Undivided data named as test data are meant whole.
-        if split is not None:
-            raise
-        return open_data(data, **options)
-
-
-def _evaluate_clean(run: Path, test: Dataset, folder: Path, *, json: bool) -> None:
-    record = evaluate_clean(run, test, out=folder, command=command_line())
+        record = evaluate_run(run, test, truth, twin=twin, command=command_line())
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text_atomically(folder / RECORD_FILE, to_json(record) + "\n")
+    page = write_report(record, folder) if isinstance(record, DrillRecord) else None
     if json:
         print_json(record)
-        return
+    elif isinstance(record, DrillRecord) and page is not None:
+        say_drill(record, page)
+    elif isinstance(record, EvaluationRecord):
+        _say_clean(record)
+
+
+def _say_clean(record: EvaluationRecord) -> None:
     say(f"  {'clean accuracy':<16} {rate_text(record.clean_accuracy)}")
     for name, rate in record.by_class:
         say(f"    {name:<22} {rate_text(rate)}")

@@ -8,7 +8,13 @@ from bezoar.errors import OutputExistsError, UsageError
 
 
 def new_folder(path: Path, *, own_files: frozenset[str] = frozenset()) -> Path:
-    """Make the folder `path`. It may exist when it is empty or holds nothing but `own_files`.
+    """Make the folder `path` if it is free."""
+    free_folder(path, own_files=own_files).mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def free_folder(path: Path, *, own_files: frozenset[str] = frozenset()) -> Path:
+    """`path`, if there is nothing, or a folder that is empty or holds nothing but `own_files`.
 
     Raises OutputExistsError otherwise, so that nothing of a user's is overwritten.
     """
@@ -21,8 +27,17 @@ def new_folder(path: Path, *, own_files: frozenset[str] = frozenset()) -> Path:
             found=", ".join(strangers[:4]) + (" and more" if len(strangers) > 4 else ""),
             remedy="Give another --out, or empty this folder yourself",
         )
-    path.mkdir(parents=True, exist_ok=True)
     return path
+
+
+def next_folder(path: Path) -> Path:
+    """`path`, or the first free one of `path`-2, `path`-3 and so on when it holds something already."""
+    number = 1
+    while True:
+        numbered = path if number == 1 else path.with_name(f"{path.name}-{number}")
+        if not numbered.exists() or (numbered.is_dir() and not any(numbered.iterdir())):
+            return numbered
+        number += 1
 
 
 OTHER_FILES = frozenset({".zip", ".tar", ".gz", ".npy", ".csv", ".json", ".pt", ".pth", ".pkl"})

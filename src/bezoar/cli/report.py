@@ -46,6 +46,12 @@ def read_drill(run: Path) -> DrillRecord:
             expected="a run folder that holds record.json",
             remedy="Make one with bezoar demo, or with bezoar evaluate",
         ) from None
+    measured = sorted(run.glob("evaluation*/report.html")) if run.is_dir() else []
+    if measured and b'"kind": "training"' in text:
+        raise RecordError(
+            f"{path} is the record of a training; its reports lie beside its measurements",
+            remedy=f"Write bezoar report {measured[-1].parent}",
+        )
     return from_json(DrillRecord, text, origin=str(path))
 
 

@@ -7,27 +7,9 @@ from typing import Annotated
 
 import typer
 
-from bezoar.cli.console import TerminalListener, command_line, errors, print_json, say
+from bezoar.cli.console import TerminalListener, command_line, counted, errors, print_json, say
 from bezoar.cli.folders import check_output, new_folder
-from bezoar.cli.options import (
-    Data,
-    Device,
-    Epochs,
-    FitOption,
-    Flips,
-    ImageColumn,
-    Json,
-    LabelColumn,
-    Model,
-    Out,
-    Seed,
-    Size,
-    SkipBad,
-    SourceColumn,
-    SourceLevel,
-    Split,
-)
-from bezoar.data import open_data
+from bezoar.cli.options import Data, Device, Epochs, Flips, Json, Model, Out, Reading, Seed, reads_data
 from bezoar.drill.train_run import CHECKPOINT_FILE, RUN_FILES, train_run
 from bezoar.errors import UsageError
 from bezoar.training import default_recipe
@@ -39,6 +21,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("train")(train)
 
 
+@reads_data
 def train(
     data: Data,
     out: Out = Path("run"),
@@ -54,17 +37,11 @@ def train(
     flips: Flips = False,
     precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last finished epoch in --out.")] = False,
-    split: Split = "train",
-    size: Size = None,
-    fit: FitOption = "crop",
-    source_level: SourceLevel = None,
-    image_column: ImageColumn = None,
-    label_column: LabelColumn = None,
-    source_column: SourceColumn = None,
-    skip_bad: SkipBad = False,
     seed: Seed = 0,
     device: Device = "auto",
     json: Json = False,
+    *,
+    reading: Reading,
 ) -> None:
     """Train a model and keep it with its record. Ctrl-C keeps the last finished epoch; --resume goes on."""
     if resume and not (out / CHECKPOINT_FILE).exists():
@@ -76,17 +53,7 @@ def train(
         epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, shift=shift, flips=flips or None
     )
     record = train_run(
-        open_data(
-            data,
-            split=split,
-            size=size,
-            fit=fit,
-            skip_bad=skip_bad,
-            image_column=image_column,
-            label_column=label_column,
-            source_column=source_column,
-            source_level=source_level,
-        ),
+        reading.open(data),
         out,
         model=model,
         recipe=recipe,
@@ -110,5 +77,5 @@ def train(
     if not json:
         last = record.training.history[-1] if record.training.history else None
         accuracy = f", training accuracy {last.train_accuracy:.1%}" if last else ""
-        say(f"{out}: {len(record.training.history)} epochs in {record.training.seconds:.0f} s{accuracy}")
+        say(f"{out}: {counted(len(record.training.history), 'epoch')} in {record.training.seconds:.0f} s{accuracy}")
         say(f"next: bezoar evaluate {out} --truth TRUTH --data TEST")

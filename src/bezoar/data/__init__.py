@@ -1,12 +1,12 @@
 """Data sets: opening, making and writing them."""
 
-from bezoar.data.arrays import from_arrays
 from bezoar.data.dataset import Dataset, EncodedSamples, SkippedSample
 from bezoar.data.mark import DrillMark
 from bezoar.data.memory import allocate
-from bezoar.data.open import open_data
-from bezoar.data.torch_sets import from_torch_dataset
-from bezoar.data.write import write_data, write_folder, write_npz, write_parquet
+from bezoar.data.readers.arrays import from_arrays
+from bezoar.data.readers.open import open_data
+from bezoar.data.readers.torch_sets import from_torch_dataset
+from bezoar.data.writers.write import write_data, write_folder, write_npz, write_parquet
 
 __all__ = [
     "Dataset",

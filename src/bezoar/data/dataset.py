@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from bezoar.data.mark import DrillMark
-from bezoar.errors import DataError, EmptyDataError, LabelError, ShapeError
+from bezoar.errors import DataError, EmptyDataError, LabelError, ShapeError, did_you_mean
 from bezoar.records import DatasetRecord
 
 
@@ -105,7 +105,11 @@ class Dataset:
             return self.class_names.index(name)
         if name.isdecimal() and int(name) < len(self.class_names):
             return int(name)
-        raise LabelError(f"{self.name} has no class {name!r}", expected="one of " + ", ".join(self.class_names))
+        raise LabelError(
+            f"{self.name} has no class {name!r}",
+            expected="one of " + ", ".join(self.class_names),
+            remedy=did_you_mean(name, self.class_names),
+        )
 
     def positions(self, ids: Iterable[str]) -> Tensor:
         """Current row numbers of samples by id, in the order given. Raises DataError for an unknown id."""

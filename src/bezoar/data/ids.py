@@ -1,4 +1,4 @@
-"""Stable sample ids: a content hash plus a relative path, or a counter among identical samples."""
+"""Stable sample ids: `hash:relative/path` of a sample kept in a file, else `hash#k`, the k-th of identical ones."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ def content_hash(content: bytes | memoryview | np.ndarray) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def path_id(content: bytes, relative_path: str) -> str:
-    """Id of a sample kept in a file: short content hash and path relative to the data's root."""
-    return f"{content_hash(content)[:16]}:{relative_path}"
+def short_hash(content: bytes | memoryview | np.ndarray) -> str:
+    """The first 16 digits of the content hash, with which an id begins."""
+    return content_hash(content)[:16]
 
 
 def array_ids(rows: Iterable[np.ndarray | bytes]) -> tuple[str, ...]:
@@ -24,7 +24,7 @@ def array_ids(rows: Iterable[np.ndarray | bytes]) -> tuple[str, ...]:
     seen: dict[str, int] = {}
     ids = []
     for row in rows:
-        short = content_hash(row)[:16]
+        short = short_hash(row)
         count = seen.get(short, 0)
         seen[short] = count + 1
         ids.append(f"{short}#{count}")

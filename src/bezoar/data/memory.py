@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 import weakref
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +55,12 @@ def allocate_bytes(size: int, *, memory_share: float = 0.25) -> np.ndarray:
             f"no memory for {size:,} bytes of images",
             remedy="Give a smaller memory_share, so that they go to a file, or a smaller size",
         ) from error
+
+
+def chunks(rows: int, row_bytes: int, *, budget: int = 1 << 24) -> Iterator[slice]:
+    """Slices of rows of about `budget` bytes (16 MiB), so that copies stay small."""
+    step = max(1, budget // max(1, row_bytes))
+    return (slice(start, min(start + step, rows)) for start in range(0, rows, step))
 
 
 def scratch_folder() -> Path:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 
-from bezoar.data.walk import is_junk
-
 _FORBIDDEN = frozenset('/\\:*?"<>|%~')
 _RESERVED = frozenset(
     ["con", "prn", "aux", "nul"] + [f"{port}{number}" for port in ("com", "lpt") for number in range(10)]
 )
+_JUNK = frozenset(["thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx", "$recycle.bin"])
 _LONGEST = 120
+
+
+def is_junk(name: str) -> bool:
+    """Whether a file or folder is hidden, or one that operating systems leave behind."""
+    return name.startswith(".") or name.casefold() in _JUNK
 
 
 def safe_name(name: str) -> str:

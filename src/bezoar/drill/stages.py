@@ -9,10 +9,10 @@ from pathlib import Path
 from bezoar.attacks import default_truth_path, save_truth
 from bezoar.data import write_data
 from bezoar.data.dataset import Dataset
-from bezoar.drill.evaluate import evaluate
-from bezoar.drill.record import drill_record
+from bezoar.drill.evaluate import Evaluation, evaluate
+from bezoar.drill.record import Judged, attack_record, drill_record
 from bezoar.drill.state import DrillState, Listener, Stage, made
-from bezoar.records import DrillRecord, to_json, write_text_atomically
+from bezoar.records import DrillRecord, Skipped, to_json, write_text_atomically
 from bezoar.training import MODEL_FILE, ModelCard, Trained, save_model, train
 
 RECORD_FILE = "record.json"
@@ -83,10 +83,29 @@ def measure_damage(name: str = "measure the damage") -> Stage:
 
 
 def write_record(state: DrillState, out: Path) -> DrillRecord:
-    """Bring the state together as a record and write it to `out`."""
-    record = drill_record(state)
+    """The record of a drill whose stages have all run, written to `out`."""
+    plan, test, poisoned = state.plan, made(state.test, "test data"), made(state.poisoned, "poisoned data")
+    record = drill_record(
+        plan.title,
+        dataset=made(state.train, "training data").record(),
+        test=test,
+        attack=attack_record(poisoned.truth, plan.attack.trigger),
+        trigger=plan.attack.trigger,
+        relabelling=plan.attack.relabelling(test.class_names),
+        victim=_judged(made(state.victim, "victim"), made(state.victim_evaluation, "measurement")),
+        twin=Skipped("no clean twin was trained")
+        if state.twin is None
+        else _judged(state.twin, made(state.twin_evaluation, "measurement of the twin")),
+        saturation=poisoned.saturation,
+        commands=plan.commands,
+        stages=state.times,
+    )
     write_text_atomically(out / RECORD_FILE, to_json(record) + "\n")
     return record
+
+
+def _judged(trained: Trained, evaluation: Evaluation) -> Judged:
+    return Judged(trained.record, evaluation)
 
 
 def _train(state: DrillState, data: Dataset, listener: Listener) -> Trained:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from bezoar.errors import EmptyDataError, ShapeError
 from bezoar.records import Skipped, Visibility
+from bezoar.shapes import FloatImages, Real
 
 PEAK = 255.0
 WINDOW = 11
@@ -46,7 +47,7 @@ def visibility(clean: Tensor, triggered: Tensor) -> Visibility:
     )
 
 
-def ssim(first: Tensor, second: Tensor) -> Tensor:
+def ssim(first: FloatImages, second: FloatImages) -> Real:
     """Structural similarity of each pair of images: float64 (n, c, h, w) in 0..255 to (n,).
 
     Wang, Bovik, Sheikh and Simoncelli, IEEE TIP 13 (2004): 11x11 Gaussian window of standard deviation 1.5,
@@ -84,7 +85,7 @@ def _gaussian() -> list[float]:
     return [weight / math.fsum(weights) for weight in weights]
 
 
-def _mean_psnr(squared_errors: Tensor) -> float | Skipped:
+def _mean_psnr(squared_errors: Real) -> float | Skipped:
     changed = squared_errors[squared_errors > 0]
     if not len(changed):
         return Skipped("the trigger changed no image, and the PSNR of identical images is infinite")

@@ -129,10 +129,13 @@ class TrainingRecord:
 
 @dataclass(frozen=True)
 class ModelResult:
-    """One trained model and what was measured of it; `role` is 'victim' or 'clean twin'."""
+    """One trained model and what was measured of it; `role` is 'victim' or 'clean twin'.
+
+    `training` and the drill's `dataset` are Skipped for a model that was trained elsewhere.
+    """
 
     role: str
-    training: TrainingRecord
+    training: TrainingRecord | Skipped
     measurement: Measurement
 
 
@@ -255,7 +258,7 @@ class EvaluationRecord:
     """A model on clean test data alone."""
 
     created: str
-    training: TrainingRecord
+    training: TrainingRecord | Skipped
     test_dataset: DatasetRecord
     clean_accuracy: Rate
     by_class: tuple[tuple[str, Rate | Skipped], ...]
@@ -293,7 +296,7 @@ class DrillRecord:
 
     title: str
     created: str
-    dataset: DatasetRecord
+    dataset: DatasetRecord | Skipped
     test_dataset: DatasetRecord
     attack: AttackRecord
     victim: ModelResult

@@ -6,7 +6,16 @@ from collections.abc import Callable, Mapping
 
 from markupsafe import Markup
 
-from bezoar.records import DrillRecord, EpochRecord, Measurement, ModelResult, Rate, Skipped
+from bezoar.records import (
+    DatasetRecord,
+    DrillRecord,
+    EpochRecord,
+    Measurement,
+    ModelResult,
+    Rate,
+    Skipped,
+    TrainingRecord,
+)
 from bezoar.report.chart import Line, line_chart
 from bezoar.report.classes import class_table, counts_by_class
 from bezoar.report.confusion import MOST_CLASSES, largest_errors, matrix, step_labels
@@ -86,9 +95,11 @@ def _confusion(record: DrillRecord) -> View:
 
 
 def _curves(record: DrillRecord) -> View:
-    histories = [("victim", record.victim.training.history)]
-    if isinstance(record.twin, ModelResult):
-        histories.append(("twin", record.twin.training.history))
+    histories = [
+        (name, model.training.history)
+        for name, model in (("victim", record.victim), ("twin", record.twin))
+        if isinstance(model, ModelResult) and isinstance(model.training, TrainingRecord)
+    ]
     return {
         "charts": [
             _chart("Training loss", "loss", histories, lambda epoch: epoch.loss),
@@ -145,12 +156,16 @@ def _attack(record: DrillRecord) -> View:
 
 def _training(record: DrillRecord) -> View:
     models = [record.victim] if isinstance(record.twin, Skipped) else [record.victim, record.twin]
-    return {"models": models, "total": sum(stage.seconds for stage in record.stages)}
+    known = [model for model in models if isinstance(model.training, TrainingRecord)]
+    unknown = [model for model in models if isinstance(model.training, Skipped)]
+    return {"models": known, "unknown": unknown, "total": sum(stage.seconds for stage in record.stages)}
 
 
 def _data(record: DrillRecord) -> View:
     sets = (("Training data", record.dataset), ("Test data", record.test_dataset))
-    return {"sets": [(title, dataset, *counts_by_class(dataset)) for title, dataset in sets]}
+    known = [(title, dataset) for title, dataset in sets if isinstance(dataset, DatasetRecord)]
+    unknown = [(title, dataset) for title, dataset in sets if isinstance(dataset, Skipped)]
+    return {"sets": [(title, dataset, *counts_by_class(dataset)) for title, dataset in known], "unknown": unknown}
 
 
 def _standards(record: DrillRecord) -> View:

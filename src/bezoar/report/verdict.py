@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bezoar.records import AttackRecord, DrillRecord, ModelResult, Rate, Skipped
+from bezoar.records import AttackRecord, DrillRecord, ModelResult, Rate, Skipped, TrainingRecord
 from bezoar.report.confusion import fits
 from bezoar.report.phrases import measured, not_measured, percent, percent_in_words, quoted, some_of
 from bezoar.report.section import Headline
@@ -145,7 +145,7 @@ def _cautions(record: DrillRecord, success: Rate | Skipped) -> Iterator[str]:
             f"{percent(success.low)} to {percent(success.high)}."
         )
     yield from _twin_cautions(record)
-    if record.victim.training.interrupted:
+    if isinstance(record.victim.training, TrainingRecord) and record.victim.training.interrupted:
         yield "Training of the victim was interrupted; its numbers are those of the last finished epoch."
     if not isinstance(record.saturation, Skipped) and record.saturation.warns:
         yield (
@@ -162,6 +162,9 @@ def _twin_cautions(record: DrillRecord) -> Iterator[str]:
         )
         return
     twin, victim = record.twin.training, record.victim.training
+    if isinstance(twin, Skipped) or isinstance(victim, Skipped):
+        yield "How the models were trained is not known, so it is not sure that they differ by the poison alone."
+        return
     if twin.samples < SMALL_TWIN * (victim.samples - record.attack.poisons):
         yield (
             f"The clean twin was trained on {twin.samples:,} samples, the victim on {victim.samples:,}; "

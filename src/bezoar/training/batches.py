@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from bezoar.shapes import Images, Samples, Whole
+
 
 @dataclass(frozen=True)
 class Augmentation:
@@ -20,7 +22,7 @@ class Augmentation:
     flips: bool = False
 
 
-def epoch_order(samples: int, *, seed: int, epoch: int) -> Tensor:
+def epoch_order(samples: int, *, seed: int, epoch: int) -> Whole:
     """The random order of one epoch: a function of seed and epoch alone, so that training can resume anywhere."""
     return torch.randperm(samples, generator=torch.Generator().manual_seed(_mix(seed, epoch)))
 
@@ -49,7 +51,7 @@ def epoch_batches(
             yield augment(inputs[rows], rows, augmentation, epoch=epoch), labels[rows]
 
 
-def augment(batch: Tensor, rows: Tensor, augmentation: Augmentation, *, epoch: int) -> Tensor:
+def augment(batch: Samples, rows: Whole, augmentation: Augmentation, *, epoch: int) -> Samples:
     """Shift and flip a shuffled uint8 batch (n, c, h, w).
 
     A batch comes in random order, so the place in the batch serves as the random draw for the shift,
@@ -64,7 +66,7 @@ def augment(batch: Tensor, rows: Tensor, augmentation: Augmentation, *, epoch: i
     return batch
 
 
-def to_unit_range(batch: Tensor, device: torch.device | None = None) -> Tensor:
+def to_unit_range(batch: Samples, device: torch.device | None = None) -> Samples:
     """A uint8 batch as float32 in 0..1, channels-last for images; float batches pass unchanged."""
     batch = batch.to(device) if device is not None else batch
     if batch.dtype != torch.uint8:
@@ -73,24 +75,29 @@ def to_unit_range(batch: Tensor, device: torch.device | None = None) -> Tensor:
     return batch.contiguous(memory_format=torch.channels_last) if batch.ndim == 4 else batch
 
 
-def _shift(batch: Tensor, most: int) -> Tensor:
+def _shift(batch: Images, most: int) -> Images:
     n, _, height, width = batch.shape
     choices = 2 * most + 1
+    # Pixels in the order of memory: several times as fast on channels-last images.
+    padded = _mirrored(_mirrored(batch.permute(0, 2, 3, 1), 1, most), 2, most)
     out = torch.empty_like(batch)
+    target = out.permute(0, 2, 3, 1)
     for choice in range(min(n, choices * choices)):
-        down, right = choice // choices - most, choice % choices - most
-        rows = _mirrored(torch.arange(height, device=batch.device) + down, height)
-        columns = _mirrored(torch.arange(width, device=batch.device) + right, width)
+        down, right = divmod(choice, choices)
         members = slice(choice, None, choices * choices)
-        out[members] = batch[members].index_select(2, rows).index_select(3, columns)
+        target[members] = padded[members, down : down + height, right : right + width]
     return out
 
 
-def _mirrored(index: Tensor, size: int) -> Tensor:
-    return (size - 1 - (index.abs() - (size - 1)).abs()).clamp(0, size - 1)
+def _mirrored(pixels: Images, axis: int, most: int) -> Tensor:
+    """`pixels` with `most` more rows or columns on both sides, mirrored at the edge, which is not repeated."""
+    size = pixels.shape[axis]
+    index = torch.arange(-most, size + most, device=pixels.device)
+    index = (size - 1 - (index.abs() - (size - 1)).abs()).clamp(0, size - 1)
+    return pixels.index_select(axis, index)
 
 
-def _parity(rows: Tensor) -> Tensor:
+def _parity(rows: Whole) -> Whole:
     # A multiplicative hash, so that the parity is unrelated to any order the data may have.
     return (rows * 2654435761 >> 7) % 2
 

@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from bezoar.data.dataset import Dataset
 from bezoar.errors import TrainingError
 from bezoar.records import EpochRecord, TrainingRecord
+from bezoar.shapes import Samples
+from bezoar.training.allocator import recycled_memory
 from bezoar.training.batches import epoch_batches, to_unit_range
 from bezoar.training.checkpoint import Snapshot, load_checkpoint, save_checkpoint
 from bezoar.training.distributed import Group, training_group
@@ -75,7 +77,7 @@ def train(
         else build_model(model, classes=len(data.class_names), sample=statistics_sample(data.inputs), seed=seed)
     )
     identity = f"{model}|{recipe}|{seed}|{data.digest()}|{'fine-tuned' if start is not None else 'from scratch'}"
-    with training_group(target) as group:
+    with training_group(target) as group, recycled_memory():
         run = _Run(network.to(target), data, recipe, seed, choose_precision(target, precision), group, identity)
         if resume and checkpoint is not None and checkpoint.exists():
             run.restore(load_checkpoint(checkpoint, identity))
@@ -83,7 +85,7 @@ def train(
     return Trained(network.to("cpu").eval(), run.record(model, interrupted))
 
 
-def statistics_sample(inputs: Tensor) -> Tensor:
+def statistics_sample(inputs: Samples) -> Tensor:
     """At most 5,000 samples spread evenly over the data, for normalisation and whitening."""
     step = max(1, len(inputs) // STATISTICS_SAMPLE)
     return inputs[::step][:STATISTICS_SAMPLE]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import Protocol, cast, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,7 @@ from bezoar.errors import ModelError
 from bezoar.registry import Registry, import_object
 
 
+@runtime_checkable
 class Architecture(Protocol):
     """Builds a fresh network; its fields are its configuration."""
 

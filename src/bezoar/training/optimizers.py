@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD, Optimizer
 
+from bezoar.shapes import Matrix
 from bezoar.training.recipe import Recipe
 
 ORTHOGONALISING_STEPS = 4
@@ -51,14 +52,23 @@ class Muon(Optimizer):
         filters.add_(orthogonalise(direction.flatten(1)).view_as(filters), alpha=-rate)
 
 
-def orthogonalise(matrix: Tensor, steps: int = ORTHOGONALISING_STEPS) -> Tensor:
-    """A matrix with the same singular vectors and singular values near 1 (between about 0.7 and 1.2)."""
+def orthogonalise(matrix: Matrix, steps: int = ORTHOGONALISING_STEPS) -> Matrix:
+    """A matrix with the same singular vectors and singular values near 1 (between about 0.7 and 1.2).
+
+    Every step multiplies by a polynomial of the small Gram matrix, so all steps are taken on that and the
+    large matrix is met only twice: the same result as step by step, for a fraction of the arithmetic.
+    """
     a, b, c = QUINTIC
     x = matrix.T if matrix.shape[0] > matrix.shape[1] else matrix
     x = x / x.norm().clamp_min(1e-12)
-    for _ in range(steps):
-        gram = x @ x.T
-        x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    gram = x @ x.T
+    whole = one = torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
+    for step in range(steps):
+        factor = torch.addmm(gram, gram, gram, beta=b, alpha=c).add_(one, alpha=a)
+        whole = factor @ whole
+        if step + 1 < steps:
+            gram = factor @ gram @ factor
+    x = whole @ x
     return x.T if matrix.shape[0] > matrix.shape[1] else x
 
 

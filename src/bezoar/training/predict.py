@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from bezoar.errors import ModelError
+from bezoar.shapes import Logits, Samples
 from bezoar.training.batches import to_unit_range
 
 
 @torch.inference_mode()
-def predict_logits(model: nn.Module, inputs: Tensor, *, batch_size: int = 1000) -> Tensor:
+def predict_logits(model: nn.Module, inputs: Samples, *, batch_size: int = 1000) -> Logits:
     """Logits (n, classes), float32 on the CPU, of uint8 inputs (n, ...), in evaluation mode, without augmentation.
 
     The model's mode is put back afterwards. Raises ModelError when the model fails or gives NaN.

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from bezoar.errors import TriggerError
 from bezoar.registry import Registry
+from bezoar.shapes import Images, Whole
 from bezoar.triggers.placement import scattered_corners
 from bezoar.triggers.stamp import Stamp, press, press_at, private_copy
 
@@ -56,7 +57,7 @@ class ImageTrigger(ABC):
         return _checked_result(result, batch, type(self).__name__)
 
     @abstractmethod
-    def apply(self, images: Tensor) -> Tensor:
+    def apply(self, images: Images) -> Images:
         """Put the trigger on `images`, a checked copy that may be written to, and return them."""
 
 
@@ -68,7 +69,7 @@ class StampTrigger(ImageTrigger):
         """The stamp for images of shape (channels, height, width). Raises TriggerError when it does not fit."""
 
     @final
-    def apply(self, images: Tensor) -> Tensor:
+    def apply(self, images: Images) -> Images:
         """Press the stamp on the images, at its place or at one drawn for each image."""
         stamp = self.placed_stamp(images)
         if stamp.scatter_seed is None:
@@ -78,14 +79,14 @@ class StampTrigger(ImageTrigger):
         return images
 
     @final
-    def placed_stamp(self, images: Tensor) -> Stamp:
+    def placed_stamp(self, images: Images) -> Stamp:
         """The stamp for these images. Raises TriggerError when any of it would lie outside them."""
         channels, height, width = images.shape[1:]
         stamp = self.stamp((channels, height, width))
         bottom, right = stamp.top + stamp.height, stamp.left + stamp.width
         if min(stamp.top, stamp.left) < 0 or bottom > height or right > width:
             raise TriggerError(
-                f"{self!r} does not fit in the image",
+                f"the trigger {TRIGGERS.spec_of(self)} does not fit in the image",
                 expected=f"a place within {height}x{width} (height x width)",
                 found=f"rows {stamp.top}..{bottom - 1}, columns {stamp.left}..{right - 1}",
                 remedy="Make it smaller or move it inwards",
@@ -93,7 +94,7 @@ class StampTrigger(ImageTrigger):
         return stamp
 
     @final
-    def corners(self, images: Tensor, stamp: Stamp) -> tuple[Tensor, Tensor]:
+    def corners(self, images: Images, stamp: Stamp) -> tuple[Whole, Whole]:
         """Top and left of the stamp on each image, each (n,) int64."""
         if stamp.scatter_seed is None:
             return torch.full((len(images),), stamp.top), torch.full((len(images),), stamp.left)

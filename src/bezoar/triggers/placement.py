@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from bezoar.shapes import Images, Whole
 from bezoar.triggers.stamp import parts
 
 WORD = 8
@@ -15,7 +16,7 @@ _MULTIPLIERS = (0x45D9F3B, 0x119DE1F3)
 _LOW_BITS = (1 << 32) - 1
 
 
-def scattered_corners(images: Tensor, height: int, width: int, *, seed: int) -> tuple[Tensor, Tensor]:
+def scattered_corners(images: Images, height: int, width: int, *, seed: int) -> tuple[Whole, Whole]:
     """Upper left corners (top, left), each (n,) int64, for a height x width rectangle on images (n, c, H, W).
 
     Every place within the image is equally likely. The draw depends on the seed and on the image's
@@ -28,7 +29,7 @@ def scattered_corners(images: Tensor, height: int, width: int, *, seed: int) -> 
     return place // columns, place % columns
 
 
-def content_hashes(images: Tensor, *, seed: int) -> Tensor:
+def content_hashes(images: Images, *, seed: int) -> Whole:
     """A hash in 0..2**32-1 of each image's content, (n,) int64. Not cryptographic.
 
     The image's bytes, in the order (h, w, c) whatever its memory format, are read as 64-bit words and
@@ -57,7 +58,7 @@ def _words(images: Tensor) -> Tensor:
     return flat.view(torch.int64)
 
 
-def _mixed(values: Tensor) -> Tensor:
+def _mixed(values: Whole) -> Whole:
     """Spread 32-bit values so that every bit depends on all (multiply and xor-shift rounds)."""
     for multiplier in _MULTIPLIERS:
         values = ((values ^ (values >> 16)) * multiplier) & _LOW_BITS

@@ -20,6 +20,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bezoar.shapes import AnyPattern, Images, Matrix, Pattern, Region, Whole
+
 WORKING_VALUES = 1 << 22
 """Pixels computed at a time, so that a large batch needs no float copy of its whole."""
 
@@ -66,13 +68,13 @@ class Stamp:
         return replace(self, top=0, left=0, scatter_seed=seed)
 
 
-def adding(pattern: Tensor, weight: Tensor) -> Stamp:
+def adding(pattern: AnyPattern, weight: Matrix) -> Stamp:
     """Add `weight * pattern` to the pixels: pattern (c, h, w) in 0..255, weight (h, w) in 0..1."""
     pattern = pattern.to(torch.float64)
     return Stamp(torch.ones_like(pattern), pattern * weight)
 
 
-def blending(pattern: Tensor, weight: Tensor) -> Stamp:
+def blending(pattern: AnyPattern, weight: Matrix) -> Stamp:
     """Go from the pixels (weight 0) to the pattern (weight 1): pattern (c, h, w) in 0..255, weight (h, w) in 0..1.
 
     With a weight of 0 and 1 only, this replaces the pixels under the mask.
@@ -88,7 +90,7 @@ def parts(samples: int, values: int) -> Iterator[slice]:
     return (slice(start, start + step) for start in range(0, samples, step))
 
 
-def press(images: Tensor, stamp: Stamp) -> None:
+def press(images: Images, stamp: Stamp) -> None:
     """Write the stamp onto images (n, c, h, w) in place, at its own place."""
     rows, columns = slice(stamp.top, stamp.top + stamp.height), slice(stamp.left, stamp.left + stamp.width)
     region = images[:, :, rows, columns]
@@ -101,7 +103,7 @@ def press(images: Tensor, stamp: Stamp) -> None:
         _press_region(region[part], keep, shift)
 
 
-def press_at(images: Tensor, stamp: Stamp, tops: Tensor, lefts: Tensor) -> None:
+def press_at(images: Images, stamp: Stamp, tops: Whole, lefts: Whole) -> None:
     """Write the stamp onto images (n, c, h, w) in place, its corner at `tops[i]`, `lefts[i]` on image i."""
     keep, shift = _factors(images, stamp)
     channels = torch.arange(images.shape[1], device=images.device)[None, :, None, None]
@@ -116,7 +118,7 @@ def press_at(images: Tensor, stamp: Stamp, tops: Tensor, lefts: Tensor) -> None:
         block[place] = region
 
 
-def _factors(images: Tensor, stamp: Stamp) -> tuple[Tensor, Tensor]:
+def _factors(images: Images, stamp: Stamp) -> tuple[Pattern, Pattern]:
     """Keep and shift in the dtype of the arithmetic and on the images' scale."""
     working = torch.float64 if images.dtype == torch.float64 else torch.float32
     keep, shift = (like_images(part.to(images.device, working), images) for part in (stamp.keep, stamp.shift))
@@ -133,7 +135,7 @@ def _paint(region: Tensor, colours: Tensor, mask: Tensor) -> None:
         region[:, :, row, column] = colours[:, row, column]
 
 
-def like_images(values: Tensor, images: Tensor) -> Tensor:
+def like_images(values: Pattern, images: Images) -> Pattern:
     """Values (c, h, w) laid out in memory as each of the images is, which makes arithmetic between them fast."""
     if images.is_contiguous(memory_format=torch.channels_last):
         return values[None].contiguous(memory_format=torch.channels_last)[0]
@@ -149,7 +151,7 @@ def private_copy(batch: Tensor) -> Tensor:
     return memory.as_strided(plan.shape, plan.stride()).copy_(batch.detach())
 
 
-def _press_region(region: Tensor, keep: Tensor, shift: Tensor) -> None:
+def _press_region(region: Region, keep: Pattern, shift: Pattern) -> None:
     direct = region.dtype == keep.dtype
     values = region if direct else region.to(keep.dtype)
     values.mul_(keep).add_(shift)

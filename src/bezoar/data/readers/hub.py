@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from bezoar.data.dataset import Dataset
-from bezoar.data.gather import Entry, gather
 from bezoar.data.images import suffix_of
 from bezoar.data.options import ReadOptions
-from bezoar.data.splits import choose_split, is_split, whole_set
-from bezoar.data.tables import choose_columns, entries_of
-from bezoar.data.torch_sets import from_torch_dataset
-from bezoar.data.walk import read_inside
+from bezoar.data.readers.gather import Entry, gather
+from bezoar.data.readers.splits import choose_split, is_split, whole_set
+from bezoar.data.readers.tables import choose_columns, entries_of
+from bezoar.data.readers.torch_sets import from_torch_dataset
+from bezoar.data.readers.walk import read_inside
 from bezoar.errors import BezoarError, DataError, MissingExtraError, UsageError
 
 _BATCH = 1024

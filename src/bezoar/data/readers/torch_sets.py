@@ -10,11 +10,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from bezoar.data.arrays import Layout, channels_last, row_ids, scale_of, shape_text
 from bezoar.data.dataset import Dataset, SkippedSample
-from bezoar.data.gather import SKIPPABLE, ImageStore, Label, check_label, number_labels, tell_skipped
 from bezoar.data.images import fit_pixels, picture_pixels, quiet_decoding
 from bezoar.data.options import Fit
+from bezoar.data.readers.arrays import Layout, channels_last, row_ids, scale_of, shape_text
+from bezoar.data.readers.gather import SKIPPABLE, ImageStore, Label, check_label, number_labels, tell_skipped
 from bezoar.errors import DataError, EmptyDataError, LabelError, ShapeError, UnreadableSampleError, UsageError
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bezoar.data.gather import Entry, Label
 from bezoar.data.options import ReadOptions
+from bezoar.data.readers.gather import Entry, Label
 from bezoar.errors import BezoarError, DataError, MissingExtraError, UnreadableSampleError
 
 _IMAGES = ("image", "img", "picture")

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from bezoar.data.dataset import Dataset, SkippedSample
-from bezoar.data.ids import content_hash
+from bezoar.data.ids import short_hash
 from bezoar.data.images import decode_image, quiet_decoding
 from bezoar.data.mark import DrillMark, warn_of_mark
 from bezoar.data.memory import allocate
@@ -29,6 +29,7 @@ from bezoar.errors import (
 )
 
 Label = int | str | None
+SHOWN_SKIPPED = 5
 SKIPPABLE = (UnreadableSampleError, UnsafeDataError, LabelError)
 
 
@@ -205,16 +206,13 @@ def gather(
     )
 
 
-def short_hash(content: bytes | np.ndarray) -> str:
-    """The first 16 digits of the content hash, with which an id begins."""
-    return content_hash(content)[:16]
-
-
 def tell_skipped(skipped: Sequence[SkippedSample], where: str) -> None:
     """Warn when samples were left out."""
     if skipped:
+        shown = "; ".join(f"{sample.path} ({sample.reason})" for sample in skipped[:SHOWN_SKIPPED])
+        more = f"; and {len(skipped) - SHOWN_SKIPPED} more" if len(skipped) > SHOWN_SKIPPED else ""
         warnings.warn(
-            f"{where}: {len(skipped)} left out, the first: {skipped[0].path} ({skipped[0].reason})",
+            f"{where}: {len(skipped)} left out: {shown}{more}",
             SkippedSamplesWarning,
             stacklevel=3,
         )

@@ -10,16 +10,16 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from bezoar.data.arrays import chunks
-from bezoar.data.atomic import new_file, new_folder
 from bezoar.data.dataset import Dataset
-from bezoar.data.gather import short_hash
+from bezoar.data.ids import short_hash
 from bezoar.data.images import quiet_decoding
 from bezoar.data.index import DESCRIPTION, INDEX, IndexRow, index_text
+from bezoar.data.memory import chunks
 from bezoar.data.metadata import metadata_of
 from bezoar.data.names import NameGiver, safe_name
-from bezoar.data.stored_form import check_writable, original_place, sample_stem, stored_form
-from bezoar.data.tables import arrow
+from bezoar.data.readers.tables import arrow
+from bezoar.data.writers.atomic import new_file, new_folder
+from bezoar.data.writers.stored_form import check_writable, original_place, sample_stem, stored_form
 from bezoar.errors import UsageError
 
 Kind = Literal["folder", "npz", "parquet"]
@@ -78,8 +78,8 @@ def write_npz(dataset: Dataset, path: str | Path) -> None:
     hashes = []
     with new_file(Path(path)) as target, zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
         with _member(archive, "images", pixels.dtype, pixels.shape) as file:
-            for start, stop in chunks(pixels):
-                piece = np.ascontiguousarray(pixels[start:stop])
+            for part in chunks(len(pixels), pixels[:1].nbytes):
+                piece = np.ascontiguousarray(pixels[part])
                 hashes += [short_hash(row) for row in piece]
                 file.write(piece.data)
         arrays = {

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from bezoar.data.dataset import Dataset
-from bezoar.data.gather import Entry, gather
 from bezoar.data.images import suffix_of
 from bezoar.data.metadata import Metadata, read_metadata
 from bezoar.data.options import ReadOptions
-from bezoar.data.tables import Columns, arrow, choose_columns, column_bytes, entries_of
-from bezoar.data.walk import check_inside, read_inside
+from bezoar.data.readers.gather import Entry, gather
+from bezoar.data.readers.tables import Columns, arrow, choose_columns, column_bytes, entries_of
+from bezoar.data.readers.walk import check_inside, read_inside
 from bezoar.errors import BezoarError, DataError
 
 _SHARD = re.compile(r"^(?P<stem>.*)-(?P<number>\d{5})-of-(?P<count>\d{5})$")

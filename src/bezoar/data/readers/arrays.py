@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 
 from bezoar.data.dataset import Dataset
-from bezoar.data.gather import IdGiver, ImageStore, check_label, number_labels, short_hash
+from bezoar.data.ids import short_hash
 from bezoar.data.images import fit_pixels
-from bezoar.data.memory import allocate
+from bezoar.data.memory import allocate, chunks
 from bezoar.data.options import Fit
+from bezoar.data.readers.gather import IdGiver, ImageStore, check_label, number_labels
 from bezoar.errors import (
     DataError,
     EmptyDataError,
@@ -23,7 +24,6 @@ from bezoar.errors import (
 )
 
 Layout = Literal["auto", "nhwc", "nchw"]
-_CHUNK_BYTES = 16 * 2**20
 
 
 def from_arrays(
@@ -72,17 +72,10 @@ def row_ids(images: Tensor, stored: Sequence[tuple[str, str | None]] | None = No
     giver = IdGiver()
     pixels = images.permute(0, 2, 3, 1).numpy()
     ids = []
-    for start, stop in chunks(pixels):
-        rows = np.ascontiguousarray(pixels[start:stop])
-        for number, row in enumerate(rows, start=start):
+    for part in chunks(len(pixels), pixels[:1].nbytes):
+        for number, row in enumerate(np.ascontiguousarray(pixels[part]), start=part.start):
             ids.append(giver.give(short_hash(row), stored=None if stored is None else stored[number]))
     return tuple(ids)
-
-
-def chunks(array: np.ndarray) -> Iterator[tuple[int, int]]:
-    """Edges of pieces of about 16 MiB along the first axis."""
-    step = max(1, _CHUNK_BYTES // max(1, array[:1].nbytes))
-    return ((start, min(start + step, len(array))) for start in range(0, len(array), step))
 
 
 def to_images(
@@ -99,9 +92,9 @@ def to_images(
     n, height, width, channels = array.shape
     tensor = allocate(n, channels, height, width, memory_share=memory_share)
     target = tensor.permute(0, 2, 3, 1).numpy()
-    for start, stop in chunks(array):
-        piece = array[start:stop]
-        target[start:stop] = np.rint(piece * factor) if array.dtype.kind == "f" else piece * np.uint8(factor)
+    for part in chunks(len(array), array[:1].nbytes):
+        piece = array[part]
+        target[part] = np.rint(piece * factor) if array.dtype.kind == "f" else piece * np.uint8(factor)
     return tensor
 
 
@@ -187,10 +180,10 @@ def scale_of(array: np.ndarray, where: str) -> int:
     if kind not in "iuf":
         raise DataError(f"{where} does not hold pixel values", expected="uint8 or float", found=str(array.dtype))
     low, high = np.inf, -np.inf
-    for start, stop in chunks(array):
-        piece = array[start:stop]
+    for part in chunks(len(array), array[:1].nbytes):
+        piece = array[part]
         if kind == "f" and not np.isfinite(piece).all():
-            row = start + int(np.flatnonzero(~np.isfinite(piece).all(axis=(1, 2, 3)))[0])
+            row = part.start + int(np.flatnonzero(~np.isfinite(piece).all(axis=(1, 2, 3)))[0])
             raise DataError(
                 f"{where}, row {row} holds NaN or infinite pixels",
                 expected="0..1 or 0..255",

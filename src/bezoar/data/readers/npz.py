@@ -10,14 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
-from bezoar.data.arrays import row_ids, to_images, to_labels
 from bezoar.data.dataset import Dataset, SkippedSample
-from bezoar.data.gather import tell_skipped
 from bezoar.data.mark import warn_of_mark
 from bezoar.data.metadata import Metadata, read_metadata
-from bezoar.data.npz_members import Member, members, open_archive, read_member
 from bezoar.data.options import ReadOptions
-from bezoar.data.splits import choose_split, is_split, whole_set
+from bezoar.data.readers.arrays import row_ids, to_images, to_labels
+from bezoar.data.readers.gather import tell_skipped
+from bezoar.data.readers.npz_members import Member, members, open_archive, read_member
+from bezoar.data.readers.splits import choose_split, is_split, whole_set
 from bezoar.errors import DataError, EmptyDataError, LabelError
 
 _IMAGES = ("images", "image", "imgs", "x", "data", "inputs")

@@ -6,17 +6,18 @@ import difflib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from bezoar.data.arrays import resized
 from bezoar.data.dataset import Dataset
-from bezoar.data.folder import PICTURE_SUFFIXES, read_folder
-from bezoar.data.hub import read_hugging_face, read_torchvision
 from bezoar.data.index import DESCRIPTION
-from bezoar.data.npz import read_npz
-from bezoar.data.npz_members import pickled
+from bezoar.data.names import is_junk
 from bezoar.data.options import Fit, Progress, ReadOptions
-from bezoar.data.parquet import check_shards, read_parquet
-from bezoar.data.splits import choose_split, is_split, split_prefix, whole_set
-from bezoar.data.walk import check_inside, is_junk
+from bezoar.data.readers.arrays import resized
+from bezoar.data.readers.folder import PICTURE_SUFFIXES, read_folder
+from bezoar.data.readers.hub import read_hugging_face, read_torchvision
+from bezoar.data.readers.npz import read_npz
+from bezoar.data.readers.npz_members import pickled
+from bezoar.data.readers.parquet import check_shards, read_parquet
+from bezoar.data.readers.splits import choose_split, is_split, split_prefix, whole_set
+from bezoar.data.readers.walk import check_inside
 from bezoar.errors import DataError, EmptyDataError, UsageError
 
 KINDS = (

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bezoar.data.images import MAX_BYTES
+from bezoar.data.names import is_junk
 from bezoar.errors import BezoarError, DataError, UnreadableSampleError, UnsafeDataError
 
-_JUNK = frozenset(["thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx", "$recycle.bin"])
 _SKIP = "Mend or remove it, or leave such samples out with --skip-bad"
 
 
@@ -22,11 +22,6 @@ class Found:
     relative: str
     is_folder: bool = False
     error: BezoarError | None = None
-
-
-def is_junk(name: str) -> bool:
-    """Whether a file or folder is hidden, or one that operating systems leave behind."""
-    return name.startswith(".") or name.casefold() in _JUNK
 
 
 def walk(root: Path) -> list[Found]:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from bezoar.data.dataset import Dataset, SkippedSample
-from bezoar.data.gather import Entry, gather
 from bezoar.data.images import suffix_of
 from bezoar.data.index import DESCRIPTION, INDEX, IndexRow, read_index
 from bezoar.data.metadata import Metadata, read_metadata
 from bezoar.data.options import ReadOptions
-from bezoar.data.walk import Found, read_inside, walk
+from bezoar.data.readers.gather import Entry, gather
+from bezoar.data.readers.walk import Found, read_inside, walk
 from bezoar.errors import BezoarError, DataError, EmptyDataError, UnreadableSampleError
 
 PICTURE_SUFFIXES = frozenset(
