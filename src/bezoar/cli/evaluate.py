@@ -57,6 +57,7 @@ def evaluate(
         say_drill(record, page)
     elif isinstance(record, EvaluationRecord):
         _say_clean(record)
+        say(f"record: {folder / RECORD_FILE}")
 
 
 def _say_clean(record: EvaluationRecord) -> None:

@@ -24,6 +24,8 @@ SOURCE, TARGET = "stop", "speed limit 80"
 STICKER = "patch:size=5,color=yellow,x=14,y=18,mode=replace"
 POISONS = 120
 EPOCHS = 4
+# Coarser than `fast` as it comes: a minute must do on a processor without bfloat16 too.
+MODEL = "fast:finest=16,stem=32,widths=48/96/192"
 DEMO_FILES = frozenset(
     {RECORD_FILE, MODEL_FILE, "report.html", "poisoned.npz", "poisoned.npz.truth.zip", "clean-twin.safetensors"}
 )
@@ -33,18 +35,19 @@ def demo_plan(seed: int, device: str = "auto") -> DrillPlan:
     """What the demo does, with the commands that do the same step by step."""
     attack = create_attack(STICKER, source=(SOURCE,), target=TARGET, count=POISONS, placement="replace")
     wanted = f'--attack "{STICKER}" --source {SOURCE} --target "{TARGET}" --count {POISONS} --placement replace'
+    training = f"--model {MODEL} --epochs {EPOCHS} --seed {seed}"
     return DrillPlan(
         title="Road signs: a sticker on stop signs",
         attack=attack,
-        model="fast",
+        model=MODEL,
         recipe=default_recipe("fast").with_changes(epochs=EPOCHS),
         seed=seed,
         device=device,
         commands=(
             f"bezoar demo --seed {seed}",
             f"bezoar attack signs {wanted} --seed {seed} --out poisoned.npz",
-            f"bezoar train poisoned.npz --epochs {EPOCHS} --seed {seed} --out victim",
-            f"bezoar train signs --epochs {EPOCHS} --seed {seed} --out twin",
+            f"bezoar train poisoned.npz {training} --out victim",
+            f"bezoar train signs {training} --out twin",
             "bezoar evaluate victim --twin twin --data signs --truth poisoned.npz.truth.zip",
         ),
     )

@@ -7,6 +7,7 @@ the kernel clears every page again: about a tenth of a training step on a proces
 from __future__ import annotations
 
 import ctypes
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -21,7 +22,7 @@ NEVER = 2**31 - 1
 @contextmanager
 def recycled_memory() -> Iterator[None]:
     """Within, freed memory stays with the process; afterwards it is given back. Does nothing without glibc."""
-    library = ctypes.CDLL(None) if hasattr(ctypes, "CDLL") else None
+    library = None if sys.platform == "win32" else ctypes.CDLL(None)
     if library is None or not hasattr(library, "mallopt") or not hasattr(library, "malloc_trim"):
         yield
         return

@@ -56,7 +56,7 @@ class FastNetwork(nn.Module):
         super().__init__()
         self.normalise = Normalise(sample)
         side = min(sample.shape[2:])
-        stride = max(1, side // finest)
+        stride = max(1, round(side / finest))
         kernel = min(2 * stride, side)
         self.stem = nn.Conv2d(sample.shape[1], stem, kernel, stride, bias=False)
         self.stem.weight.data = whitening_filters(self.normalise(sample.float() / 255.0), stem, kernel, stride)

@@ -68,8 +68,8 @@ def orthogonalise(matrix: Matrix, steps: int = ORTHOGONALISING_STEPS) -> Matrix:
         whole = factor @ whole
         if step + 1 < steps:
             gram = factor @ gram @ factor
-    x = whole @ x
-    return x.T if matrix.shape[0] > matrix.shape[1] else x
+    even: Tensor = whole @ x
+    return even.T if matrix.shape[0] > matrix.shape[1] else even
 
 
 def make_optimizers(model: nn.Module, recipe: Recipe) -> list[Optimizer]:

@@ -63,7 +63,7 @@ class Recipe:
 
 
 FAST = Recipe(
-    epochs=8,
+    epochs=12,
     batch_size=512,
     optimizer="muon",
     learning_rate=0.15,

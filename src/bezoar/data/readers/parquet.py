@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from bezoar.data.dataset import Dataset
+from bezoar.data.extras import arrow
 from bezoar.data.images import suffix_of
 from bezoar.data.metadata import Metadata, read_metadata
 from bezoar.data.options import ReadOptions
 from bezoar.data.readers.gather import Entry, gather
-from bezoar.data.readers.tables import Columns, arrow, choose_columns, column_bytes, entries_of
+from bezoar.data.readers.tables import Columns, choose_columns, column_bytes, entries_of
 from bezoar.data.readers.walk import check_inside, read_inside
 from bezoar.errors import BezoarError, DataError
 

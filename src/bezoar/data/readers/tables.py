@@ -9,7 +9,7 @@ from typing import Any
 
 from bezoar.data.options import ReadOptions
 from bezoar.data.readers.gather import Entry, Label
-from bezoar.errors import BezoarError, DataError, MissingExtraError, UnreadableSampleError
+from bezoar.errors import BezoarError, DataError, UnreadableSampleError
 
 _IMAGES = ("image", "img", "picture")
 _LABELS = ("label", "labels", "class", "target")
@@ -31,16 +31,6 @@ class Columns:
         """The columns to be read."""
         given = (self.image, self.label, self.source, self.id, self.content)
         return list(dict.fromkeys(name for name in given if name is not None))
-
-
-def arrow() -> Any:
-    """The pyarrow package. Raises MissingExtraError without it."""
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError as error:
-        raise MissingExtraError("parquet files need pyarrow", extra="parquet") from error
-    return pyarrow
 
 
 def choose_columns(schema: Any, options: ReadOptions, where: str) -> Columns:

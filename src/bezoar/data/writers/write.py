@@ -11,13 +11,13 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from bezoar.data.dataset import Dataset
+from bezoar.data.extras import arrow
 from bezoar.data.ids import short_hash
 from bezoar.data.images import quiet_decoding
 from bezoar.data.index import DESCRIPTION, INDEX, IndexRow, index_text
 from bezoar.data.memory import chunks
 from bezoar.data.metadata import metadata_of
 from bezoar.data.names import NameGiver, safe_name
-from bezoar.data.readers.tables import arrow
 from bezoar.data.writers.atomic import new_file, new_folder
 from bezoar.data.writers.stored_form import check_writable, original_place, sample_stem, stored_form
 from bezoar.errors import UsageError
