@@ -16,7 +16,7 @@ from typing import Any, Generic, Literal, TypeVar, cast, get_args, get_origin, g
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from bezoar.errors import SpecError
+from bezoar.errors import SpecError, did_you_mean
 
 T = TypeVar("T")
 C = TypeVar("C", bound=type)
@@ -181,7 +181,10 @@ def _convert(name: str, field: str, text: str, hint: Any) -> object:
     except ValidationError as error:
         reason = error.errors()[0]["msg"]
         raise SpecError(
-            f"{name}: {field}={text!r} does not fit", expected=str(_type_text(hint)), found=reason
+            f"{name}: {field}={text!r} does not fit",
+            expected=_type_text(hint),
+            found="" if _choices(hint) else reason,
+            remedy=did_you_mean(text, _choices(hint)),
         ) from error
 
 
@@ -201,6 +204,8 @@ def _choices(hint: Any) -> tuple[str, ...]:
 
 
 def _type_text(hint: Any) -> str:
+    if _choices(hint):
+        return "one of " + ", ".join(_choices(hint))
     return hint.__name__ if isinstance(hint, type) else str(hint).replace("typing.", "")
 
 

@@ -29,11 +29,11 @@ def demo(
     json: Json = False,
 ) -> None:
     """Draw road signs, backdoor them with a sticker, train, measure, and write a report."""
-    new_folder(out, own_files=DEMO_FILES)
-    if not json:
-        say("A sticker on stop signs: does the model read them as a speed limit?")
-    record = run_demo(out, seed=seed, device=device, listener=TerminalListener(quiet=json))
-    path = write_report(record, out)
+    with new_folder(out, own_files=DEMO_FILES):
+        if not json:
+            say("A sticker on stop signs: does the model read them as a speed limit?")
+        record = run_demo(out, seed=seed, device=device, listener=TerminalListener(quiet=json))
+        path = write_report(record, out)
     if json:
         print_json(record)
     else:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from bezoar.errors import OutputExistsError, UsageError
 
 
-def new_folder(path: Path, *, own_files: frozenset[str] = frozenset()) -> Path:
-    """Make the folder `path` if it is free."""
+@contextmanager
+def new_folder(path: Path, *, own_files: frozenset[str] = frozenset()) -> Iterator[Path]:
+    """Make the folder `path` if it is free; after an error an empty one is not left behind."""
     free_folder(path, own_files=own_files).mkdir(parents=True, exist_ok=True)
-    return path
+    try:
+        yield path
+    except BaseException:
+        if not any(path.iterdir()):
+            path.rmdir()
+        raise
 
 
 def free_folder(path: Path, *, own_files: frozenset[str] = frozenset()) -> Path:

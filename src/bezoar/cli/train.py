@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from bezoar.cli.console import TerminalListener, command_line, counted, errors, print_json, say
-from bezoar.cli.folders import check_output, new_folder
+from bezoar.cli.folders import check_output, free_folder, new_folder
 from bezoar.cli.options import Data, Device, Epochs, Flips, Json, Model, Out, Reading, Seed, reads_data
 from bezoar.drill.train_run import CHECKPOINT_FILE, RUN_FILES, train_run
 from bezoar.errors import UsageError
 from bezoar.training import default_recipe
 from bezoar.training.distributed import is_first_process
+from bezoar.training.models import create_architecture
 
 
 def add_to(app: typer.Typer) -> None:
@@ -47,25 +49,29 @@ def train(
     if resume and not (out / CHECKPOINT_FILE).exists():
         raise UsageError(f"{out} holds nothing to resume", expected=CHECKPOINT_FILE, remedy="Leave --resume out")
     check_output(out, data)
+    own_files = RUN_FILES if resume else frozenset[str]()
     if is_first_process():
-        new_folder(out, own_files=RUN_FILES if resume else frozenset())
+        free_folder(out, own_files=own_files)
+    create_architecture(model)  # raises for a slip of the pen before the data are read
     recipe = default_recipe(model).with_changes(
         epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, shift=shift, flips=flips or None
     )
-    record = train_run(
-        reading.open(data),
-        out,
-        model=model,
-        recipe=recipe,
-        seed=seed,
-        trainer=trainer,
-        start=start,
-        device=device,
-        precision=precision,
-        resume=resume,
-        command=command_line(),
-        listener=TerminalListener(quiet=json or not is_first_process()),
-    )
+    opened = reading.open(data)
+    with new_folder(out, own_files=own_files) if is_first_process() else nullcontext():
+        record = train_run(
+            opened,
+            out,
+            model=model,
+            recipe=recipe,
+            seed=seed,
+            trainer=trainer,
+            start=start,
+            device=device,
+            precision=precision,
+            resume=resume,
+            command=command_line(),
+            listener=TerminalListener(quiet=json or not is_first_process()),
+        )
     if not is_first_process():
         return
     if json:
