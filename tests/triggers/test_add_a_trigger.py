@@ -89,7 +89,7 @@ def test_the_example_is_complete(module, monkeypatch):
         assert TRIGGERS.summary("line").startswith("Sets one row")
         assert saturation(trigger, images).swallowed == 0
         assert isinstance(trigger, StampTrigger)
-        with pytest.raises(TriggerError, match=r"Line\(row=4, value=51\) does not fit"):
+        with pytest.raises(TriggerError, match=r"line:row=4,value=51 does not fit"):
             TRIGGERS.create("line:row=4,value=51")(images)
     finally:
         TRIGGERS._classes.pop("line")

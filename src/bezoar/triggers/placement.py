@@ -13,6 +13,7 @@ WORD = 8
 """Bytes hashed at a time, as one int64."""
 
 _MULTIPLIERS = (0x45D9F3B, 0x119DE1F3)
+ROWS = 4
 _LOW_BITS = (1 << 32) - 1
 
 
@@ -32,17 +33,25 @@ def scattered_corners(images: Images, height: int, width: int, *, seed: int) -> 
 def content_hashes(images: Images, *, seed: int) -> Whole:
     """A hash in 0..2**32-1 of each image's content, (n,) int64. Not cryptographic.
 
-    The image's bytes, in the order (h, w, c) whatever its memory format, are read as 64-bit words and
-    summed with seeded random odd weights; integer sums wrap around and are exact in any order, so that
-    every device gives the same. The upper half of the sum is then mixed.
+    The bytes of a few rows spread over the image, in the order (h, w, c) whatever the memory format, are read
+    as 64-bit words and summed with seeded random odd weights; integer sums wrap around and are exact in any
+    order, so that every device gives the same. The upper half of the sum is then mixed. Images that differ in
+    other rows only share a hash, which does a random place no harm and makes it several times as fast.
     """
     generator = torch.Generator().manual_seed(seed)
+    step = max(1, images.shape[2] // ROWS)
+    images = images[:, :, step // 2 :: step]
     values = images[0].numel()
     # The start and the weights differ in every bit, which needs two draws of 32 bits for each.
     halves = torch.randint(1 << 32, (2, 1 + -(-values // WORD)), generator=generator).to(images.device)
     start, weights = ((halves[0] << 32) | halves[1] | 1).tensor_split([1])
-    sums = [(_words(images[part]) * weights).sum(dim=1) for part in parts(len(images), values)]
+    sums = [_weighted(_words(images[part]), weights) for part in parts(len(images), values)]
     return _mixed((torch.cat(sums) + start) >> 32 & _LOW_BITS)
+
+
+def _weighted(words: Tensor, weights: Tensor) -> Whole:
+    # A tenth of the time on the CPU, but no GPU multiplies matrices of whole numbers.
+    return words @ weights if words.device.type == "cpu" else (words * weights).sum(dim=1)
 
 
 def _words(images: Tensor) -> Tensor:

@@ -105,14 +105,14 @@ def press(images: Images, stamp: Stamp) -> None:
 
 def press_at(images: Images, stamp: Stamp, tops: Whole, lefts: Whole) -> None:
     """Write the stamp onto images (n, c, h, w) in place, its corner at `tops[i]`, `lefts[i]` on image i."""
-    keep, shift = _factors(images, stamp)
-    channels = torch.arange(images.shape[1], device=images.device)[None, :, None, None]
-    rows = (tops.to(images.device)[:, None] + torch.arange(stamp.height, device=images.device))[:, None, :, None]
-    columns = (lefts.to(images.device)[:, None] + torch.arange(stamp.width, device=images.device))[:, None, None, :]
+    keep, shift = (factor.permute(1, 2, 0).contiguous() for factor in _factors(images, stamp))
+    tops, lefts = tops.to(images.device)[:, None], lefts.to(images.device)[:, None]
+    # (n, rows, places, columns, channels): one index then moves a whole row of the stamp.
+    windows = images.permute(0, 2, 3, 1).unfold(2, stamp.width, 1).transpose(3, 4)
+    rows = tops + torch.arange(stamp.height, device=images.device)
     for part in parts(len(images), stamp.keep.numel()):
-        block = images[part]
-        samples = torch.arange(len(block), device=images.device)[:, None, None, None]
-        place = (samples, channels, rows[part], columns[part])
+        block = windows[part]
+        place = (torch.arange(len(block), device=images.device)[:, None], rows[part], lefts[part])
         region = block[place]
         _press_region(region, keep, shift)
         block[place] = region
