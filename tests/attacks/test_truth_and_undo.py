@@ -272,7 +272,7 @@ def changed_json(**fields):
         (lambda members: members.update({"truth.json": b"[" * 100_000}), "damaged"),
         (lambda members: members.update({"truth.json": b"[]"}), "expected format bezoar-truth"),
         (lambda members: members.update({"truth.json": b"\xff"}), "damaged"),
-        (changed_json(version=2), "newer bezoar"),
+        (changed_json(version=3), "newer bezoar"),
         (changed_json(truth=None), "damaged.*truth"),
         (changed_json(dtype="O"), "dtype 'O'"),
         (changed_json(dtype="nonsense"), "dtype 'nonsense'"),

@@ -9,7 +9,8 @@ import pytest
 import torch
 from data_toys import pixels_of, toy
 
-from bezoar.data import npz_members, open_data, write_npz
+from bezoar.data import open_data, write_npz
+from bezoar.data.readers import npz_members
 from bezoar.errors import (
     DataError,
     EmptyDataError,
