@@ -72,7 +72,7 @@ def line_chart(
 
 
 def nice_ticks(low: float, high: float, *, count: int = 5, most: float | None = None) -> list[float]:
-    """Round tick values (1, 2 or 5 times a power of ten apart) that enclose low..high."""
+    """Round tick values (1, 2 or 5 times a power of ten apart) that enclose low..high, to a billionth of a step."""
     spread = high - low
     if spread <= 1e-9 * max(abs(low), abs(high), 1.0):
         spread = abs(high) if abs(high) > 1e-6 else 1.0
