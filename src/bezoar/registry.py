@@ -162,11 +162,11 @@ def import_object(path: str, kind: str) -> object:
     module_name, _, attribute = path.partition(":")
     try:
         return getattr(importlib.import_module(module_name), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
+    except (Exception, SystemExit) as error:  # the file is a stranger's, and importing it runs it
         raise SpecError(
             f"cannot import the {kind} {path!r}",
             expected="package.module:name of something importable from here",
-            found=str(error),
+            found=f"{type(error).__name__}: {error}",
             remedy="Check the spelling, and that its folder is on PYTHONPATH",
         ) from error
 

@@ -203,12 +203,33 @@ def nothing():
 def broken():
     raise RuntimeError('no weights here')
 
+def leaves():
+    raise SystemExit(0)
+
+class Odd(nn.Module):
+    def __init__(self, answer):
+        super().__init__()
+        self.answer = answer
+    def forward(self, x):
+        return self.answer(x)
+
+def fails_later(x):
+    if len(x) > 2:
+        raise ValueError('no more than two')
+    return ready(x)
+
+late, a_dict, double = Odd(fails_later), Odd(lambda x: {'logits': x}), nn.Linear(3, 3).double()
+
+def chatty():
+    print('loading weights')
+    return ready
+
 def too_small():
     return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 2))
 """
 
 
-@pytest.mark.parametrize("name", ["ready", "without_argument", "with_classes"])
+@pytest.mark.parametrize("name", ["ready", "without_argument", "with_classes", "chatty"])
 def test_a_model_trained_elsewhere_is_measured_against_the_truth(bezoar, toy, tmp_path, monkeypatch, name):
     (tmp_path / f"trained_{name}.py").write_text(OWN_MODELS)
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -225,7 +246,7 @@ def test_a_model_trained_elsewhere_is_measured_against_the_truth(bezoar, toy, tm
 
 
 @pytest.mark.parametrize(
-    ("name", "said"), [("nothing", "gave no model"), ("broken", "no weights here"), ("too_small", "does not fit"), ("absent", "cannot import")]
+    ("name", "said"), [("nothing", "gave no model"), ("broken", "no weights here"), ("too_small", "does not fit"), ("absent", "cannot import"), ("leaves", "SystemExit"), ("late", "no more than two"), ("a_dict", "no tensor"), ("double", "number format")]
 )  # fmt: skip
 def test_a_model_trained_elsewhere_that_does_not_work_is_explained(bezoar, toy, tmp_path, monkeypatch, name, said):
     (tmp_path / "trained_badly.py").write_text(OWN_MODELS)
@@ -253,3 +274,19 @@ def test_report_of_a_training_points_to_its_measurement(bezoar, toy):
     answer = bezoar("report", "victim")
     assert answer.code == 2
     assert "bezoar report victim/evaluation" in answer.err
+
+
+def test_a_file_that_is_no_python_is_explained(bezoar, toy, tmp_path, monkeypatch):
+    (tmp_path / "no_python.py").write_text("def model(:\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    answer = bezoar("evaluate", "no_python:model", "--data", "toy-test.npz")
+    assert answer.code == 4
+    assert "SyntaxError" in answer.err
+
+
+def test_an_evaluation_without_truth_has_no_page_and_says_so(bezoar, toy):
+    assert bezoar("train", "toy.npz", *SMALL, "--out", "run").code == 0
+    assert bezoar("evaluate", "run", "--data", "toy-test.npz").code == 0
+    answer = bezoar("report", "run/evaluation")
+    assert answer.code == 2
+    assert "--truth" in answer.err

@@ -7,7 +7,7 @@ import shlex
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from contextvars import ContextVar
 
 from rich.console import Console
@@ -38,6 +38,13 @@ def say(text: str) -> None:
 def counted(number: int, thing: str) -> str:
     """`1 epoch`, `2 epochs`."""
     return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+
+
+@contextmanager
+def own_code_speaks_on_stderr() -> Iterator[None]:
+    """What a user's own model or trainer prints goes to stderr: stdout is for results, with --json for JSON alone."""
+    with redirect_stdout(sys.stderr):
+        yield
 
 
 def print_json(record: object) -> None:

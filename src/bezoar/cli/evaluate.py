@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bezoar.cli.console import command_line, print_json, say
+from bezoar.cli.console import command_line, own_code_speaks_on_stderr, print_json, say
 from bezoar.cli.folders import free_folder, next_folder
 from bezoar.cli.options import Json, Reading, reads_data
 from bezoar.cli.report import rate_text, say_drill
@@ -44,10 +44,11 @@ def evaluate(
     folder = free_folder(out) if out else next_folder(Path(run if Path(run).is_dir() else ".") / "evaluation")
     test = reading.open_test(data)
     record: DrillRecord | EvaluationRecord
-    if truth is None:
-        record = evaluate_clean(run, test, command=command_line())
-    else:
-        record = evaluate_run(run, test, truth, twin=twin, command=command_line())
+    with own_code_speaks_on_stderr():
+        if truth is None:
+            record = evaluate_clean(run, test, command=command_line())
+        else:
+            record = evaluate_run(run, test, truth, twin=twin, command=command_line())
     folder.mkdir(parents=True, exist_ok=True)
     write_text_atomically(folder / RECORD_FILE, to_json(record) + "\n")
     page = write_report(record, folder) if isinstance(record, DrillRecord) else None

@@ -52,6 +52,11 @@ def read_drill(run: Path) -> DrillRecord:
             f"{path} is the record of a training; its reports lie beside its measurements",
             remedy=f"Write bezoar report {measured[-1].parent}",
         )
+    if b'"kind": "evaluation"' in text:
+        raise RecordError(
+            f"{path} was measured without a truth, and only a drill has a page",
+            remedy="Give bezoar evaluate the drill's --truth",
+        )
     return from_json(DrillRecord, text, origin=str(path))
 
 

@@ -8,7 +8,15 @@ from typing import Annotated
 
 import typer
 
-from bezoar.cli.console import TerminalListener, command_line, counted, errors, print_json, say
+from bezoar.cli.console import (
+    TerminalListener,
+    command_line,
+    counted,
+    errors,
+    own_code_speaks_on_stderr,
+    print_json,
+    say,
+)
 from bezoar.cli.folders import check_output, free_folder, new_folder
 from bezoar.cli.options import Data, Device, Epochs, Flips, Json, Model, Out, Reading, Seed, reads_data
 from bezoar.drill.train_run import CHECKPOINT_FILE, RUN_FILES, train_run
@@ -57,7 +65,7 @@ def train(
         epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, shift=shift, flips=flips or None
     )
     opened = reading.open(data)
-    with new_folder(out, own_files=own_files) if is_first_process() else nullcontext():
+    with new_folder(out, own_files=own_files) if is_first_process() else nullcontext(), own_code_speaks_on_stderr():
         record = train_run(
             opened,
             out,

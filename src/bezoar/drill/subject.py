@@ -70,8 +70,9 @@ def _own_model(path: str, test: Dataset) -> nn.Module:
     if logits.ndim != 2 or logits.shape[1] != len(test.class_names):
         raise ModelError(
             f"the model {path} does not fit the test data",
-            expected=f"logits of shape (n, {len(test.class_names)}): {', '.join(test.class_names[:8])}",
-            found=str(tuple(logits.shape)),
+            expected=f"logits for {len(test.class_names)} classes, in this order: {', '.join(test.class_names)}",
+            found=f"logits for {logits.shape[-1]}",
+            remedy="Give test data of the classes the model was trained on",
         )
     return model
 
@@ -85,9 +86,10 @@ def _called(path: str, found: object, classes: int) -> object:
         wants_classes = any(option.default is option.empty and option.kind in POSITIONAL for option in parameters)
         with torch.random.fork_rng(devices=[]):
             return function(classes) if wants_classes else function()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ModelError(
             f"{path} failed",
             expected="a function that loads and returns your trained torch.nn.Module",
-            found=f"{type(error).__name__}: {error}",
+            found=f"{type(error).__name__}: {error}".splitlines()[0],
+            remedy="Call it yourself in Python until it works",
         ) from error

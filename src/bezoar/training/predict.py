@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from bezoar.errors import ModelError
 from bezoar.shapes import Logits, Samples
 from bezoar.training.batches import to_unit_range
+
+
+def _logits(answer: object) -> Tensor:
+    if not isinstance(answer, Tensor):
+        raise ModelError(
+            "the model's answer is no tensor",
+            expected="logits of shape (n, classes)",
+            found=type(answer).__name__,
+            remedy="Wrap it in a module that returns the logits alone",
+        )
+    return answer.float().cpu()
 
 
 @torch.inference_mode()
@@ -21,14 +32,18 @@ def predict_logits(model: nn.Module, inputs: Samples, *, batch_size: int = 1000)
     model.eval()
     try:
         parts = [
-            model(to_unit_range(inputs[start : start + batch_size], device)).float().cpu()
+            _logits(model(to_unit_range(inputs[start : start + batch_size], device)))
             for start in range(0, len(inputs), batch_size)
         ]
-    except RuntimeError as error:
+    except ModelError:
+        raise
+    except Exception as error:
+        reason = (str(error).splitlines() or [""])[0]
         raise ModelError(
             "the model cannot take these samples",
-            found=f"samples of shape {tuple(inputs.shape[1:])}: {str(error).splitlines()[0]}",
-            remedy="Give data of the shape the model was trained on (see --size)",
+            expected="a model of float32 images in 0..1",
+            found=f"samples of shape {tuple(inputs.shape[1:])}, {type(error).__name__}: {reason}",
+            remedy="Give data of the shape the model was trained on (see --size), to a model of that number format",
         ) from error
     finally:
         model.train(was_training)
