@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from jaxtyping import Float, Int64, Shaped, UInt8
+from jaxtyping import Float, Int64, Shaped
 from torch import Tensor
 
 Images: TypeAlias = Shaped[Tensor, "n c h w"]
-ByteImages: TypeAlias = UInt8[Tensor, "n c h w"]
 FloatImages: TypeAlias = Float[Tensor, "n c h w"]
 Samples: TypeAlias = Shaped[Tensor, "n *sample"]
 Region: TypeAlias = Shaped[Tensor, "n c rows columns"]

@@ -9,7 +9,7 @@ from pathlib import Path
 from bezoar.attacks import default_truth_path, save_truth
 from bezoar.data import write_data
 from bezoar.data.dataset import Dataset
-from bezoar.drill.evaluate import Evaluation, evaluate
+from bezoar.drill.evaluate import evaluate
 from bezoar.drill.record import Judged, attack_record, drill_record
 from bezoar.drill.state import DrillState, Listener, Stage, made
 from bezoar.records import DrillRecord, Skipped, to_json, write_text_atomically
@@ -92,20 +92,16 @@ def write_record(state: DrillState, out: Path) -> DrillRecord:
         attack=attack_record(poisoned.truth, plan.attack.trigger),
         trigger=plan.attack.trigger,
         relabelling=plan.attack.relabelling(test.class_names),
-        victim=_judged(made(state.victim, "victim"), made(state.victim_evaluation, "measurement")),
+        victim=Judged(made(state.victim, "victim").record, made(state.victim_evaluation, "measurement")),
         twin=Skipped("no clean twin was trained")
         if state.twin is None
-        else _judged(state.twin, made(state.twin_evaluation, "measurement of the twin")),
+        else Judged(state.twin.record, made(state.twin_evaluation, "measurement of the twin")),
         saturation=poisoned.saturation,
         commands=plan.commands,
         stages=state.times,
     )
     write_text_atomically(out / RECORD_FILE, to_json(record) + "\n")
     return record
-
-
-def _judged(trained: Trained, evaluation: Evaluation) -> Judged:
-    return Judged(trained.record, evaluation)
 
 
 def _train(state: DrillState, data: Dataset, listener: Listener) -> Trained:
