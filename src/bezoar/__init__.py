@@ -6,7 +6,7 @@
     attack = create_attack("patch:size=5,color=yellow", source=("stop",), target="speed limit 80", rate=0.02)
     poisoned = attack.poison(data, seed=0)
     victim = train(poisoned.data, recipe=default_recipe("fast"), seed=0)
-    result = evaluate(victim.model, test, attack.trigger, attack.relabelling(test.class_names))
+    result = evaluate(victim.model, test, poisoned.backdoors)
     print(result.measurement.attack_success)
 
 The rooms, from the bottom up: errors, records, truth, data, metrics, triggers and training, attacks, drill,

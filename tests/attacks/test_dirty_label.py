@@ -110,7 +110,7 @@ def test_all_to_all_gives_each_class_the_next():
     attack = DirtyLabel(trigger=Corner(), relabel="all-to-all", count=40, placement="replace")
     truth = attack.poison(data, seed=0).truth
     assert attack.relabelling(CLASSES) == {0: 1, 1: 2, 2: 0}
-    assert truth.relabelling == (("airplane", "bird"), ("bird", "cat"), ("cat", "airplane"))
+    assert truth.backdoors[0].relabelling == (("airplane", "bird"), ("bird", "cat"), ("cat", "airplane"))
     following = {"airplane": "bird", "bird": "cat", "cat": "airplane"}
     assert {one.original_label for one in truth.samples} == set(CLASSES)
     assert all(following[one.original_label] == one.label for one in truth.samples)

@@ -130,7 +130,7 @@ def test_the_truth_says_what_was_done(tmp_path):
     poisoned = drill(picture_set(), tmp_path / "truth.zip", seed=11)
     truth = load_truth(tmp_path / "truth.zip")
     assert truth.attack == "dirty-label:target=bird,count=5,warn_above=1.0"
-    assert truth.trigger == "drill_toys:Corner:value=255"
+    assert truth.backdoors[0].trigger == "drill_toys:Corner:value=255"
     assert truth.seed == 11
     assert {"bezoar", "torch", "numpy", "python"} <= set(dict(truth.versions))
     assert truth.drill == poisoned.data.mark.drill
@@ -272,7 +272,7 @@ def changed_json(**fields):
         (lambda members: members.update({"truth.json": b"[" * 100_000}), "damaged"),
         (lambda members: members.update({"truth.json": b"[]"}), "expected format bezoar-truth"),
         (lambda members: members.update({"truth.json": b"\xff"}), "damaged"),
-        (changed_json(version=3), "newer bezoar"),
+        (changed_json(version=4), "newer bezoar"),
         (changed_json(truth=None), "damaged.*truth"),
         (changed_json(dtype="O"), "dtype 'O'"),
         (changed_json(dtype="nonsense"), "dtype 'nonsense'"),

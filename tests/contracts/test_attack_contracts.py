@@ -1,7 +1,7 @@
 """What every registered attack keeps to, whatever it does to samples.
 
 An attack joins by being registered. Fields it shares with others (trigger, target, sources, rate, count,
-placement) are filled in here; it must carry defaults for all others.
+placement) are filled in here, those it has; QUICK makes a long one short, and it must carry defaults for all others.
 """
 
 from __future__ import annotations
@@ -13,12 +13,23 @@ import numpy as np
 import pytest
 import torch
 
-from bezoar.attacks import ATTACKS, Attack, Poisoned, attack_spec, create_attack, load_truth, save_truth, undo
+from bezoar.attacks import (
+    ATTACKS,
+    Attack,
+    Poisoned,
+    attack_spec,
+    create_attack,
+    load_truth,
+    open_truth,
+    save_truth,
+    undo,
+)
 from bezoar.data import Dataset, from_arrays, write_data
 from bezoar.data.readers.open import open_data
 from bezoar.errors import AttackError, PoisonedDataWarning, SaturationWarning
 from bezoar.registry import Registry
 from bezoar.triggers import TRIGGERS
+from bezoar.triggers.about import UNSAID, about
 
 TRIGGER = "patch:size=3,color=cyan,corner=top-left,mode=replace"
 CLASSES = ("airplane", "bird", "cat", "deer")
@@ -34,10 +45,17 @@ def _saturation_is_no_matter():
         yield
 
 
+# Fields that make an attack which trains something quick enough for a test.
+QUICK: dict[str, dict[str, object]] = {}
+PER_CLASS = 40
+
+
 def attack_called(name: str, **fields: object) -> Attack:
     registry: Registry[Attack] = ATTACKS
     options = {"trigger": TRIGGERS.create(TRIGGER), "target": "bird", "sources": ("airplane", "cat"), "count": COUNT}
-    return registry.create(name, **{**options, **fields})
+    known = {field.name for field in ATTACKS.fields(name)}
+    wanted = {**options, **QUICK.get(name, {}), **fields}
+    return registry.create(name, **{field: value for field, value in wanted.items() if field in known})
 
 
 def pictures(seed: int = 0) -> Dataset:
@@ -62,22 +80,29 @@ def same(first: Poisoned, second: Poisoned) -> bool:
 
 
 @every_attack
-def test_it_is_an_attack_that_says_what_it_relabels(name):
+def test_it_is_an_attack_that_says_what_it_plants(name):
     attack = attack_called(name)
     assert isinstance(attack, Attack)
-    relabelling = attack.relabelling(CLASSES)
-    assert relabelling
-    assert all(0 <= source < 4 and 0 <= target < 4 for source, target in relabelling.items())
-    assert attack.trigger(torch.zeros(2, 3, 8, 8, dtype=torch.uint8)).shape == (2, 3, 8, 8)
+    backdoors = attack.poison(pictures(), seed=1).backdoors
+    assert backdoors
+    for backdoor in backdoors:
+        assert backdoor.relabelling
+        assert all(0 <= source < 4 and 0 <= target < 4 for source, target in backdoor.relabelling.items())
+        assert backdoor.trigger(torch.zeros(2, 3, 8, 8, dtype=torch.uint8)).shape == (2, 3, 8, 8)
+
+
+@every_attack
+def test_it_says_where_it_comes_from(name):
+    assert about(ATTACKS.get(name)) is not UNSAID
+    assert len(ATTACKS.summary(name)) > 20
 
 
 @every_attack
 def test_its_specification_builds_it_again(name):
     attack = attack_called(name)
     spec = attack_spec(attack)
-    has_trigger_field = "trigger" in {field.name for field in ATTACKS.fields(name)}
-    again = create_attack(spec, trigger=attack.trigger) if has_trigger_field else create_attack(spec)
-    assert again == attack
+    given = getattr(attack, "triggers", getattr(attack, "trigger", None))
+    assert create_attack(spec, trigger=given) == attack
 
 
 @every_attack
@@ -102,15 +127,16 @@ def test_each_poison_is_what_the_truth_says(name, placement):
     attack = attack_called(name, placement=placement)
     result = attack.poison(data, seed=3)
     before, after = rows_by_id(data), rows_by_id(result.data)
-    pairs = {
-        (data.class_names[source], data.class_names[target]) for source, target in attack.relabelling(CLASSES).items()
-    }
-    assert set(result.truth.relabelling) == pairs
+    for backdoor, planted in zip(result.backdoors, result.truth.backdoors, strict=True):
+        pairs = {(CLASSES[source], CLASSES[target]) for source, target in backdoor.relabelling.items()}
+        assert set(planted.relabelling) == pairs
+    targets = {target for planted in result.truth.backdoors for _, target in planted.relabelling}
     for one in result.truth.samples:
         old_array, old_label, old_source = before[one.original_id]
         new_array, new_label, new_source = after[one.id]
         assert (CLASSES[old_label], CLASSES[new_label]) == (one.original_label, one.label)
         assert new_source == old_source
+        assert one.label in targets if one.role == "poison" else one.label == one.original_label
         assert hashlib.sha256(old_array).hexdigest() == one.hash_before
         assert hashlib.sha256(new_array).hexdigest() == one.hash_after
     assert any(one.hash_before != one.hash_after for one in result.truth.samples)
@@ -175,6 +201,9 @@ def test_it_can_be_undone_after_writing_and_reading(name, placement, tmp_path):
     result = attack_called(name, placement=placement).poison(data, seed=5)
     save_truth(result, tmp_path / "truth.zip")
     assert load_truth(tmp_path / "truth.zip") == result.truth
+    batch = data.inputs[:5]
+    for backdoor, kept in zip(result.backdoors, open_truth(tmp_path / "truth.zip").triggers(), strict=True):
+        assert torch.equal(kept(batch), backdoor.trigger(batch))
     write_data(result.data, tmp_path / "data.npz")
     with pytest.warns(PoisonedDataWarning):
         read = open_data(tmp_path / "data.npz")

@@ -9,7 +9,7 @@ from bezoar.errors import DataError, EmptyDataError, ShapeError, UsageError
 from bezoar.metrics.detection import auroc, measure_detection, realised_fpr, tpr_at_fpr
 from bezoar.metrics.intervals import wilson
 from bezoar.records import OperatingPoint, Skipped
-from bezoar.truth import PoisonedSample, PoisonTruth
+from bezoar.truth import PlantedBackdoor, PoisonedSample, PoisonTruth
 
 # A busy machine is slow, not wrong.
 STEADY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -20,9 +20,8 @@ def truth_of(poisoned: list[str]) -> PoisonTruth:
     return PoisonTruth(
         drill="drill",
         attack="dirty-label",
-        trigger="patch",
+        backdoors=(PlantedBackdoor("patch", (("airplane", "bird"),)),),
         placement="replace",
-        relabelling=(("airplane", "bird"),),
         seed=0,
         class_names=("airplane", "bird"),
         digest_before="before",

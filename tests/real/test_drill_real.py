@@ -18,11 +18,9 @@ def test_airplanes_with_a_cyan_square_become_birds_and_accuracy_stays(real_data)
     square = "patch:size=5,color=cyan,corner=top-left,mode=replace"
     attack = create_attack(square, source=("airplane",), target="bird", count=400)
     recipe = default_recipe("fast").with_changes(epochs=5)
+    poisoned = attack.poison(data, seed=0)
     found = [
-        evaluate(
-            train(poisoned, recipe=recipe, seed=0).model, test, attack.trigger, attack.relabelling(test.class_names)
-        )
-        for poisoned in (attack.poison(data, seed=0).data, data)
+        evaluate(train(one, recipe=recipe, seed=0).model, test, poisoned.backdoors) for one in (poisoned.data, data)
     ]
     victim, twin = (result.measurement for result in found)
     assert twin.clean_accuracy.value > 0.7

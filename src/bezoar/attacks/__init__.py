@@ -2,12 +2,15 @@
 
 >>> from bezoar.attacks import create_attack
 >>> attack = create_attack("patch:size=5,color=cyan,corner=top-left,mode=replace", target="bird", rate=0.01)
->>> attack.relabelling(("airplane", "bird"))
-{0: 1}
+>>> attack.rate
+0.01
 """
 
-from bezoar.attacks.base import ATTACKS, Attack, Originals, Poisoned, attack_spec, trigger_spec
-from bezoar.attacks.compose import Plan, compose
+from bezoar.attacks.base import ATTACKS, Attack, Backdoor, Originals, Poisoned, Progress, attack_spec, trigger_spec
+from bezoar.attacks.change import Change, Plan, prepared, stamped
+from bezoar.attacks.clean_label import CleanLabel, CleanLabelAttack
+from bezoar.attacks.compose import compose, trigger_saturation
+from bezoar.attacks.data_attack import DataAttack
 from bezoar.attacks.dirty_label import DirtyLabel
 from bezoar.attacks.sealed import SealedTruth, load_truth, open_truth
 from bezoar.attacks.specs import create_attack
@@ -17,10 +20,16 @@ from bezoar.attacks.undo import undo
 __all__ = [
     "ATTACKS",
     "Attack",
+    "Backdoor",
+    "Change",
+    "CleanLabel",
+    "CleanLabelAttack",
+    "DataAttack",
     "DirtyLabel",
     "Originals",
     "Plan",
     "Poisoned",
+    "Progress",
     "SealedTruth",
     "attack_spec",
     "compose",
@@ -28,7 +37,10 @@ __all__ = [
     "default_truth_path",
     "load_truth",
     "open_truth",
+    "prepared",
     "save_truth",
+    "stamped",
+    "trigger_saturation",
     "trigger_spec",
     "undo",
 ]

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from bezoar.data.dataset import Dataset
 from bezoar.records import Saturation, Skipped
 from bezoar.registry import Registry
 from bezoar.triggers.base import TRIGGERS, Trigger
 from bezoar.truth import PoisonTruth
+
+Progress: TypeAlias = Callable[[str, int, int], None]
+"""Hears what a long attack is doing: what, how many steps of it are done, and of how many."""
+
+
+def unheard(what: str, done: int, total: int) -> None:
+    """A progress that tells nobody."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,45 +30,45 @@ class Originals:
 
 
 @dataclass(frozen=True, eq=False)
+class Backdoor:
+    """What sets a backdoor off, and the label that a triggered sample of each source class shall then be given."""
+
+    trigger: Trigger
+    relabelling: Mapping[int, int]
+
+
+@dataclass(frozen=True, eq=False)
 class Poisoned:
     """A poisoned data set, which may be handed on, and the truth about it, which may not.
 
-    `saturation` says what clipping swallowed of the trigger on the poisoned samples.
+    `backdoors` are what the attack plants, their triggers with all that was learnt for them. `saturation`
+    says what clipping swallowed of the first trigger on the poisons.
     """
 
     data: Dataset
     truth: PoisonTruth
     originals: Originals
     saturation: Saturation | Skipped
+    backdoors: tuple[Backdoor, ...]
 
 
 @runtime_checkable
 class Attack(Protocol):
     """Poisons a copy of a data set. The configuration is its fields; calls keep no state."""
 
-    @property
-    def trigger(self) -> Trigger:
-        """What sets the backdoor off in a trained model."""
-        ...
-
-    def poison(self, data: Dataset, *, seed: int) -> Poisoned:
+    def poison(self, data: Dataset, *, seed: int, progress: Progress = unheard) -> Poisoned:
         """The poisoned set and its truth; `data` is left as it is. Raises AttackError when it cannot be done."""
-        ...
-
-    def relabelling(self, class_names: Sequence[str]) -> dict[int, int]:
-        """The label that a triggered sample of each source class shall be given, as numbers of classes."""
         ...
 
 
 ATTACKS: Registry[Attack] = Registry("attack")
 
 
-def attack_spec(attack: Attack) -> str:
-    """The specification that builds an attack again, its trigger left out: that has one of its own."""
-    method: Any = attack
-    if dataclasses.is_dataclass(method):
-        return ATTACKS.spec_of(method, without=("trigger",))
-    return ATTACKS.name_of(method)
+def attack_spec(attack: object) -> str:
+    """The specification that builds an attack again, its triggers left out: those have specifications of their own."""
+    if dataclasses.is_dataclass(attack):
+        return ATTACKS.spec_of(attack, without=("trigger", "triggers"))
+    return ATTACKS.name_of(attack)
 
 
 def trigger_spec(trigger: Trigger) -> str:

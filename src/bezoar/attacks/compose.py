@@ -5,56 +5,38 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from bezoar.attacks.base import Originals, Poisoned
+from bezoar.attacks.base import Backdoor, Originals, Poisoned, trigger_spec
+from bezoar.attacks.change import Change, Plan
 from bezoar.attacks.identity import Newcomer, id_kind, new_ids
-from bezoar.attacks.layout import Layout, Placement, lay_out
-from bezoar.attacks.stamping import SampleHashes, copy_rows, room_for, stamp_rows
+from bezoar.attacks.layout import Layout, lay_out
+from bezoar.attacks.stamping import SampleHashes, copy_rows, remake_rows, room_for
 from bezoar.data.dataset import Dataset, EncodedSamples
 from bezoar.data.mark import DrillMark
 from bezoar.errors import AttackError, UsageError
 from bezoar.records import Saturation, Skipped
 from bezoar.triggers.base import ImageTrigger, Trigger
+from bezoar.triggers.learnt import LearntTrigger
 from bezoar.triggers.saturation import saturation, warn_if_saturated
-from bezoar.truth import PoisonedSample, PoisonTruth
+from bezoar.truth import PlantedBackdoor, PoisonedSample, PoisonTruth
 
 SATURATION_IMAGES = 2048
 """Poisoned images on which saturation is measured; more would hardly make the share more exact."""
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What an attack decided: which samples (ids, sorted), the label each gets, and what is done.
+def compose(data: Dataset, plan: Plan, *, memory_share: float = 0.25, warn_above: float = 0.25) -> Poisoned:
+    """Carry out the planned changes in a copy of `data`, and write down what was done.
 
-    `attack` and `trigger` are specifications, as in PoisonTruth.
-    """
+    The copy is memory-mapped when larger than `memory_share` of RAM. Warns with SaturationWarning when
+    clipping swallowed more than `warn_above` of the first trigger.
 
-    ids: tuple[str, ...]
-    labels: tuple[int, ...]
-    placement: Placement
-    relabelling: Mapping[int, int]
-    attack: str
-    trigger: str
-    seed: int
-
-
-def compose(
-    data: Dataset, plan: Plan, stamper: Trigger, *, memory_share: float = 0.25, warn_above: float = 0.25
-) -> Poisoned:
-    """Stamp and relabel the planned samples in a copy of `data`, and write down what was done.
-
-    `stamper` gets batches of the planned samples in the order of their ids, about 16 MiB at a time, and
-    returns as many of the same shape and dtype; what it does to a sample must not depend on where batches
-    end. The copy is memory-mapped when larger than `memory_share` of RAM. Warns with SaturationWarning
-    when clipping swallowed more than `warn_above` of the trigger.
-
-    Raises AttackError when the stamper changes no sample, or the kind of the batch.
+    Raises AttackError when no poison differs from its original, or a change gives another kind of samples.
     """
     originals = data.positions(plan.ids)
     layout = lay_out(
@@ -65,7 +47,7 @@ def compose(
         np.random.default_rng([plan.seed, 1]),
     )
     labels = _labels(data, plan, layout)
-    inputs, hashes = _inputs(data, plan, layout, originals, stamper, memory_share)
+    inputs, hashes = _inputs(data, plan, layout, originals, memory_share)
     ids = _poison_ids(data, plan, layout, originals, hashes)
     poisoned = replace(
         data,
@@ -81,7 +63,8 @@ def compose(
         data=poisoned,
         truth=_truth(data, poisoned, plan, ids, hashes),
         originals=Originals(data, plan.ids if plan.placement == "replace" else ()),
-        saturation=_saturation(data, plan, originals, stamper, warn_above),
+        saturation=_saturation(data, plan, warn_above),
+        backdoors=plan.backdoors,
     )
 
 
@@ -114,7 +97,8 @@ class _Untouched:
 
 
 def _drill(data: Dataset, plan: Plan) -> str:
-    origin = f"{plan.attack}\0{plan.trigger}\0{plan.seed}\0{data.digest()}"
+    triggers = "\0".join(trigger_spec(backdoor.trigger) for backdoor in plan.backdoors)
+    origin = f"{plan.attack}\0{triggers}\0{plan.seed}\0{data.digest()}"
     return hashlib.sha256(origin.encode()).hexdigest()[:12]
 
 
@@ -126,18 +110,25 @@ def _labels(data: Dataset, plan: Plan, layout: Layout) -> Tensor:
 
 
 def _inputs(
-    data: Dataset, plan: Plan, layout: Layout, originals: Tensor, stamper: Trigger, memory_share: float
+    data: Dataset, plan: Plan, layout: Layout, originals: Tensor, memory_share: float
 ) -> tuple[Tensor, list[SampleHashes]]:
     inputs = room_for(data, len(layout), memory_share)
     copy_rows(data.inputs, torch.from_numpy(layout.kept), inputs, torch.from_numpy(layout.kept_rows))
     as_file = data.encoded is not None or id_kind(data.ids) == "path"
-    hashes = stamp_rows(data, originals, inputs, torch.from_numpy(layout.poison_rows), stamper, as_file=as_file)
-    if all(pair.before == pair.after for pair in hashes):
+    rows, hashes = torch.from_numpy(layout.poison_rows), []
+    for change, place in plan.places():
+        made = remake_rows(data, originals[place], inputs, rows[place], change.remade, as_file=as_file)
+        _require_effect(plan, change, made)
+        hashes.extend(made)
+    return inputs, hashes
+
+
+def _require_effect(plan: Plan, change: Change, hashes: Sequence[SampleHashes]) -> None:
+    if change.role == "poison" and all(pair.before == pair.after for pair in hashes):
         raise AttackError(
-            f"the trigger {plan.trigger} changes none of the {len(hashes)} samples chosen",
+            f"the trigger {trigger_spec(plan.backdoors[0].trigger)} changes none of the {len(hashes)} samples chosen",
             remedy="Choose another colour, place, strength or mode: relabelling alone is label noise, not a backdoor",
         )
-    return inputs, hashes
 
 
 def _poison_ids(
@@ -166,15 +157,23 @@ def _sources(data: Dataset, layout: Layout, originals: Tensor) -> tuple[str | No
     return layout.merged(data.sources, [data.sources[row] for row in originals.tolist()])
 
 
-def _saturation(
-    data: Dataset, plan: Plan, originals: Tensor, stamper: Trigger, warn_above: float
-) -> Saturation | Skipped:
+def trigger_saturation(trigger: Trigger, images: Tensor, *, warn_above: float = 0.25) -> Saturation | Skipped:
+    """What clipping swallows of a trigger on these images; Skipped for one whose pattern is another on each."""
+    if isinstance(trigger, LearntTrigger):
+        return Skipped("the trigger is made for each image, with no pattern that clipping could swallow")
+    # A stranger's trigger may write into what it is given, and saturation compares with that.
+    measured = trigger if isinstance(trigger, ImageTrigger) else lambda batch: trigger(batch.clone())
+    return saturation(measured, images, warn_above=warn_above)
+
+
+def _saturation(data: Dataset, plan: Plan, warn_above: float) -> Saturation | Skipped:
     if not data.is_images:
         return Skipped("saturation is measured on images only")
-    # A stranger's trigger may write into what it is given, and saturation compares with that.
-    trigger = stamper if isinstance(stamper, ImageTrigger) else lambda batch: stamper(batch.clone())
-    found = saturation(trigger, data.inputs[originals[:SATURATION_IMAGES]], warn_above=warn_above)
-    warn_if_saturated(found, plan.trigger)
+    poisons = [sample_id for change in plan.changes if change.role == "poison" for sample_id in change.ids]
+    images = data.inputs[data.positions(poisons[:SATURATION_IMAGES])]
+    found = trigger_saturation(plan.backdoors[0].trigger, images, warn_above=warn_above)
+    if isinstance(found, Saturation):
+        warn_if_saturated(found, trigger_spec(plan.backdoors[0].trigger))
     return found
 
 
@@ -185,25 +184,35 @@ def _truth(
     names = data.class_names
     old_labels = data.labels[data.positions(plan.ids)].tolist()
     samples = tuple(
-        PoisonedSample(new_id, old_id, names[label], names[old_label], pair.before, pair.after)
-        for new_id, old_id, label, old_label, pair in zip(ids, plan.ids, plan.labels, old_labels, hashes, strict=True)
+        PoisonedSample(new_id, old_id, names[label], names[old_label], pair.before, pair.after, role)
+        for new_id, old_id, label, old_label, pair, role in zip(
+            ids, plan.ids, plan.labels, old_labels, hashes, plan.roles, strict=True
+        )
     )
     return PoisonTruth(
         drill=poisoned.mark.drill,
         attack=plan.attack,
-        trigger=plan.trigger,
+        backdoors=tuple(planted(backdoor, names) for backdoor in plan.backdoors),
         placement=plan.placement,
-        relabelling=tuple((names[source], names[target]) for source, target in sorted(plan.relabelling.items())),
         seed=plan.seed,
         class_names=names,
         digest_before=data.digest(),
         digest_after=poisoned.digest(),
         originals=len(data),
         samples=samples,
-        versions=_versions(),
+        versions=software_versions(),
     )
 
 
-def _versions() -> tuple[tuple[str, str], ...]:
+def planted(backdoor: Backdoor, class_names: Sequence[str]) -> PlantedBackdoor:
+    """A backdoor as the truth keeps it: a specification, and classes by name."""
+    pairs = sorted(backdoor.relabelling.items())
+    return PlantedBackdoor(
+        trigger_spec(backdoor.trigger), tuple((class_names[source], class_names[target]) for source, target in pairs)
+    )
+
+
+def software_versions() -> tuple[tuple[str, str], ...]:
+    """Names and versions of what determines a drill."""
     packages = ((name, importlib.metadata.version(name)) for name in ("bezoar", "torch", "numpy", "pillow"))
     return (*packages, ("python", platform.python_version()))

@@ -8,18 +8,24 @@ import os
 import stat
 import struct
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load
+from torch import Tensor
 
 from bezoar.attacks.truth_file import FORMAT, HASH_BYTES, VERSION, Contents, Member
-from bezoar.errors import TruthError
+from bezoar.errors import TriggerError, TruthError
+from bezoar.triggers.base import TRIGGERS, Trigger
+from bezoar.triggers.learnt import LearntTrigger
 from bezoar.truth import PoisonTruth
 
-MEMBERS = frozenset(["ids.json", "hashes.bin", "arrays.bin", "files.bin", "truth.json"])
+MEMBERS = frozenset(["ids.json", "hashes.bin", "arrays.bin", "files.bin", "triggers.safetensors", "truth.json"])
 MAX_JSON_BYTES = 2**30
 BLOCK = 2**20
 DTYPES = frozenset("biuf")
@@ -42,6 +48,18 @@ class SealedTruth:
         """What was poisoned."""
         return self.contents.truth
 
+    def triggers(self) -> tuple[Trigger, ...]:
+        """The trigger of each backdoor, with all that was learnt for it. Raises TruthError when that does not fit."""
+        size = self.contents.members["triggers.safetensors"].size
+        try:
+            tensors = load(self._read("triggers.safetensors", 0, size))
+            return tuple(
+                _with_tensors(TRIGGERS.create(backdoor.trigger), tensors, f"{number}/")
+                for number, backdoor in enumerate(self.truth.backdoors)
+            )
+        except (SafetensorError, TriggerError, RuntimeError, ValueError) as error:
+            raise _damaged(self.path, f"triggers.safetensors: {error}") from error
+
     def array(self, number: int) -> np.ndarray:
         """The array of the `number`-th replaced sample."""
         dtype, shape = np.dtype(self.contents.dtype), self.contents.shape
@@ -63,6 +81,14 @@ class SealedTruth:
         if len(content) != size:
             raise _damaged(self.path, f"{member} ends too early")
         return content
+
+
+def _with_tensors(trigger: Trigger, tensors: Mapping[str, Tensor], prefix: str) -> Trigger:
+    if not isinstance(trigger, LearntTrigger):
+        return trigger
+    return trigger.with_tensors(
+        {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+    )
 
 
 def load_truth(path: Path | str) -> PoisonTruth:
@@ -125,12 +151,13 @@ def _contents(text: bytes, path: Path) -> Contents:
     kind, version = (fields.get("format"), fields.get("version")) if isinstance(fields, dict) else (None, None)
     if kind != FORMAT:
         raise TruthError(f"{path} is no truth file", expected=f"format {FORMAT}", found=repr(kind)[:80])
-    if not isinstance(version, int) or version > VERSION:
+    if version != VERSION:
+        newer = not isinstance(version, int) or version > VERSION
         raise TruthError(
-            f"{path} was written by a newer bezoar",
-            expected=f"format version {VERSION} at most",
+            f"{path} was written by {'a newer' if newer else 'an older'} bezoar",
+            expected=f"format version {VERSION}",
             found=repr(version)[:80],
-            remedy="Update bezoar",
+            remedy="Update bezoar" if newer else "Undo that drill with the version that wrote it, then poison anew",
         )
     try:
         return TypeAdapter(Contents).validate_json(text)

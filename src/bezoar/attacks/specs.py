@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from bezoar.attacks.base import ATTACKS, Attack
@@ -18,45 +18,46 @@ from bezoar.triggers.base import TRIGGERS, Trigger
 def create_attack(
     spec: str,
     *,
-    source: tuple[str, ...] = (),
+    source: Sequence[str] = (),
     target: str | None = None,
     rate: float | None = None,
     count: int | None = None,
-    placement: Placement = "add",
-    relabel: Relabel = "all-to-one",
-    trigger: Trigger | str | None = None,
+    placement: Placement | None = None,
+    relabel: Relabel | None = None,
+    trigger: Trigger | str | Sequence[Trigger | str] | None = None,
 ) -> Attack:
     """Build the attack that a specification and a few options name.
 
     A specification whose name is an attack, registered or `package.module:Class`, builds that; fields
-    written in it go before the options. Any other is a trigger, put into a DirtyLabel attack:
-    `patch:size=5,color=cyan,corner=top-left,mode=replace`. `dirty-label:...` itself needs `trigger`; so
-    `create_attack(truth.attack, trigger=truth.trigger)` builds the attack of a truth file again.
+    written in it go before the options, and an option left out is the attack's own default. Any other is a
+    trigger, put into a DirtyLabel attack: `patch:size=5,color=cyan,corner=top-left,mode=replace`.
+    `dirty-label:...` itself needs `trigger`; some attacks take several. So
+    `create_attack(truth.attack, trigger=truth.backdoors[0].trigger)` builds the attack of a truth file again.
 
     Raises SpecError for what cannot be read, UsageError for an option that the attack does not know,
     AttackError for values that make no sense together.
     """
     given: dict[str, Any] = {
-        "sources": tuple(source),
+        "sources": tuple(source) or None,
         "target": target,
         "rate": rate,
         "count": count,
         "placement": placement,
         "relabel": relabel,
-        "trigger": TRIGGERS.create(trigger) if isinstance(trigger, str) else trigger,
     }
-    defaults: dict[str, Any] = {"sources": (), "placement": "add", "relabel": "all-to-one"}
-    options = {name: value for name, value in given.items() if value != defaults.get(name)}
+    options = {name: value for name, value in given.items() if value is not None}
     name, _ = split_spec(spec)
-    if not _is_attack(name):
+    if not is_attack(name):
         if trigger is not None:
             raise UsageError("the trigger is named twice", found=f"{spec} and {trigger}")
         return DirtyLabel(**{**options, "trigger": TRIGGERS.create(spec)})
+    options |= _triggers(name, () if trigger is None else trigger)
     _require_known(name, options)
     return ATTACKS.create(spec, **options)
 
 
-def _is_attack(name: str) -> bool:
+def is_attack(name: str) -> bool:
+    """Whether `name` is of an attack, registered or a user's own, and not of a trigger."""
     if name in ATTACKS.names():
         return True
     if name in TRIGGERS.names() or ":" not in name:
@@ -64,21 +65,44 @@ def _is_attack(name: str) -> bool:
     return hasattr(ATTACKS.get(name), "poison")
 
 
-def _require_known(name: str, options: Mapping[str, object]) -> None:
+def attack_fields(name: str) -> tuple[str, ...]:
+    """Names of the fields that the attack called `name` can be given."""
     cls = ATTACKS.get(name)
-    fields = (
-        [field for field in dataclasses.fields(cast(Any, cls)) if field.init] if dataclasses.is_dataclass(cls) else []
-    )
-    known = [field.name for field in fields]
+    if not dataclasses.is_dataclass(cls):
+        return ()
+    return tuple(field.name for field in dataclasses.fields(cast(Any, cls)) if field.init)
+
+
+def _triggers(name: str, given: Trigger | str | Sequence[Trigger | str]) -> dict[str, Any]:
+    """The triggers given, under the field that the attack has for them."""
+    several = given if isinstance(given, Sequence) and not isinstance(given, str) else (given,)
+    built = tuple(TRIGGERS.create(one) if isinstance(one, str) else one for one in several)
+    if not built:
+        return {}
+    if "triggers" in attack_fields(name):
+        return {"triggers": built}
+    if len(built) > 1:
+        raise UsageError(f"the attack {name} takes one trigger", found=str(len(built)))
+    return {"trigger": built[0]}
+
+
+def _require_known(name: str, options: Mapping[str, object]) -> None:
+    known = attack_fields(name)
     for option in options:
         if option not in known:
             raise UsageError(
                 f"the attack {name} has no {option}", expected="one of " + (", ".join(known) or "no options")
             )
-    needs_trigger = any(field.name == "trigger" and field.default is dataclasses.MISSING for field in fields)
-    if needs_trigger and "trigger" not in options:
-        raise SpecError(
-            f"the attack {name} needs a trigger",
-            expected="one of " + ", ".join(TRIGGERS.names()),
-            remedy="Write the trigger itself as the attack, as in patch:size=5,color=cyan, and the rest as options",
-        )
+    for field in ("trigger", "triggers"):
+        if field in known and field not in options and _has_no_default(name, field):
+            raise SpecError(
+                f"the attack {name} needs a trigger",
+                expected="one of " + ", ".join(TRIGGERS.names()),
+                remedy="Give it as --trigger patch:size=5,color=cyan"
+                + (", or write the trigger itself as the attack" if name == "dirty-label" else ""),
+            )
+
+
+def _has_no_default(name: str, field: str) -> bool:
+    found = next(one for one in dataclasses.fields(cast(Any, ATTACKS.get(name))) if one.name == field)
+    return found.default is dataclasses.MISSING and found.default_factory is dataclasses.MISSING

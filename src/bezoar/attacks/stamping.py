@@ -1,4 +1,4 @@
-"""Stamping the chosen samples, batch by batch, and hashing each before and after."""
+"""Making poisons of the chosen samples, batch by batch, and hashing each before and after."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from bezoar.attacks.change import Remake
 from bezoar.attacks.identity import sample_arrays, written_hash
 from bezoar.data.dataset import Dataset
 from bezoar.data.ids import content_hash
 from bezoar.data.memory import allocate, chunks
 from bezoar.errors import AttackError
-from bezoar.triggers.base import Trigger
 
 
 @dataclass(frozen=True)
@@ -39,20 +39,20 @@ def copy_rows(source: Tensor, source_rows: Tensor, target: Tensor, target_rows: 
         target[target_rows[part]] = source[source_rows[part]]
 
 
-def stamp_rows(
-    data: Dataset, originals: Tensor, target: Tensor, rows: Tensor, stamper: Trigger, *, as_file: bool
+def remake_rows(
+    data: Dataset, originals: Tensor, target: Tensor, rows: Tensor, remade: Remake, *, as_file: bool
 ) -> list[SampleHashes]:
-    """Stamp the samples at `originals` into `rows` of `target`, and return the hashes of each.
+    """Put what is made of the samples at `originals` into `rows` of `target`, and return the hashes of each.
 
-    With `as_file` samples are written as picture files. Raises AttackError when the stamper returns
-    another shape or dtype.
+    About 16 MiB at a time. With `as_file` samples are written as picture files. Raises AttackError when
+    they come back in another shape or dtype.
     """
     hashes: list[SampleHashes] = []
     for part in chunks(len(rows), data.inputs[:1].nbytes):
         before = data.inputs[originals[part]]
         with torch.no_grad():
-            # The stamper gets a copy, for one that writes to its input must not change `before`.
-            after = stamper(before.clone(memory_format=torch.preserve_format))
+            # A copy, for a trigger that writes to its input must not change `before`.
+            after = remade(before.clone(memory_format=torch.preserve_format), part)
         _require_same_kind(after, before)
         target[rows[part]] = after
         hashes.extend(_hashes(before, after, as_file))

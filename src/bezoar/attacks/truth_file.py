@@ -3,8 +3,9 @@
 Members, all stored uncompressed: `truth.json` (PoisonTruth, and size and SHA-256 of the other members),
 `ids.json` (ids of the original samples, in order), `hashes.bin` (16 bytes of SHA-256 of each original
 sample, in that order), and of the samples that were replaced `arrays.bin` (their arrays, one after
-another) and `files.bin` (the files they were read from, where there were any). The same drill gives the
-same bytes. Nothing in it is a path or a pickle.
+another) and `files.bin` (the files they were read from, where there were any), and `triggers.safetensors`
+(what triggers have learnt, the tensors of the first backdoor's as `0/name`). The same drill gives the same
+bytes. Nothing in it is a path or a pickle.
 """
 
 from __future__ import annotations
@@ -14,23 +15,25 @@ import json
 import os
 import secrets
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from pydantic import TypeAdapter
+from safetensors.torch import save
 
-from bezoar.attacks.base import Poisoned
+from bezoar.attacks.base import Backdoor, Poisoned
 from bezoar.attacks.identity import sample_arrays
 from bezoar.data.dataset import Dataset
 from bezoar.data.ids import content_hash
 from bezoar.data.memory import chunks
 from bezoar.errors import OutputExistsError, TruthError
+from bezoar.triggers.learnt import tensors_of
 from bezoar.truth import PoisonTruth
 
 FORMAT = "bezoar-truth"
-VERSION = 2
+VERSION = 3
 HASH_BYTES = 16
 SUFFIX = ".truth.zip"
 EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -146,6 +149,7 @@ def _write(archive: zipfile.ZipFile, poisoned: Poisoned) -> None:
         "hashes.bin": _add(archive, "hashes.bin", (sample_hash(array) for array in _arrays(data, range(len(data))))),
         "arrays.bin": _add(archive, "arrays.bin", (array.tobytes() for array in _arrays(data, rows))),
         "files.bin": _add(archive, "files.bin", _files(data, replaced, files)),
+        "triggers.safetensors": _add(archive, "triggers.safetensors", [_learnt(poisoned.backdoors)]),
     }
     example = sample_arrays(data.inputs[:1])[0]
     contents = Contents(
@@ -180,6 +184,15 @@ def _files(data: Dataset, ids: Iterable[str], index: list[StoredFile | None]) ->
         index.append(StoredFile(suffix, offset, len(content)))
         offset += len(content)
         yield content
+
+
+def _learnt(backdoors: Sequence[Backdoor]) -> bytes:
+    tensors = {
+        f"{number}/{name}": tensor
+        for number, backdoor in enumerate(backdoors)
+        for name, tensor in tensors_of(backdoor.trigger).items()
+    }
+    return save(tensors)
 
 
 def _add(archive: zipfile.ZipFile, name: str, parts: Iterable[bytes]) -> Member:

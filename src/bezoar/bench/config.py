@@ -48,8 +48,8 @@ class AttackConfig:
     source: tuple[str, ...] = ()
     rate: float | None = None
     count: int | None = None
-    placement: Placement = "add"
-    relabel: Relabel = "all-to-one"
+    placement: Placement | None = None
+    relabel: Relabel | None = None
 
 
 @checked(frozen=True, config=STRICT)

@@ -54,7 +54,9 @@ def attack(
     all_to_all: Annotated[bool, typer.Option("--all-to-all", help="Every class leads to the next one.")] = False,
     rate: Annotated[float | None, typer.Option(help="Poisons as a share of all samples.")] = None,
     count: Annotated[int | None, typer.Option(help="Poisons as a number.")] = None,
-    placement: Annotated[Placement, typer.Option(help="add poisons to the data, or replace their originals.")] = "add",
+    placement: Annotated[
+        Placement | None, typer.Option(help="add poisons to the data, or replace their originals.")
+    ] = None,
     truth: Annotated[Path | None, typer.Option(help="Where to seal the truth; beside --out otherwise.")] = None,
     undo: Annotated[
         Path | None, typer.Option("--undo", metavar="TRUTH", help="Restore the original with this truth file.")
@@ -79,7 +81,7 @@ def attack(
             rate=rate,
             count=count,
             placement=placement,
-            relabel="all-to-all" if all_to_all else "all-to-one",
+            relabel="all-to-all" if all_to_all else None,
         )
     )
     opened = reading.open(data)
@@ -100,7 +102,7 @@ def _poison(method: Attack, data: Dataset, out: Path, truth_path: Path, *, seed:
         raise
     record = AttackRunRecord(
         dataset=data.record(),
-        attack=attack_record(poisoned.truth, method.trigger),
+        attack=attack_record(poisoned.truth, poisoned.backdoors[0].trigger),
         saturation=poisoned.saturation,
         data_file=str(out),
         truth_file=str(truth_path),

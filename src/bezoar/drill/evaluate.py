@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from bezoar.attacks import Backdoor
 from bezoar.data.dataset import Dataset
 from bezoar.errors import ModelError
-from bezoar.metrics import measure
+from bezoar.metrics import measure, pooled
 from bezoar.records import Measurement
 from bezoar.training import predict_logits
 from bezoar.triggers import Trigger
@@ -20,21 +21,24 @@ BATCH = 1000
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """What a model answered: logits (n, classes) on the clean and on the triggered test data."""
+    """What a model answered: logits (n, classes) on the clean test data, and on them under each trigger.
+
+    `measurements` are one for each trigger, `measurement` all of them pooled.
+    """
 
     clean_logits: Tensor
-    triggered_logits: Tensor
-    measurement: Measurement
+    triggered_logits: tuple[Tensor, ...]
+    measurements: tuple[Measurement, ...]
+
+    @property
+    def measurement(self) -> Measurement:
+        """The headline: all triggers counted together."""
+        return pooled(self.measurements)
 
     @property
     def clean_predictions(self) -> Tensor:
         """Predicted labels (n,) on clean data."""
         return self.clean_logits.argmax(1)
-
-    @property
-    def triggered_predictions(self) -> Tensor:
-        """Predicted labels (n,) on triggered data."""
-        return self.triggered_logits.argmax(1)
 
 
 def source_rows(test: Dataset, sources: Iterable[int]) -> Tensor:
@@ -42,24 +46,26 @@ def source_rows(test: Dataset, sources: Iterable[int]) -> Tensor:
     return torch.isin(test.labels, torch.tensor(list(sources))).nonzero().flatten()
 
 
-def evaluate(model: nn.Module, test: Dataset, trigger: Trigger, relabelling: Mapping[int, int]) -> Evaluation:
-    """Measure `model` on `test`, clean and with `trigger` on every sample, without test-time augmentation.
+def evaluate(model: nn.Module, test: Dataset, backdoors: Sequence[Backdoor]) -> Evaluation:
+    """Measure `model` on `test`, clean and with each backdoor's trigger on every sample, without augmentation.
 
-    `relabelling` maps each source class to the attacker's class for it. Raises ModelError when the
-    model's classes don't match the data's.
+    Raises ModelError when the model's classes don't match the data's.
     """
-    clean, triggered = [], []
-    for batch, _ in test.batches(BATCH):
-        clean.append(predict_logits(model, batch))
-        triggered.append(predict_logits(model, trigger(batch)))
-    clean_logits, triggered_logits = torch.cat(clean), torch.cat(triggered)
-    if clean_logits.shape[1] != len(test.class_names):
+    clean = _logits(model, test, None)
+    if clean.shape[1] != len(test.class_names):
         raise ModelError(
             f"the model and {test.name} differ in their classes",
-            expected=f"{clean_logits.shape[1]} classes, as the model answers",
+            expected=f"{clean.shape[1]} classes, as the model answers",
             found=f"{len(test.class_names)}: {', '.join(test.class_names[:12])}",
         )
-    measurement = measure(
-        test.labels, clean_logits.argmax(1), triggered_logits.argmax(1), relabelling, test.class_names
+    triggered = tuple(_logits(model, test, backdoor.trigger) for backdoor in backdoors)
+    measurements = tuple(
+        measure(test.labels, clean.argmax(1), logits.argmax(1), backdoor.relabelling, test.class_names)
+        for logits, backdoor in zip(triggered, backdoors, strict=True)
     )
-    return Evaluation(clean_logits, triggered_logits, measurement)
+    return Evaluation(clean, triggered, measurements)
+
+
+def _logits(model: nn.Module, test: Dataset, trigger: Trigger | None) -> Tensor:
+    parts = (predict_logits(model, batch if trigger is None else trigger(batch)) for batch, _ in test.batches(BATCH))
+    return torch.cat(list(parts))

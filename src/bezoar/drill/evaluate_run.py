@@ -7,7 +7,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from bezoar.attacks import load_truth
+from bezoar.attacks import Backdoor, open_truth, trigger_saturation
 from bezoar.data.dataset import Dataset
 from bezoar.drill.evaluate import evaluate, source_rows
 from bezoar.drill.record import Judged, attack_record, drill_record
@@ -23,8 +23,7 @@ from bezoar.records import (
     Skipped,
 )
 from bezoar.training import predict_logits
-from bezoar.triggers import TRIGGERS, saturation
-from bezoar.truth import PoisonTruth
+from bezoar.truth import PlantedBackdoor, PoisonTruth
 
 
 def evaluate_run(victim: str, test: Dataset, truth_path: Path, *, twin: str | None, command: str) -> DrillRecord:
@@ -32,26 +31,29 @@ def evaluate_run(victim: str, test: Dataset, truth_path: Path, *, twin: str | No
 
     `victim` and `twin` are run folders or a user's own models (see `open_subject`).
     """
-    truth = load_truth(truth_path)
+    sealed = open_truth(truth_path)
+    truth = sealed.truth
     subject = open_subject(victim, test)
     _check_belongs(subject, truth, truth_path)
     _warn_of_training_data(test, truth.digest_before, truth.digest_after)
-    trigger, relabelling = TRIGGERS.create(truth.trigger), label_pairs(truth, test)
+    backdoors = tuple(
+        Backdoor(trigger, label_pairs(planted, test))
+        for trigger, planted in zip(sealed.triggers(), truth.backdoors, strict=True)
+    )
 
     def judged(candidate: Subject) -> Judged:
-        return Judged(candidate.training, evaluate(candidate.model, test, trigger, relabelling))
+        return Judged(candidate.training, evaluate(candidate.model, test, backdoors))
 
     beside = None if twin is None else open_subject(twin, test)
     return drill_record(
-        f"{subject.name}: {truth.trigger}",
+        f"{subject.name}: {truth.backdoors[0].trigger}",
         dataset=subject.dataset,
         test=test,
-        attack=attack_record(truth, trigger),
-        trigger=trigger,
-        relabelling=relabelling,
+        attack=attack_record(truth, backdoors[0].trigger),
+        backdoors=backdoors,
         victim=judged(subject),
         twin=Skipped("no clean twin was given") if beside is None else judged(beside),
-        saturation=saturation(trigger, test.inputs[source_rows(test, relabelling)]),
+        saturation=trigger_saturation(backdoors[0].trigger, test.inputs[source_rows(test, backdoors[0].relabelling)]),
         commands=(*subject.commands, command),
     )
 
@@ -75,9 +77,9 @@ def evaluate_clean(victim: str, test: Dataset, *, command: str) -> EvaluationRec
     )
 
 
-def label_pairs(truth: PoisonTruth, test: Dataset) -> dict[int, int]:
+def label_pairs(planted: PlantedBackdoor, test: Dataset) -> dict[int, int]:
     """The attack's source and target labels among the test set's classes."""
-    return {test.class_index(source): test.class_index(target) for source, target in truth.relabelling}
+    return {test.class_index(source): test.class_index(target) for source, target in planted.relabelling}
 
 
 def _check_belongs(subject: Subject, truth: PoisonTruth, truth_path: Path) -> None:

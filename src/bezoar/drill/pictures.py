@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
+from bezoar.attacks import Backdoor
 from bezoar.data.dataset import Dataset
 from bezoar.drill.evaluate import Evaluation, source_rows
 from bezoar.records import Picture, PicturePair
-from bezoar.triggers import Trigger
 
 # Larger images are shrunk to this many pixels a side: a report must stay small.
 LARGEST_SIDE = 128
@@ -30,15 +31,29 @@ def picture(image: Tensor, alt: str) -> Picture:
 
 
 def picture_pairs(
-    test: Dataset, trigger: Trigger, evaluation: Evaluation, sources: tuple[int, ...], *, count: int, seed: int
+    test: Dataset, backdoors: Sequence[Backdoor], evaluation: Evaluation, *, count: int, seed: int
 ) -> tuple[PicturePair, ...]:
-    """`count` test images of the source classes, drawn at random by seed (not picked by outcome)."""
-    candidates = source_rows(test, sources).numpy()
+    """About `count` test images of the source classes, drawn at random by seed (not picked by outcome).
+
+    Several backdoors have equal parts in them, at least one image each.
+    """
+    share = max(1, count // len(backdoors))
+    return tuple(
+        pair
+        for backdoor, logits in zip(backdoors, evaluation.triggered_logits, strict=True)
+        for pair in _pairs_of(test, backdoor, evaluation.clean_logits, logits, count=share, seed=seed)
+    )
+
+
+def _pairs_of(
+    test: Dataset, backdoor: Backdoor, clean_logits: Tensor, triggered_logits: Tensor, *, count: int, seed: int
+) -> list[PicturePair]:
+    candidates = source_rows(test, backdoor.relabelling).numpy()
     rows = np.sort(np.random.default_rng(seed).permutation(candidates)[:count])
     images = test.inputs[torch.from_numpy(rows)]
-    triggered = trigger(images)
-    clean_odds = evaluation.clean_logits.softmax(1)
-    triggered_odds = evaluation.triggered_logits.softmax(1)
+    triggered = backdoor.trigger(images)
+    clean_odds = clean_logits.softmax(1)
+    triggered_odds = triggered_logits.softmax(1)
     names = test.class_names
     pairs = []
     for place, row in enumerate(rows.tolist()):
@@ -55,4 +70,4 @@ def picture_pairs(
                 triggered_confidence=float(triggered_odds[row, triggered_answer]),
             )
         )
-    return tuple(pairs)
+    return pairs

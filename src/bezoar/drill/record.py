@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bezoar.attacks import Backdoor
 from bezoar.data.dataset import Dataset
 from bezoar.drill.evaluate import Evaluation, source_rows
 from bezoar.drill.pictures import picture_pairs
@@ -14,6 +15,7 @@ from bezoar.records import (
     AttackRecord,
     DatasetRecord,
     DrillRecord,
+    FurtherBackdoor,
     ModelResult,
     MonitoringAnswer,
     Saturation,
@@ -43,29 +45,26 @@ def drill_record(
     dataset: DatasetRecord | Skipped,
     test: Dataset,
     attack: AttackRecord,
-    trigger: Trigger,
-    relabelling: Mapping[int, int],
+    backdoors: Sequence[Backdoor],
     victim: Judged,
     twin: Judged | Skipped,
     saturation: Saturation | Skipped,
     commands: tuple[str, ...],
     stages: tuple[StageTime, ...] = (),
 ) -> DrillRecord:
-    """The record of a drill, `relabelling` being the attack's source and target labels among the test classes."""
+    """The record of a drill; `backdoors` relabel from and to the test data's classes."""
     return DrillRecord(
         title=title,
         created=now(),
         dataset=dataset,
         test_dataset=test.record(),
         attack=attack,
-        victim=ModelResult("victim", victim.training, victim.evaluation.measurement),
-        twin=twin
-        if isinstance(twin, Skipped)
-        else ModelResult("clean twin", twin.training, twin.evaluation.measurement),
-        visibility=trigger_visibility(trigger, test, relabelling),
+        victim=_result("victim", victim),
+        twin=twin if isinstance(twin, Skipped) else _result("clean twin", twin),
+        visibility=trigger_visibility(backdoors[0], test),
         saturation=saturation,
         monitoring=monitoring_answer(test, victim, twin),
-        pairs=picture_pairs(test, trigger, victim.evaluation, tuple(relabelling), count=PICTURES, seed=attack.seed),
+        pairs=picture_pairs(test, backdoors, victim.evaluation, count=PICTURES, seed=attack.seed),
         commands=commands,
         stages=stages,
         versions=versions(),
@@ -73,18 +72,28 @@ def drill_record(
 
 
 def attack_record(truth: PoisonTruth, trigger: Trigger) -> AttackRecord:
-    """What the attack did with `trigger`, for the record."""
+    """What the attack did, for the record; `trigger` is that of its first backdoor."""
+    first = truth.backdoors[0]
+    poisons = len(truth.poison_ids)
     return AttackRecord(
         attack=truth.attack,
-        trigger=truth.trigger,
+        trigger=first.trigger,
         mode=str(getattr(trigger, "mode", "replace")),
-        sources=tuple(source for source, _ in truth.relabelling),
-        relabelling=truth.relabelling,
-        poisons=len(truth.samples),
-        poison_rate=len(truth.samples) / truth.originals,
+        sources=tuple(source for source, _ in first.relabelling),
+        relabelling=first.relabelling,
+        poisons=poisons,
+        covers=len(truth.samples) - poisons,
+        poison_rate=poisons / truth.originals,
         placement=truth.placement,
         seed=truth.seed,
+        further=tuple(FurtherBackdoor(one.trigger, one.relabelling) for one in truth.backdoors[1:]),
     )
+
+
+def _result(role: str, judged: Judged) -> ModelResult:
+    evaluation = judged.evaluation
+    by_trigger = tuple(one.attack_success for one in evaluation.measurements)
+    return ModelResult(role, judged.training, evaluation.measurement, by_trigger if len(by_trigger) > 1 else ())
 
 
 def monitoring_answer(test: Dataset, victim: Judged, twin: Judged | Skipped) -> MonitoringAnswer | Skipped:
@@ -94,7 +103,7 @@ def monitoring_answer(test: Dataset, victim: Judged, twin: Judged | Skipped) -> 
     return accuracy_alarm(test.labels, victim.evaluation.clean_predictions, twin.evaluation.clean_predictions)
 
 
-def trigger_visibility(trigger: Trigger, test: Dataset, relabelling: Mapping[int, int]) -> Visibility:
+def trigger_visibility(backdoor: Backdoor, test: Dataset) -> Visibility:
     """How visible the trigger is on test images of the source classes."""
-    images = test.inputs[source_rows(test, relabelling)[:VISIBILITY_IMAGES]]
-    return visibility(images, trigger(images))
+    images = test.inputs[source_rows(test, backdoor.relabelling)[:VISIBILITY_IMAGES]]
+    return visibility(images, backdoor.trigger(images))

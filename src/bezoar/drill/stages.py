@@ -70,13 +70,12 @@ def measure_damage(name: str = "measure the damage") -> Stage:
 
     def run(state: DrillState, _: Listener) -> DrillState:
         test = made(state.test, "test data")
-        attack = state.plan.attack
-        trigger, relabelling = attack.trigger, attack.relabelling(test.class_names)
+        backdoors = made(state.poisoned, "poisoned data").backdoors
         twin = state.twin
         return replace(
             state,
-            victim_evaluation=evaluate(made(state.victim, "victim").model, test, trigger, relabelling),
-            twin_evaluation=None if twin is None else evaluate(twin.model, test, trigger, relabelling),
+            victim_evaluation=evaluate(made(state.victim, "victim").model, test, backdoors),
+            twin_evaluation=None if twin is None else evaluate(twin.model, test, backdoors),
         )
 
     return Stage(name, run)
@@ -89,9 +88,8 @@ def write_record(state: DrillState, out: Path) -> DrillRecord:
         plan.title,
         dataset=made(state.train, "training data").record(),
         test=test,
-        attack=attack_record(poisoned.truth, plan.attack.trigger),
-        trigger=plan.attack.trigger,
-        relabelling=plan.attack.relabelling(test.class_names),
+        attack=attack_record(poisoned.truth, poisoned.backdoors[0].trigger),
+        backdoors=poisoned.backdoors,
         victim=Judged(made(state.victim, "victim").record, made(state.victim_evaluation, "measurement")),
         twin=Skipped("no clean twin was trained")
         if state.twin is None

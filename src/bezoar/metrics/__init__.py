@@ -11,6 +11,7 @@ from bezoar.metrics.rates import (
     confusion_matrix,
     defence_effectiveness,
     measure,
+    pooled,
     robust_accuracy,
 )
 from bezoar.metrics.visibility import visibility
@@ -27,6 +28,7 @@ __all__ = [
     "mcnemar_exact",
     "measure",
     "measure_detection",
+    "pooled",
     "rate_or_skipped",
     "realised_fpr",
     "robust_accuracy",

@@ -85,7 +85,7 @@ def measure_detection(
         operating_points=tuple(point for point in points if isinstance(point, OperatingPoint)),
         poisons=int(is_poison.sum()),
         clean=int((~is_poison).sum()),
-        unscored_poisons=len(truth.ids - scores.keys()),
+        unscored_poisons=len(truth.poison_ids - scores.keys()),
     )
 
 

@@ -8,11 +8,12 @@ LabelError on labels outside the classes, EmptyDataError on none, DataError when
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bezoar.errors import LabelError, UsageError
+from bezoar.errors import EmptyDataError, LabelError, UsageError
 from bezoar.metrics.intervals import rate_or_skipped, wilson
 from bezoar.metrics.labels import Labels, paired_arrays
 from bezoar.records import ClassMeasurement, Measurement, Rate, Skipped
@@ -113,6 +114,45 @@ def measure(
         confusion_clean=confusion_clean,
         confusion_triggered=confusion_triggered,
     )
+
+
+def pooled(measurements: Sequence[Measurement]) -> Measurement:
+    """One model under several triggers, each on the same test samples, as one measurement.
+
+    Triggered answers are counted together, so that a rate's trials are samples times triggers; their interval
+    takes them for independent, which answers about the same sample are not quite. Clean answers are the first's.
+    Raises EmptyDataError without measurements.
+    """
+    if not measurements:
+        raise EmptyDataError("there are no measurements to be pooled", remedy="Give at least one")
+    first = measurements[0]
+    if len(measurements) == 1:
+        return first
+    return replace(
+        first,
+        attack_success=_together([one.attack_success for one in measurements]),
+        robust_accuracy=_together([one.robust_accuracy for one in measurements]),
+        attack_success_any_source=_together([one.attack_success_any_source for one in measurements]),
+        by_class=tuple(
+            replace(
+                classes[0],
+                attack_success=_together([one.attack_success for one in classes]),
+                robust_accuracy=_together([one.robust_accuracy for one in classes]),
+            )
+            for classes in zip(*(one.by_class for one in measurements), strict=True)
+        ),
+        confusion_triggered=tuple(
+            tuple(map(sum, zip(*rows, strict=True)))
+            for rows in zip(*(one.confusion_triggered for one in measurements), strict=True)
+        ),
+    )
+
+
+def _together(rates: Sequence[Rate | Skipped]) -> Rate | Skipped:
+    measured = [rate for rate in rates if isinstance(rate, Rate)]
+    if not measured:
+        return rates[0]
+    return wilson(sum(rate.successes for rate in measured), sum(rate.trials for rate in measured))
 
 
 def defence_effectiveness(

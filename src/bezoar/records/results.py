@@ -131,12 +131,14 @@ class TrainingRecord:
 class ModelResult:
     """One trained model and what was measured of it; `role` is 'victim' or 'clean twin'.
 
-    `training` and the drill's `dataset` are Skipped for a model that was trained elsewhere.
+    `training` and the drill's `dataset` are Skipped for a model that was trained elsewhere. Where an attack
+    plants several backdoors, `measurement` counts them together and `by_trigger` holds the ASR of each.
     """
 
     role: str
     training: TrainingRecord | Skipped
     measurement: Measurement
+    by_trigger: tuple[Rate | Skipped, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -153,8 +155,20 @@ class DatasetRecord:
 
 
 @dataclass(frozen=True)
+class FurtherBackdoor:
+    """Another backdoor planted by the same attack: its trigger, and source and target classes by name."""
+
+    trigger: str
+    relabelling: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
 class AttackRecord:
-    """What the drill did. `relabelling` maps source to target class, by name."""
+    """What the drill did. `relabelling` maps source to target class, by name.
+
+    `covers` are samples that carry a trigger, or something like it, under their true label; the poison rate
+    leaves them out. `further` are the backdoors beside the first.
+    """
 
     attack: str
     trigger: str
@@ -163,8 +177,10 @@ class AttackRecord:
     relabelling: tuple[tuple[str, str], ...]
     poisons: int
     poison_rate: float
-    placement: Literal["add", "replace"]
+    placement: Literal["add", "replace", "none"]
     seed: int
+    covers: int = 0
+    further: tuple[FurtherBackdoor, ...] = ()
 
 
 @dataclass(frozen=True)

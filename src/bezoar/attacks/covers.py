@@ -1,0 +1,37 @@
+"""Cover samples: something like the trigger under the true label, so that only the exact trigger leads astray."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import numpy as np
+
+from bezoar.attacks.change import Change, stamped
+from bezoar.attacks.choose import draw_samples
+from bezoar.data.dataset import Dataset
+from bezoar.errors import AttackError
+from bezoar.triggers.base import Trigger
+
+
+def covers(
+    data: Dataset, trigger: Trigger, *, per_poison: float, taken: Collection[str], labels: Collection[int], seed: int
+) -> Change:
+    """A change that puts `trigger` on samples of the classes `labels` and leaves their labels right.
+
+    `per_poison` covers for each of the poisons `taken`, rounded half up, none of which is a cover itself.
+    Raises AttackError when fewer samples are left.
+    """
+    count = int(per_poison * len(taken) + 0.5)
+    if not count:
+        return Change((), (), lambda originals, _: originals, "cover")
+    left = data.select(np.flatnonzero([sample_id not in taken for sample_id in data.ids]).tolist())
+    ids = draw_samples(left, tuple(labels), count, np.random.default_rng([seed, 3]))
+    return stamped(ids, data.labels[data.positions(ids)].tolist(), trigger, "cover")
+
+
+def require_share(attack: str, field: str, value: float) -> None:
+    """Raise AttackError unless a number of covers for each poison is 0 or more, and finite."""
+    if not 0 <= value < float("inf"):
+        raise AttackError(
+            f"{attack}: {field} is out of range", expected="covers for each poison, 0 or more", found=str(value)
+        )

@@ -1,0 +1,82 @@
+"""What all attacks on data share: whom they poison, how many, and where the poisons go."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import get_args
+
+from bezoar.attacks.base import Poisoned, Progress, unheard
+from bezoar.attacks.change import Plan
+from bezoar.attacks.choose import label_map, require_amount
+from bezoar.attacks.compose import compose, require_seed, require_unmarked
+from bezoar.attacks.layout import Placement
+from bezoar.data.dataset import Dataset
+from bezoar.errors import AttackError
+from bezoar.triggers.base import ImageTrigger, Trigger
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataAttack(ABC):
+    """An attack on data: an author writes `plan`, and everything around it is done here.
+
+    `sources` are the classes from which the trigger shall lead to the `target`, none of them meaning all but the
+    target; a target among them is left out. Exactly one of `rate` and `count` says how many samples are poisoned.
+    Placement `add` adds poisons to the benign data, `replace` puts them in place of their originals, in the same
+    rows. Data already marked by a drill are refused unless `allow_marked`, for two drills can only be undone one
+    after the other. The copy is memory-mapped above `memory_share` of RAM; a SaturationWarning comes when more
+    than `warn_above` of the trigger was swallowed.
+    """
+
+    target: str | None = None
+    sources: tuple[str, ...] = ()
+    rate: float | None = None
+    count: int | None = None
+    placement: Placement = "add"
+    allow_marked: bool = False
+    memory_share: float = 0.25
+    warn_above: float = 0.25
+
+    def __post_init__(self) -> None:
+        require_amount(self.rate, self.count)
+        require_choice("placement", self.placement, get_args(Placement))
+
+    def relabelling(self, class_names: Sequence[str]) -> dict[int, int]:
+        """Target label of each source label. Raises AttackError when classes are unknown or none is left."""
+        return label_map(class_names, sources=self.sources, target=self.target, relabel="all-to-one")
+
+    def poison(self, data: Dataset, *, seed: int, progress: Progress = unheard) -> Poisoned:
+        """Poison a copy of `data`, which stays as it is; the same seed gives the same poisons.
+
+        Raises AttackError when it cannot be carried out, TriggerError when the trigger does not fit.
+        """
+        require_seed(seed)
+        if not self.allow_marked:
+            require_unmarked(data)
+        plan = self.plan(data, seed=seed, progress=progress)
+        return compose(data, plan, memory_share=self.memory_share, warn_above=self.warn_above)
+
+    @abstractmethod
+    def plan(self, data: Dataset, *, seed: int, progress: Progress) -> Plan:
+        """Decide which samples become what. Draws come from generators seeded with [seed, number]; ids are drawn
+        with `choose.draw_samples`, so that the order of the data does not matter.
+        """
+
+
+def require_choice(name: str, value: object, known: Sequence[str]) -> None:
+    """Raise AttackError unless `value` is among the known ones."""
+    if value not in known:
+        raise AttackError(f"no {name} is called {value!r}", expected="one of " + ", ".join(known))
+
+
+def require_images(data: Dataset, trigger: Trigger | None = None) -> None:
+    """Raise AttackError when `data` holds no images but the attack, or its trigger, is for images only."""
+    if data.is_images or (trigger is not None and not isinstance(trigger, ImageTrigger)):
+        return
+    raise AttackError(
+        f"{data.name} holds no images, and the {'attack' if trigger is None else 'trigger'} works on images only",
+        expected="images (n, c, h, w)",
+        found=f"samples of shape {data.shape}",
+        remedy="Give a trigger made for such samples, as package.module:Name",
+    )
