@@ -15,6 +15,7 @@ from bezoar.triggers import TRIGGERS, Blend, Checkerboard, ImageInsert, Patch, S
 from bezoar.triggers.blend import drawn
 from bezoar.triggers.colours import for_channels, parse_colour
 from bezoar.triggers.patch import cross
+from bezoar.triggers.placement import image_draws
 
 
 def black(n=1, c=3, h=8, w=8):
@@ -364,3 +365,16 @@ def test_patch_against_plain_arithmetic(array, size, shape, mode, colour, corner
         new = {"add": region + level, "replace": region * 0 + level, "blend": (region + level) / 2}[mode]
         region[:, mask] = np.round(np.clip(new, 0, 255))[:, mask]
     assert np.array_equal(trigger(torch.from_numpy(array)).numpy(), expected.astype(np.uint8))
+
+
+def test_draws_belong_to_the_image_and_are_spread_evenly():
+    images = torch.from_numpy(np.random.default_rng(8).integers(0, 256, (4000, 3, 12, 12), dtype=np.uint8))
+    draws = image_draws(images, 3, seed=5)
+    assert draws.shape == (4000, 3)
+    assert torch.equal(image_draws(images[7:9], 3, seed=5), draws[7:9])
+    assert torch.equal(image_draws(images.float() / 255, 3, seed=5), draws)
+    assert not torch.equal(image_draws(images, 3, seed=6), draws)
+    for column in range(3):
+        counts = torch.histc(draws[:, column], 10, 0, 1)
+        assert float((counts - 400).abs().max()) < 100
+    assert float(torch.corrcoef(draws.T).fill_diagonal_(0).abs().max()) < 0.06

@@ -1,4 +1,4 @@
-"""Random placement that belongs to the image and not to its position in a batch."""
+"""Randomness that belongs to the image and not to its position in a batch: places, and numbers of any use."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ WORD = 8
 """Bytes hashed at a time, as one int64."""
 
 _MULTIPLIERS = (0x45D9F3B, 0x119DE1F3)
+_STEP = 0x9E3779B9
 ROWS = 4
 _LOW_BITS = (1 << 32) - 1
 
@@ -28,6 +29,16 @@ def scattered_corners(images: Images, height: int, width: int, *, seed: int) -> 
     rows, columns = images.shape[2] - height + 1, images.shape[3] - width + 1
     place = content_hashes(images, seed=seed) % (rows * columns)
     return place // columns, place % columns
+
+
+def image_draws(images: Images, draws: int, *, seed: int) -> Tensor:
+    """`draws` numbers in 0..1 (1 left out) for each image, (n, draws) float64 on the images' device.
+
+    They depend on the seed and on the image's content only, as places do (see `scattered_corners`).
+    """
+    hashes = content_hashes(images, seed=seed)[:, None]
+    steps = torch.arange(draws, device=hashes.device)[None] * _STEP
+    return _mixed((hashes + steps) & _LOW_BITS).to(torch.float64) / (1 << 32)
 
 
 def content_hashes(images: Images, *, seed: int) -> Whole:
