@@ -38,7 +38,8 @@ def image_draws(images: Images, draws: int, *, seed: int) -> Tensor:
     """
     hashes = content_hashes(images, seed=seed)[:, None]
     steps = torch.arange(draws, device=hashes.device)[None] * _STEP
-    return _mixed((hashes + steps) & _LOW_BITS).to(torch.float64) / (1 << 32)
+    mixed = _mixed(((hashes + steps) & _LOW_BITS).flatten()).view(len(images), draws)
+    return mixed.to(torch.float64) / (1 << 32)
 
 
 def content_hashes(images: Images, *, seed: int) -> Whole:
