@@ -11,6 +11,7 @@ from bezoar.triggers.base import TRIGGERS, ImageTrigger, StampTrigger, Trigger, 
 from bezoar.triggers.blend import Blend
 from bezoar.triggers.callables import CallableTrigger
 from bezoar.triggers.checkerboard import Checkerboard
+from bezoar.triggers.corners import Corners
 from bezoar.triggers.insert import ImageInsert
 from bezoar.triggers.patch import Patch
 from bezoar.triggers.pixel import SinglePixel
@@ -22,6 +23,7 @@ __all__ = [
     "Blend",
     "CallableTrigger",
     "Checkerboard",
+    "Corners",
     "ImageInsert",
     "ImageTrigger",
     "Patch",
