@@ -46,7 +46,10 @@ def _saturation_is_no_matter():
 
 
 # Fields that make an attack which trains something quick enough for a test.
-QUICK: dict[str, dict[str, object]] = {}
+QUICK: dict[str, dict[str, object]] = {
+    "hidden-trigger": {"surrogate": "fast:stem=8,widths=8/12", "surrogate_epochs": 1, "iterations": 5},
+    "label-consistent": {"surrogate": "fast:stem=8,widths=8/12", "surrogate_epochs": 1, "steps": 2},
+}
 PER_CLASS = 40
 
 

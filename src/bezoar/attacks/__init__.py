@@ -12,6 +12,9 @@ from bezoar.attacks.clean_label import CleanLabel, CleanLabelAttack
 from bezoar.attacks.compose import compose, trigger_saturation
 from bezoar.attacks.data_attack import DataAttack
 from bezoar.attacks.dirty_label import DirtyLabel
+from bezoar.attacks.feature_matching import FeatureMatching
+from bezoar.attacks.hidden_trigger import HiddenTrigger
+from bezoar.attacks.label_consistent import LabelConsistent
 from bezoar.attacks.sealed import SealedTruth, load_truth, open_truth
 from bezoar.attacks.specs import create_attack
 from bezoar.attacks.truth_file import default_truth_path, save_truth
@@ -26,6 +29,9 @@ __all__ = [
     "CleanLabelAttack",
     "DataAttack",
     "DirtyLabel",
+    "FeatureMatching",
+    "HiddenTrigger",
+    "LabelConsistent",
     "Originals",
     "Plan",
     "Poisoned",
