@@ -80,7 +80,7 @@ class FeatureMatching:
 
         `model` is any module of float images in 0..1, on any device; it is used in evaluation mode and left as it
         was. The same seed gives the same poisons on the CPU. Raises AttackError when there is no such layer or no
-        source image, and when the distances are not finite.
+        source image, and when features are not finite.
         """
         if not len(targets) or not len(sources):
             raise AttackError("feature matching needs a target and a source image at least", found="none")
@@ -136,10 +136,10 @@ class _Rounds:
         """Squared feature distance of each poison to its partner, the gradient, and the partners' features."""
         images = poisons.detach().requires_grad_(True)
         features = self.read(images)
+        if not (torch.isfinite(features).all() and torch.isfinite(wanted).all()):
+            raise AttackError("the features are not all finite", remedy="Look for NaN in the surrogate's weights")
         partners = wanted[nearest_pairs(features.detach(), wanted)]
         distances = (features - partners).square().sum(1)
-        if not torch.isfinite(distances).all():
-            raise AttackError("the feature distances are not finite", remedy="Look for NaN in the surrogate's weights")
         (gradient,) = torch.autograd.grad(distances.sum(), images)
         return distances.detach(), gradient, partners
 

@@ -31,7 +31,9 @@ class Corners(StampTrigger):
 
     amplitude: int = 64
 
-    about: ClassVar[About] = About("clean label", "Turner et al. 2019, Label-consistent, arXiv 1912.02771", ("samples",))
+    about: ClassVar[About] = About(
+        "clean label", "Turner et al. 2019, Label-consistent, arXiv 1912.02771", ("samples",)
+    )
 
     def __post_init__(self) -> None:
         require_between("corners", "amplitude", self.amplitude, 1, 255)
