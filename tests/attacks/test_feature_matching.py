@@ -75,11 +75,13 @@ def test_a_layer_is_read_before_a_later_one_changes_it_in_place():
 
 @pytest.mark.parametrize("layer", ["stage", "", "8", "-9", "stages.0.7"])
 def test_a_wrong_layer_gets_the_list(layer):
-    with pytest.raises(
-        AttackError, match=r"no layer.*from -8 to 7, or one of stem, relu, stages\.0\.0, .*pair"
-    ) as error:
-        with features_at(blocks(), layer):
-            pass
+    with (
+        pytest.raises(
+            AttackError, match=r"no layer.*from -8 to 7, or one of stem, relu, stages\.0\.0, .*pair"
+        ) as error,
+        features_at(blocks(), layer),
+    ):
+        pass
     assert ("Did you mean 'stages'" in str(error.value)) == (layer == "stage")
 
 
@@ -100,9 +102,10 @@ def test_hooks_and_modes_are_put_back_even_after_an_error():
     model.stages[0].eval()
     modes = [part.training for part in model.modules()]
     statistics = model.stages[0][1].running_mean.clone()
-    with pytest.raises(RuntimeError, match="channels"), features_at(model, "stages") as read:
+    with features_at(model, "stages"):
         assert hooks(model) == 1
         assert not model.training
+    with pytest.raises(RuntimeError, match="channels"), features_at(model, "stages") as read:
         read(torch.zeros(2, 1, 8, 8))
     assert hooks(model) == 0
     assert [part.training for part in model.modules()] == modes

@@ -197,5 +197,5 @@ def test_a_surrogate_that_does_not_fit(tmp_path, monkeypatch):
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     attack = LabelConsistent(target="bright", rate=0.1, surrogate="strange_surrogate:model", device="cpu")
-    with pytest.raises(AttackError, match="strange_surrogate:model does not fit.*2 classes.*7"):
+    with pytest.raises(AttackError, match=r"strange_surrogate:model does not fit.*2 classes.*7"):
         attack.poison(pictures(), seed=0)

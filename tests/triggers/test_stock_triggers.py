@@ -347,7 +347,7 @@ def test_corners_by_hand():
 def test_corners_that_cannot_be():
     with pytest.raises(TriggerError, match="amplitude is out of range; expected 1 to 255; found 0"):
         Corners(amplitude=0)
-    with pytest.raises(TriggerError, match="corners need .*6x6.*found 5x8"):
+    with pytest.raises(TriggerError, match=r"corners need .*6x6.*found 5x8"):
         Corners()(black(h=5))
 
 

@@ -53,16 +53,17 @@ def find_layer(model: nn.Module, layer: str | int | None) -> nn.Module:
     """The module called `layer`, see `features_at`. Raises AttackError, naming the layers there are."""
     if layer is None:
         return _last_linear(model)
-    names, modules = layer_names(model), dict(model.named_modules())
+    names = layer_names(model)
+    modules: dict[str, nn.Module] = {name: part for name, part in model.named_modules() if name}
     if isinstance(layer, int) or re.fullmatch(r"-?\d+", layer):
         if -len(names) <= int(layer) < len(names):
             return modules[names[int(layer)]]
-    elif layer and layer in modules:
+    elif layer in modules:
         return modules[layer]
     raise AttackError(
         f"the model has no layer {layer!r}",
         expected=f"an index from {-len(names)} to {len(names) - 1}, or one of {_listed(names)}",
-        remedy=did_you_mean(str(layer), (name for name in modules if name)),
+        remedy=did_you_mean(str(layer), modules),
     )
 
 
@@ -100,12 +101,15 @@ class _Caught:
         """Run the model and hand over what was seen, flat."""
         self.seen = None
         model(images)
+        return self._taken(len(images))
+
+    def _taken(self, count: int) -> Tensor:
         seen, self.seen = self.seen, None
-        if not isinstance(seen, Tensor) or seen.ndim < 1 or len(seen) != len(images):
+        if not isinstance(seen, Tensor) or seen.ndim < 1 or len(seen) != count:
             found = f"shape {tuple(seen.shape)}" if isinstance(seen, Tensor) else type(seen).__name__
             raise AttackError(
                 f"no features can be read at the layer {self.layer}",
-                expected=f"a tensor of {len(images)} rows, one for each image",
+                expected=f"a tensor of {count} rows, one for each image",
                 found="a layer that does not run" if seen is None else found,
                 remedy="Name another layer",
             )

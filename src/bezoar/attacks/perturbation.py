@@ -100,4 +100,5 @@ def to_levels(changed: FloatImages, original: Images, eps: float, norm: Norm) ->
 
 
 def _lengths(delta: Tensor) -> Tensor:
-    return torch.linalg.vector_norm(delta, dim=(1, 2, 3), keepdim=True)
+    lengths: Tensor = torch.linalg.vector_norm(delta, dim=(1, 2, 3), keepdim=True)
+    return lengths
