@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -88,10 +90,12 @@ class FeatureMatching:
         size = min(self.batch, len(sources))
         with features_at(model, self.layer) as read, torch.enable_grad():
             rounds = _Rounds(self, read, _device(model), sources, trigger, generator)
-            parts = []
-            for start in range(0, len(targets), size):
-                parts.append(rounds.run(targets[start : start + size]))
-                progress("hide the trigger", min(start + size, len(targets)), len(targets))
+            batches = targets.split(size)
+            parts, total = [], len(batches) * self.iterations
+            for done, batch in enumerate(batches):
+                report = functools.partial(_report, progress, done * self.iterations, total)
+                parts.append(rounds.run(batch, report))
+            progress("hide the trigger", total, total)
         return Matched(*(torch.cat(part) for part in zip(*parts, strict=True)))
 
 
@@ -106,13 +110,14 @@ class _Rounds:
     trigger: Trigger
     generator: torch.Generator
 
-    def run(self, targets: Images) -> tuple[Images, Real, Real]:
+    def run(self, targets: Images, report: Callable[[int], None]) -> tuple[Images, Real, Real]:
         """Poisons of one batch, and their distances first and last."""
         settings = self.settings
         base = to_unit_range(targets, self.device)
         most = math.floor(settings.eps * 255 + TOLERANCE) / 255
         poisons, first = base.clone(), None
         for number in range(settings.iterations):
+            report(number)
             wanted = self._wanted(len(targets))
             distances, gradient, wanted = self._distances(poisons, wanted)
             first = distances if first is None else first
@@ -142,6 +147,10 @@ class _Rounds:
         distances = (features - partners).square().sum(1)
         (gradient,) = torch.autograd.grad(distances.sum(), images)
         return distances.detach(), gradient, partners
+
+
+def _report(progress: Progress, before: int, total: int, number: int) -> None:
+    progress("hide the trigger", before + number, total)
 
 
 def nearest_pairs(features: Matrix, wanted: Matrix) -> Whole:
