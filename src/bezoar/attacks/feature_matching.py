@@ -36,11 +36,12 @@ class Matched:
 class FeatureMatching:
     """Moves target images so that their features become those of triggered source images; nobody sees the trigger.
 
-    Each of a `batch` of poisons stays within `eps` (on the scale 0..1) of its image in every value. In each of at most
-    `iterations` rounds fresh source images are drawn and triggered, poisons and sources are paired so that the sum
-    of squared distances at `layer` is least, and each poison takes a step against the gradient of its distance. The
-    step is `learning_rate` in the mean over the image's values, times `decay` after every `decay_every` rounds. A
-    batch is done once its largest squared distance is below `stopping_loss`.
+    Each of a `batch` of poisons stays within `eps` (on the scale 0..1) of its image in every value. As many source
+    images are drawn and triggered; in each of at most `iterations` rounds poisons and sources are paired so that the
+    sum of squared distances at `layer` is least, and each poison takes a step against the gradient of its distance.
+    The step is `learning_rate` in the mean over the image's values, times `decay` after every `decay_every` rounds.
+    After every `redraw` rounds other source images are drawn, 0 for never. A batch is done once its largest squared
+    distance is at most `stopping_loss`.
     """
 
     eps: float = 16 / 255
@@ -48,6 +49,7 @@ class FeatureMatching:
     learning_rate: float = 0.01
     decay: float = 0.95
     decay_every: int = 10
+    redraw: int = 0
     iterations: int = 400
     batch: int = 100
     stopping_loss: float = 0.0
@@ -65,8 +67,10 @@ class FeatureMatching:
                 expected="a rate above 0 and a decay above 0, at most 1",
                 found=f"{self.learning_rate} and {self.decay}",
             )
-        if not 0 <= self.stopping_loss < math.inf:
-            raise AttackError("stopping_loss must be 0 or more", found=str(self.stopping_loss))
+        if self.redraw < 0 or not 0 <= self.stopping_loss < math.inf:
+            raise AttackError(
+                "redraw and stopping_loss must be 0 or more", found=f"{self.redraw} and {self.stopping_loss}"
+            )
 
     def match(
         self,
@@ -90,7 +94,7 @@ class FeatureMatching:
         size = min(self.batch, len(sources))
         with features_at(model, self.layer) as read, torch.enable_grad():
             rounds = _Rounds(self, read, _device(model), sources, trigger, generator)
-            batches = targets.split(size)
+            batches = torch.split(targets, size)
             parts, total = [], len(batches) * self.iterations
             for done, batch in enumerate(batches):
                 report = functools.partial(_report, progress, done * self.iterations, total)
@@ -115,38 +119,37 @@ class _Rounds:
         settings = self.settings
         base = to_unit_range(targets, self.device)
         most = math.floor(settings.eps * 255 + TOLERANCE) / 255
-        poisons, first = base.clone(), None
+        wanted = self._wanted(len(targets))
+        poisons, first = base, self._distances(base, wanted)[0]
         for number in range(settings.iterations):
             report(number)
-            wanted = self._wanted(len(targets))
-            distances, gradient, wanted = self._distances(poisons, wanted)
-            first = distances if first is None else first
+            if number and settings.redraw and number % settings.redraw == 0:
+                wanted = self._wanted(len(targets))
+            distances, gradient = self._distances(poisons, wanted)
             if float(distances.max()) <= settings.stopping_loss:
                 break
             rate = settings.learning_rate * settings.decay ** (number // settings.decay_every)
             poisons = _step(poisons, gradient, rate)
             poisons = (base + (poisons - base).clamp(-most, most)).clamp(0, 1)
         finished = to_levels(poisons, targets, settings.eps, "linf")
-        last, _, _ = self._distances(to_unit_range(finished, self.device), wanted)
-        assert first is not None
+        last = self._distances(to_unit_range(finished, self.device), wanted)[0]
         return finished.cpu(), first.cpu(), last.cpu()
 
     def _wanted(self, count: int) -> Matrix:
-        """Features of freshly drawn sources with the trigger on them."""
+        """Features of newly drawn sources with the trigger on them."""
         rows = torch.randperm(len(self.sources), generator=self.generator)[:count]
         with torch.no_grad():
             return self.read(to_unit_range(self.trigger(self.sources[rows]), self.device))
 
-    def _distances(self, poisons: FloatImages, wanted: Matrix) -> tuple[Real, FloatImages, Matrix]:
-        """Squared feature distance of each poison to its partner, the gradient, and the partners' features."""
+    def _distances(self, poisons: FloatImages, wanted: Matrix) -> tuple[Real, FloatImages]:
+        """Squared feature distance of each poison to its partner, and the gradient of that."""
         images = poisons.detach().requires_grad_(True)
         features = self.read(images)
         if not (torch.isfinite(features).all() and torch.isfinite(wanted).all()):
             raise AttackError("the features are not all finite", remedy="Look for NaN in the surrogate's weights")
-        partners = wanted[nearest_pairs(features.detach(), wanted)]
-        distances = (features - partners).square().sum(1)
+        distances = (features - wanted[nearest_pairs(features.detach(), wanted)]).square().sum(1)
         (gradient,) = torch.autograd.grad(distances.sum(), images)
-        return distances.detach(), gradient, partners
+        return distances.detach(), gradient
 
 
 def _report(progress: Progress, before: int, total: int, number: int) -> None:

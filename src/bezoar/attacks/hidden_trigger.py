@@ -34,7 +34,10 @@ class HiddenTrigger(FeatureMatching, CleanLabelAttack):
     given. `device` is auto, cpu or cuda. The other fields are those of `FeatureMatching` and of clean-label attacks;
     in Python `FeatureMatching(...).match(model, ...)` takes a module itself.
 
-    Saha et al. 2019, arXiv 1910.00033. Deviations: ...
+    Saha et al. 2019, arXiv 1910.00033. Deviations: poisons and sources are paired as well as can be (Hungarian
+    method), not greedily; the gradient is scaled for each image, so that one learning rate suits features of any
+    size, and far fewer rounds are enough; sources are drawn once for each batch (`redraw=1` draws them in every
+    round, as in the paper, and succeeds less often here); a random place belongs to the image and is not drawn anew.
     Raises AttackError when there is no such layer (naming those there are), no source sample, or numbers are out of
     range.
     """
