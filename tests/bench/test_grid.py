@@ -70,7 +70,9 @@ def test_a_grid_shares_twins_and_does_nothing_twice(config: Path, tmp_path: Path
     again = Heard()
     assert run_grid(config, tmp_path / "out", again) == first
     assert again.stages == []
-    (tmp_path / "out" / first[1][0].key / "record.json").unlink()
+    results = tmp_path / "out" / "results.jsonl"
+    lines = results.read_text().splitlines(keepends=True)
+    results.write_text(lines[0] + lines[2] + lines[3])
     run_grid(config, tmp_path / "out", again)
     assert [stage for stage in again.stages if "train" in stage] == ["hardly any, seed 0: train on the poisoned data"]
 

@@ -9,7 +9,8 @@ import typer
 
 from bezoar.bench import markdown_table, run_grid
 from bezoar.cli.console import TerminalListener, say
-from bezoar.records import write_text_atomically
+from bezoar.drill.stages import RECORD_FILE
+from bezoar.records import DrillRecord, from_json, write_text_atomically
 from bezoar.report import write_report
 
 
@@ -28,8 +29,11 @@ def bench(
     """Run attacks by seeds and print the table. Run it again to go on where it stopped."""
     folder = out or Path("runs") / config.stem
     results = run_grid(config, folder, TerminalListener(quiet=quiet))
-    for cell, record in results:
-        write_report(record, folder / cell.key)
+    for cell, _ in results:
+        record = folder / cell.key / RECORD_FILE
+        # The folder of a cell may be gone where only the results were carried over.
+        if record.exists():
+            write_report(from_json(DrillRecord, record.read_bytes(), origin=str(record)), folder / cell.key)
     table = markdown_table(results)
     write_text_atomically(folder / "table.md", table)
     say(table)
