@@ -48,6 +48,12 @@ def run_grid(path: Path, out: Path, listener: Listener) -> tuple[tuple[Cell, Cel
     return tuple((cell, done[cell.key]) for cell in cells(config))
 
 
+def finished(path: Path, out: Path) -> tuple[tuple[Cell, CellResult], ...]:
+    """The cells of the benchmark file `path` that are done so far; nothing is run."""
+    done = read_results(out)
+    return tuple((cell, done[cell.key]) for cell in cells(read_config(path)) if cell.key in done)
+
+
 def _check(config: BenchConfig, todo: list[Cell], out: Path) -> None:
     """Build every attack before the first hour is spent. Raises UsageError that names the one at fault."""
     for cell in todo:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bezoar.bench.config import Cell
-from bezoar.errors import RecordError
 from bezoar.records import DrillRecord, Measurement, Rate, Saturation, Skipped, from_json, to_json
 
 RESULTS_FILE = "results.jsonl"
@@ -77,14 +76,11 @@ def read_results(folder: Path) -> dict[str, CellResult]:
 
 
 def append_result(folder: Path, result: CellResult) -> None:
-    """Add a line to the results, on the disk before this returns."""
-    path = folder / RESULTS_FILE
-    if path.exists() and not path.read_bytes().endswith(b"\n") and path.stat().st_size:
-        raise RecordError(
-            f"{path} ends within a line", expected="whole lines", remedy="Delete its last line, which was cut off"
-        )
-    with path.open("a", encoding="utf-8") as file:
-        file.write(to_json(result, indent=None) + "\n")
+    """Add a line to the results, on the disk before this returns; it takes the place of one that was cut off."""
+    with (folder / RESULTS_FILE).open("a+b") as file:
+        file.seek(0)
+        file.truncate(file.read().rfind(b"\n") + 1)
+        file.write(to_json(result, indent=None).encode() + b"\n")
         file.flush()
         os.fsync(file.fileno())
 

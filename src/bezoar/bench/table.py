@@ -7,6 +7,7 @@ from statistics import mean
 
 from bezoar.bench.config import Cell
 from bezoar.bench.results import CellResult
+from bezoar.errors import UsageError
 from bezoar.records import Skipped
 
 COLUMNS = (
@@ -25,6 +26,7 @@ COLUMNS = (
     "s to poison",
 )
 PUBLISHED = "published: clean accuracy / ASR"
+BEGIN, END = "<!-- bench -->", "<!-- end of bench -->"
 
 
 def markdown_table(results: Sequence[tuple[Cell, CellResult]]) -> str:
@@ -39,6 +41,15 @@ def markdown_table(results: Sequence[tuple[Cell, CellResult]]) -> str:
     columns = (*COLUMNS, PUBLISHED) if published else COLUMNS
     lines = [columns, tuple("---" for _ in columns), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
+def into_page(page: str, table: str) -> str:
+    """The text of a Markdown page with the table between its two marks. Raises UsageError when it has no such marks."""
+    before, first, rest = page.partition(BEGIN)
+    _, last, after = rest.partition(END)
+    if not first or not last:
+        raise UsageError("the page has no place for the table", expected=f"a line {BEGIN} and later a line {END}")
+    return f"{before}{first}\n{table}{last}{after}"
 
 
 def _row(group: Sequence[tuple[Cell, CellResult]], *, published: bool) -> tuple[str, ...]:
