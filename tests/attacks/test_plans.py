@@ -16,7 +16,10 @@ from bezoar.triggers import TRIGGERS
 WEAK, STRONG = TRIGGERS.create("patch:size=2"), TRIGGERS.create("patch:size=3,color=red")
 
 
-def plan(*changes, backdoors=(Backdoor(WEAK, {0: 1}),), placement="add"):
+ONE = (Backdoor(WEAK, {0: 1}),)
+
+
+def plan(*changes, backdoors=ONE, placement="add"):
     return Plan(tuple(changes), tuple(backdoors), placement, "test", 0)
 
 
