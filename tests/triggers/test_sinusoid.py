@@ -66,5 +66,5 @@ def test_bad_fields(spec, message):
 
 
 def test_waves_that_vanish_on_the_columns_are_refused():
-    with pytest.raises(TriggerError, match="nothing is left of the waves.*below 6 for 12 columns"):
+    with pytest.raises(TriggerError, match=r"nothing is left of the waves.*below 6 for 12 columns"):
         Sinusoid(frequency=6)(plain(0, w=12))
