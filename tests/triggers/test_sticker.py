@@ -10,9 +10,9 @@ import torch
 from PIL import Image
 
 from bezoar.errors import SpecError, TriggerError
-from bezoar.triggers import TRIGGERS, Sticker
+from bezoar.triggers import TRIGGERS, Sticker, saturation
 from bezoar.triggers.placement import image_draws
-from bezoar.triggers.sticker import drawn
+from bezoar.triggers.sticker import outline
 
 STILL = {"rotation": (0, 0), "light": (1, 1), "contrast": (1, 1)}
 
@@ -48,7 +48,7 @@ def sampled(texture, across, down):
 def by_hand(sticker, image):
     x, y, side, angle, light, contrast = pose(sticker, image)
     texels = max(2, math.ceil(sticker.scale[1] * min(image.shape[1:])))
-    opacity = drawn(sticker.shape, texels).numpy()
+    opacity = outline(sticker.shape, texels).numpy()
     colour = np.array([255, 255, 0])
     lit = np.clip(127.5 + contrast * (light * colour - 127.5), 0, 255)
     out = image.numpy().astype(float)
@@ -176,6 +176,13 @@ def test_the_seed_and_the_content_decide():
     assert torch.equal(stuck[0], stuck[2])
     assert not torch.equal(stuck[0] > 20, stuck[1] > 20)
     assert not torch.equal(Sticker(seed=1)(images), Sticker()(images))
+
+
+def test_saturation_looks_where_the_sticker_lies_on_each_image():
+    images = torch.from_numpy(np.random.default_rng(6).integers(0, 100, (50, 3, 32, 32), dtype=np.uint8))
+    assert saturation(Sticker(), images).swallowed < 0.01
+    yellow = torch.tensor([254, 254, 0], dtype=torch.uint8)[:, None, None] + images // 60
+    assert saturation(Sticker(**STILL), yellow).swallowed > 0.99
 
 
 @pytest.mark.parametrize(

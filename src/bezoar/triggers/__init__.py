@@ -7,7 +7,7 @@
 [0, 255, 255]
 """
 
-from bezoar.triggers.base import TRIGGERS, ImageTrigger, StampTrigger, Trigger, check_batch
+from bezoar.triggers.base import TRIGGERS, ImageTrigger, StampTrigger, Trigger, VaryingTrigger, check_batch
 from bezoar.triggers.blend import Blend
 from bezoar.triggers.callables import CallableTrigger
 from bezoar.triggers.checkerboard import Checkerboard
@@ -36,6 +36,7 @@ __all__ = [
     "StampTrigger",
     "Sticker",
     "Trigger",
+    "VaryingTrigger",
     "Watermark",
     "adding",
     "blending",

@@ -15,11 +15,10 @@ from torch.nn.functional import conv2d
 from bezoar.errors import TriggerError
 from bezoar.shapes import Images
 from bezoar.triggers.about import About
-from bezoar.triggers.base import TRIGGERS, ImageTrigger
+from bezoar.triggers.base import TRIGGERS, VaryingTrigger
 from bezoar.triggers.checks import require_one_of, require_range
 from bezoar.triggers.colours import for_channels
 from bezoar.triggers.picture import Picture, load_picture
-from bezoar.triggers.placement import image_draws
 from bezoar.triggers.scenes import SCENES
 from bezoar.triggers.stamp import parts
 
@@ -37,7 +36,7 @@ SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", "
 
 @TRIGGERS.register("reflection")
 @dataclass(frozen=True)
-class Reflection(ImageTrigger):
+class Reflection(VaryingTrigger):
     """Adds the reflection of a scene to every image: out = clip(image + strength * (scene convolved with a kernel)).
 
     The kernel is that of a `model`: in-focus leaves the scene sharp (same depth of field); out-of-focus blurs it,
@@ -66,6 +65,7 @@ class Reflection(ImageTrigger):
     seed: int = 0
     scenes: tuple[Callable[[int], Tensor], ...] = field(init=False, repr=False, compare=False)
 
+    draws: ClassVar[int] = 2
     about: ClassVar[About] = About("invisible, dirty label", "Liu et al. 2020, Refool, arXiv 2007.02343")
 
     def __post_init__(self) -> None:
@@ -80,12 +80,11 @@ class Reflection(ImageTrigger):
         """The models in use."""
         return MODELS if self.model == "mixed" else (self.model,)
 
-    def apply(self, images: Images) -> Images:
+    def vary(self, images: Images, drawn: Tensor) -> Images:
         """Add to each image its reflection, reflection by reflection."""
-        draws = image_draws(images, 2, seed=self.seed)
-        chosen = (draws[:, 0] * len(self.scenes) * len(self.models)).long()
+        chosen = (drawn[:, 0] * len(self.scenes) * len(self.models)).long()
         low, high = self.strength
-        strength = (low + draws[:, 1] * (high - low))[:, None, None, None]
+        strength = (low + drawn[:, 1] * (high - low))[:, None, None, None]
         last = images.is_contiguous(memory_format=torch.channels_last)
         pixels = images.permute(0, 2, 3, 1) if last else images
         for number in sorted(set(chosen.tolist())):

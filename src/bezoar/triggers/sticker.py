@@ -13,12 +13,11 @@ from torch.nn.functional import grid_sample
 from bezoar.errors import TriggerError
 from bezoar.shapes import Images, Pattern, Real
 from bezoar.triggers.about import About
-from bezoar.triggers.base import TRIGGERS, ImageTrigger
+from bezoar.triggers.base import TRIGGERS, VaryingTrigger
 from bezoar.triggers.checks import require_one_of, require_range
 from bezoar.triggers.colours import for_channels, parse_colour
 from bezoar.triggers.drawing import Canvas, star
 from bezoar.triggers.picture import Picture, load_picture
-from bezoar.triggers.placement import image_draws
 from bezoar.triggers.stamp import parts
 
 Shape = Literal["square", "disc", "triangle", "star", "picture"]
@@ -29,8 +28,6 @@ LARGEST = 0.7
 
 MIDDLE = 127.5
 """The level that contrast leaves as it is."""
-
-DRAWS = 6
 
 
 class Pose(NamedTuple):
@@ -50,7 +47,7 @@ class Pose(NamedTuple):
 
 @TRIGGERS.register("sticker")
 @dataclass(frozen=True)
-class Sticker(ImageTrigger):
+class Sticker(VaryingTrigger):
     """Sticks a coloured shape or a picture on the image, its place, size, turn and light drawn for each image.
 
     All draws are uniform within their ranges, from `seed` and the image's content, so that identical images
@@ -79,6 +76,7 @@ class Sticker(ImageTrigger):
     seed: int = 0
     loaded: Picture | None = field(init=False, repr=False, compare=False)
 
+    draws: ClassVar[int] = 6
     about: ClassVar[About] = About(
         "visible, dirty label", "Gu et al. 2017, BadNets, arXiv 1708.06733; Wenger et al. 2021, arXiv 2006.14580"
     )
@@ -95,24 +93,23 @@ class Sticker(ImageTrigger):
             raise TriggerError("sticker: shape=picture and picture=PATH belong together")
         object.__setattr__(self, "loaded", load_picture(self.picture) if self.picture is not None else None)
 
-    def apply(self, images: Images) -> Images:
+    def vary(self, images: Images, drawn: Tensor) -> Images:
         """Stick it on each image, in a window just large enough for the largest sticker turned any way."""
         channels, height, width = images.shape[1:]
         largest = self.scale[1] * min(height, width)
         texture = self._texture(max(2, math.ceil(largest)), 3 if channels == 4 else channels)
         texture = texture.to(images.device, torch.float64 if images.dtype == torch.float64 else torch.float32)
         aspect = texture.shape[1] / texture.shape[2]
-        pose = self._poses(images, aspect)
+        pose = self._poses(drawn, height, width, aspect)
         window = math.ceil(largest * math.hypot(1, min(aspect, 1 / aspect))) + 2
         rows, columns = min(height, window), min(width, window)
         for part in parts(len(images), rows * columns * (len(texture) + 1)):
             _stick(images[part], texture, pose.part(part), rows, columns)
         return images
 
-    def _poses(self, images: Images, aspect: float) -> Pose:
-        """What each image draws; `aspect` is the sticker's height over its width."""
-        height, width = images.shape[2:]
-        draws = image_draws(images, DRAWS, seed=self.seed).unbind(dim=1)
+    def _poses(self, drawn: Tensor, height: int, width: int, aspect: float) -> Pose:
+        """What the numbers drawn mean on images so large; `aspect` is the sticker's height over its width."""
+        draws = drawn.unbind(dim=1)
         spans = (self.scale, self.rotation, self.light, self.contrast)
         scale, degrees, light, contrast = (
             low + draw * (high - low) for (low, high), draw in zip(spans, draws[2:], strict=True)
@@ -132,11 +129,11 @@ class Sticker(ImageTrigger):
             colour, opacity = self.loaded.fitted(side)
         else:
             colour = torch.tensor(parse_colour(self.color), dtype=torch.float64)[:, None, None].expand(3, side, side)
-            opacity = drawn(self.shape, side)
+            opacity = outline(self.shape, side)
         return torch.cat([for_channels(colour, channels) * opacity, opacity[None]])
 
 
-def drawn(shape: str, side: int) -> Tensor:
+def outline(shape: str, side: int) -> Tensor:
     """Coverage (side, side) in 0..1 of a shape that fills its square."""
     canvas = Canvas(side)
     if shape == "square":
