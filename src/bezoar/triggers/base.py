@@ -7,7 +7,7 @@ leaves its author a single hook; `StampTrigger` is for a fixed pattern, whatever
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Protocol, final, runtime_checkable
+from typing import ClassVar, Protocol, final, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -39,7 +39,12 @@ TRIGGERS: Registry[Trigger] = Registry("trigger")
 
 
 class ImageTrigger(ABC):
-    """A trigger on images: an author writes `apply`, everything around it is done here."""
+    """A trigger on images: an author writes `apply`, everything around it is done here.
+
+    `adds_pattern` is False for a trigger that only rearranges what the image holds, so that clipping swallows nothing.
+    """
+
+    adds_pattern: ClassVar[bool] = True
 
     @final
     def __call__(self, batch: Tensor) -> Tensor:

@@ -76,7 +76,7 @@ class Frequency(StampTrigger):
         return raised
 
     def _pairs(self, block: int) -> list[tuple[int, int]]:
-        numbers = self.frequencies or (block // 2 - 1, block // 2 - 1, block - 1, block - 1)
+        numbers = self.frequencies or (*[max(0, block // 2 - 1)] * 2, *[block - 1] * 2)
         if max(numbers) >= block:
             raise TriggerError(
                 "ftrojan: a frequency lies outside the block",
@@ -109,7 +109,7 @@ def _in_channels(wave: Matrix, channels: int) -> Tensor:
         raise TriggerError(
             "ftrojan: the images have no colours it knows", expected="1, 3 or 4 channels", found=str(channels)
         )
-    to_rgb = torch.linalg.inv(torch.tensor(YUV, dtype=torch.float64))
+    to_rgb: Tensor = torch.linalg.inv(torch.tensor(YUV, dtype=torch.float64))
     weights = to_rgb[:, 1] + to_rgb[:, 2]
     if channels == 4:
         weights = torch.cat([weights, torch.zeros(1, dtype=torch.float64)])

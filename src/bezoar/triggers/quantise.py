@@ -37,6 +37,7 @@ class Quantise(ImageTrigger):
     dithering: bool = True
 
     about: ClassVar[About] = About("invisible, dirty label", "Wang et al. 2022, BppAttack, arXiv 2205.13383")
+    adds_pattern: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         require_between("bpp", "depth", self.depth, 1, 7)

@@ -45,6 +45,7 @@ class Warp(ImageTrigger):
     seed: int = 0
 
     about: ClassVar[About] = About("invisible, dirty label", "Nguyen and Tran 2021, WaNet, arXiv 2102.10369")
+    adds_pattern: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         require_at_least("wanet", "grid", self.grid, 2)
@@ -98,7 +99,7 @@ class ShiftedSum:
     def __init__(self, places: Tensor, working: torch.dtype) -> None:
         height, width = places.shape[:2]
         shifts, weights = _neighbours(places)
-        self.shifts: list[int] = shifts[weights > 0].unique().tolist()
+        self.shifts = sorted(set(shifts[weights > 0].tolist()))
         self.weights = [(weights * (shifts == shift)).sum(dim=0).to(working) for shift in self.shifts]
         self.reach = max(abs(shift) for shift in self.shifts)
         self.pixels = height * width
