@@ -107,7 +107,7 @@ def test_the_sum_of_shifts_reads_what_grid_sample_reads():
     places = Warp(strength=6, seed=8).places(20, 14)
     batch = images(height=20, width=14)
     read = grid_sample(batch, places.expand(3, -1, -1, -1), align_corners=True)
-    assert torch.allclose(ShiftedSum(places, torch.float64).read(batch), read, atol=1e-12)
+    assert torch.allclose(ShiftedSum(places, 3, torch.float64).read(batch), read, atol=1e-12)
 
 
 def test_a_plain_image_stays_and_the_rim_stays_inside():

@@ -61,14 +61,14 @@ class Warp(ImageTrigger):
         colours = images[:, :3] if images.shape[1] == 4 else images
         working = torch.float64 if images.dtype == torch.float64 else torch.float32
         places = self.places(images.shape[2], images.shape[3]).to(images.device)
-        reader = None if self.noise else ShiftedSum(places, working)
+        reader = None if self.noise else ShiftedSum(places, colours.shape[1], working)
         step = max(1, BLOCK_VALUES // colours[0].numel())
         for start in range(0, len(images), step):
             part = slice(start, start + step)
             if reader is not None:
                 values = reader.read(colours[part])
             else:
-                shaken = self._shaken(places, images[part]).to(working)
+                shaken = self._shaken(places.to(working), images[part])
                 values = grid_sample(colours[part].to(working), shaken, padding_mode="border", align_corners=True)
             colours[part] = values.round_() if images.dtype == torch.uint8 else values.clamp_(0, 1)
         return images
@@ -86,8 +86,8 @@ class Warp(ImageTrigger):
 
     def _shaken(self, places: Tensor, images: Images) -> Tensor:
         """The places with noise of each image's own, (n, height, width, 2)."""
-        draws = image_draws(images, places.numel(), seed=self.seed).view(len(images), *places.shape)
-        return (places + (draws * 2 - 1) * self.noise / places.shape[0]).clamp(-1, 1)
+        draws = image_draws(images, places.numel(), seed=self.seed).to(places.dtype).view(len(images), *places.shape)
+        return draws.mul_(2).sub_(1).mul_(self.noise / places.shape[0]).add_(places).clamp_(-1, 1)
 
 
 class ShiftedSum:
@@ -96,29 +96,26 @@ class ShiftedSum:
     A small warp needs about nine shifts. Shifted images are slices, which costs less than gathering pixels.
     """
 
-    def __init__(self, places: Tensor, working: torch.dtype) -> None:
-        height, width = places.shape[:2]
+    def __init__(self, places: Tensor, channels: int, working: torch.dtype) -> None:
         shifts, weights = _neighbours(places)
-        self.shifts = sorted(set(shifts[weights > 0].tolist()))
-        self.weights = [(weights * (shifts == shift)).sum(dim=0).to(working) for shift in self.shifts]
+        needed = sorted(set(shifts[weights > 0].tolist()))
+        planes = [(weights * (shifts == shift)).sum(dim=0).to(working) for shift in needed]
+        self.shifts = [shift * channels for shift in needed]
+        self.weights = [plane.repeat_interleave(channels) for plane in planes]
         self.reach = max(abs(shift) for shift in self.shifts)
-        self.pixels = height * width
 
     def read(self, images: Images) -> Tensor:
         """The images (n, c, h, w) as read at the places, in the dtype of the arithmetic, laid out channels-last."""
         samples, channels, height, width = images.shape
-        working = self.weights[0].dtype
-        # Pixels before the first and after the last are reached with weight 0 only.
-        padded = torch.zeros(samples, self.pixels + 2 * self.reach, channels, dtype=working, device=images.device)
-        inside = padded[:, self.reach : self.reach + self.pixels]
+        length = channels * height * width
+        # Values before the first and after the last are reached with weight 0 only.
+        padded = self.weights[0].new_zeros(samples, length + 2 * self.reach)
+        inside = padded[:, self.reach : self.reach + length]
         inside.view(samples, height, width, channels).copy_(images.permute(0, 2, 3, 1))
-        values, flat = (
-            torch.zeros(samples, self.pixels * channels, dtype=working, device=images.device),
-            padded.flatten(1),
-        )
+        values: Tensor = self.weights[0].new_zeros(samples, length)
         for shift, weight in zip(self.shifts, self.weights, strict=True):
-            start = (self.reach + shift) * channels
-            values.addcmul_(flat[:, start : start + values.shape[1]], weight.repeat_interleave(channels))
+            start = self.reach + shift
+            values.addcmul_(padded[:, start : start + length], weight)
         return values.view(samples, height, width, channels).permute(0, 3, 1, 2)
 
 
