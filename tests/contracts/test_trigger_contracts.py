@@ -39,6 +39,13 @@ SPECS = [
     "reflection:model=ghost,pictures={picture}",
     "sinusoid",
     "sinusoid:delta=5.5,frequency=2.5",
+    "wanet",
+    "wanet:grid=3,strength=2,grid_rescale=0.95,seed=4",
+    "wanet:noise=1,seed=2",
+    "bpp",
+    "bpp:depth=2,dithering=false",
+    "ftrojan:magnitude=60",
+    "ftrojan:block=8,frequencies=3x4/7x0",
     "callable:function=triggers_for_tests.darken_corner",
     "callable:function=triggers_for_tests.darken_corner,pixels=uint8,arguments=rows=2",
 ]

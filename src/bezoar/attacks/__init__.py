@@ -7,6 +7,7 @@
 """
 
 from bezoar.attacks.base import ATTACKS, Attack, Backdoor, Originals, Poisoned, Progress, attack_spec, trigger_spec
+from bezoar.attacks.bpp import Bpp
 from bezoar.attacks.change import Change, Plan, prepared, stamped
 from bezoar.attacks.clean_label import CleanLabel, CleanLabelAttack
 from bezoar.attacks.compose import compose, trigger_saturation
@@ -17,11 +18,13 @@ from bezoar.attacks.sig import Sig
 from bezoar.attacks.specs import create_attack
 from bezoar.attacks.truth_file import default_truth_path, save_truth
 from bezoar.attacks.undo import undo
+from bezoar.attacks.wanet import WaNet
 
 __all__ = [
     "ATTACKS",
     "Attack",
     "Backdoor",
+    "Bpp",
     "Change",
     "CleanLabel",
     "CleanLabelAttack",
@@ -33,6 +36,7 @@ __all__ = [
     "Progress",
     "SealedTruth",
     "Sig",
+    "WaNet",
     "attack_spec",
     "compose",
     "create_attack",

@@ -159,6 +159,8 @@ def _sources(data: Dataset, layout: Layout, originals: Tensor) -> tuple[str | No
 
 def trigger_saturation(trigger: Trigger, images: Tensor, *, warn_above: float = 0.25) -> Saturation | Skipped:
     """What clipping swallows of a trigger on these images; Skipped for one whose pattern is another on each."""
+    if not getattr(trigger, "adds_pattern", True):
+        return Skipped("the trigger rearranges what each image holds, with no pattern that clipping could swallow")
     if isinstance(trigger, LearntTrigger):
         return Skipped("the trigger is made for each image, with no pattern that clipping could swallow")
     # A stranger's trigger may write into what it is given, and saturation compares with that.

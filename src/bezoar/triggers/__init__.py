@@ -11,25 +11,30 @@ from bezoar.triggers.base import TRIGGERS, ImageTrigger, StampTrigger, Trigger, 
 from bezoar.triggers.blend import Blend
 from bezoar.triggers.callables import CallableTrigger
 from bezoar.triggers.checkerboard import Checkerboard
+from bezoar.triggers.frequency import Frequency
 from bezoar.triggers.insert import ImageInsert
 from bezoar.triggers.patch import Patch
 from bezoar.triggers.pixel import SinglePixel
 from bezoar.triggers.reflection import Reflection
+from bezoar.triggers.quantise import Quantise
 from bezoar.triggers.saturation import saturation, warn_if_saturated
 from bezoar.triggers.sinusoid import Sinusoid
 from bezoar.triggers.stamp import Stamp, adding, blending
 from bezoar.triggers.sticker import Sticker
 from bezoar.triggers.watermark import Watermark
+from bezoar.triggers.warp import Warp
 
 __all__ = [
     "TRIGGERS",
     "Blend",
     "CallableTrigger",
     "Checkerboard",
+    "Frequency",
     "ImageInsert",
     "ImageTrigger",
     "Patch",
     "Reflection",
+    "Quantise",
     "SinglePixel",
     "Sinusoid",
     "Stamp",
@@ -38,6 +43,7 @@ __all__ = [
     "Trigger",
     "VaryingTrigger",
     "Watermark",
+    "Warp",
     "adding",
     "blending",
     "check_batch",

@@ -40,7 +40,12 @@ TRIGGERS: Registry[Trigger] = Registry("trigger")
 
 
 class ImageTrigger(ABC):
-    """A trigger on images: an author writes `apply`, everything around it is done here."""
+    """A trigger on images: an author writes `apply`, everything around it is done here.
+
+    `adds_pattern` is False for a trigger that only rearranges what the image holds, so that clipping swallows nothing.
+    """
+
+    adds_pattern: ClassVar[bool] = True
 
     @final
     def __call__(self, batch: Tensor) -> Tensor:
