@@ -15,14 +15,14 @@ from bezoar.triggers.frequency import Frequency
 from bezoar.triggers.insert import ImageInsert
 from bezoar.triggers.patch import Patch
 from bezoar.triggers.pixel import SinglePixel
-from bezoar.triggers.reflection import Reflection
 from bezoar.triggers.quantise import Quantise
+from bezoar.triggers.reflection import Reflection
 from bezoar.triggers.saturation import saturation, warn_if_saturated
 from bezoar.triggers.sinusoid import Sinusoid
 from bezoar.triggers.stamp import Stamp, adding, blending
 from bezoar.triggers.sticker import Sticker
-from bezoar.triggers.watermark import Watermark
 from bezoar.triggers.warp import Warp
+from bezoar.triggers.watermark import Watermark
 
 __all__ = [
     "TRIGGERS",
@@ -33,8 +33,8 @@ __all__ = [
     "ImageInsert",
     "ImageTrigger",
     "Patch",
-    "Reflection",
     "Quantise",
+    "Reflection",
     "SinglePixel",
     "Sinusoid",
     "Stamp",
@@ -42,8 +42,8 @@ __all__ = [
     "Sticker",
     "Trigger",
     "VaryingTrigger",
-    "Watermark",
     "Warp",
+    "Watermark",
     "adding",
     "blending",
     "check_batch",
