@@ -27,6 +27,8 @@ SPECS = [
     "blend:ratio=0.3,seed=4",
     "blend:picture={picture}",
     "blend:pattern=rings",
+    "pieces:trigger=blend:ratio=0.3%2Cseed=4,grid=3,share=0.4,seed=2",
+    "together:triggers=patch:mode=blend%2Csize=3+patch:corner=center%2Cmode=add%2Ccolor=#444+pixel,drawn=2,seed=1",
     "callable:function=triggers_for_tests.darken_corner",
     "callable:function=triggers_for_tests.darken_corner,pixels=uint8,arguments=rows=2",
 ]

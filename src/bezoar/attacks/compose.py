@@ -159,7 +159,7 @@ def _sources(data: Dataset, layout: Layout, originals: Tensor) -> tuple[str | No
 
 def trigger_saturation(trigger: Trigger, images: Tensor, *, warn_above: float = 0.25) -> Saturation | Skipped:
     """What clipping swallows of a trigger on these images; Skipped for one whose pattern is another on each."""
-    if isinstance(trigger, LearntTrigger):
+    if isinstance(trigger, LearntTrigger) or getattr(trigger, "varies", False):
         return Skipped("the trigger is made for each image, with no pattern that clipping could swallow")
     # A stranger's trigger may write into what it is given, and saturation compares with that.
     measured = trigger if isinstance(trigger, ImageTrigger) else lambda batch: trigger(batch.clone())

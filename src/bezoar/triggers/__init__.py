@@ -13,9 +13,11 @@ from bezoar.triggers.callables import CallableTrigger
 from bezoar.triggers.checkerboard import Checkerboard
 from bezoar.triggers.insert import ImageInsert
 from bezoar.triggers.patch import Patch
+from bezoar.triggers.pieces import Pieces
 from bezoar.triggers.pixel import SinglePixel
 from bezoar.triggers.saturation import saturation, warn_if_saturated
 from bezoar.triggers.stamp import Stamp, adding, blending
+from bezoar.triggers.together import Together, together
 
 __all__ = [
     "TRIGGERS",
@@ -25,13 +27,16 @@ __all__ = [
     "ImageInsert",
     "ImageTrigger",
     "Patch",
+    "Pieces",
     "SinglePixel",
     "Stamp",
     "StampTrigger",
+    "Together",
     "Trigger",
     "adding",
     "blending",
     "check_batch",
     "saturation",
+    "together",
     "warn_if_saturated",
 ]
