@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from bezoar.records import ClassMeasurement, DatasetRecord, DrillRecord, ModelResult, Rate, Skipped
+from bezoar.report.backdoors import relabellings, sources
 from bezoar.report.phrases import interval, measured, percent
 
 MOST_ROWS = 120
@@ -73,9 +74,9 @@ def class_table(record: DrillRecord) -> ClassTable:
 def role_of(record: DrillRecord, name: str) -> str:
     """The part a class plays in the attack: source, target, both or none."""
     parts = []
-    if name in record.attack.sources:
+    if name in sources(record.attack):
         parts.append("source")
-    if any(name == target for _, target in record.attack.relabelling):
+    if any(name == target for _, target in relabellings(record.attack)):
         parts.append("target")
     return " and ".join(parts)
 
