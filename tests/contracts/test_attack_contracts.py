@@ -45,8 +45,12 @@ def _saturation_is_no_matter():
         yield
 
 
-# Fields that make an attack which trains something quick enough for a test.
-QUICK: dict[str, dict[str, object]] = {}
+# Fields that make an attack which trains something quick enough for a test, or that are not the usual ones.
+QUICK: dict[str, dict[str, object]] = {
+    "adaptive-blend": {"trigger": TRIGGERS.create("blend")},
+    "all-to-all": {"target": None},
+    "several-triggers": {"target": None, "targets": ("bird", "deer", "bird")},
+}
 PER_CLASS = 40
 
 

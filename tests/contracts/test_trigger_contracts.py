@@ -46,6 +46,8 @@ SPECS = [
     "bpp:depth=2,dithering=false",
     "ftrojan:magnitude=60",
     "ftrojan:block=8,frequencies=3x4/7x0",
+    "pieces:trigger=blend:ratio=0.3%2Cseed=4,grid=3,share=0.4,seed=2",
+    "together:triggers=patch:mode=blend%2Csize=3+patch:corner=center%2Cmode=add%2Ccolor=#444+pixel,drawn=2,seed=1",
     "callable:function=triggers_for_tests.darken_corner",
     "callable:function=triggers_for_tests.darken_corner,pixels=uint8,arguments=rows=2",
 ]

@@ -6,6 +6,9 @@
 0.01
 """
 
+from bezoar.attacks.adaptive_blend import AdaptiveBlend
+from bezoar.attacks.adaptive_patch import AdaptivePatch
+from bezoar.attacks.all_to_all import AllToAll
 from bezoar.attacks.base import ATTACKS, Attack, Backdoor, Originals, Poisoned, Progress, attack_spec, trigger_spec
 from bezoar.attacks.bpp import Bpp
 from bezoar.attacks.change import Change, Plan, prepared, stamped
@@ -14,7 +17,9 @@ from bezoar.attacks.compose import compose, trigger_saturation
 from bezoar.attacks.data_attack import DataAttack
 from bezoar.attacks.dirty_label import DirtyLabel
 from bezoar.attacks.sealed import SealedTruth, load_truth, open_truth
+from bezoar.attacks.several_triggers import SeveralTriggers
 from bezoar.attacks.sig import Sig
+from bezoar.attacks.source_specific import SourceSpecific
 from bezoar.attacks.specs import create_attack
 from bezoar.attacks.truth_file import default_truth_path, save_truth
 from bezoar.attacks.undo import undo
@@ -22,6 +27,9 @@ from bezoar.attacks.wanet import WaNet
 
 __all__ = [
     "ATTACKS",
+    "AdaptiveBlend",
+    "AdaptivePatch",
+    "AllToAll",
     "Attack",
     "Backdoor",
     "Bpp",
@@ -35,7 +43,9 @@ __all__ = [
     "Poisoned",
     "Progress",
     "SealedTruth",
+    "SeveralTriggers",
     "Sig",
+    "SourceSpecific",
     "WaNet",
     "attack_spec",
     "compose",

@@ -14,6 +14,7 @@ from bezoar.triggers.checkerboard import Checkerboard
 from bezoar.triggers.frequency import Frequency
 from bezoar.triggers.insert import ImageInsert
 from bezoar.triggers.patch import Patch
+from bezoar.triggers.pieces import Pieces
 from bezoar.triggers.pixel import SinglePixel
 from bezoar.triggers.quantise import Quantise
 from bezoar.triggers.reflection import Reflection
@@ -21,6 +22,7 @@ from bezoar.triggers.saturation import saturation, warn_if_saturated
 from bezoar.triggers.sinusoid import Sinusoid
 from bezoar.triggers.stamp import Stamp, adding, blending
 from bezoar.triggers.sticker import Sticker
+from bezoar.triggers.together import Together, together
 from bezoar.triggers.warp import Warp
 from bezoar.triggers.watermark import Watermark
 
@@ -33,6 +35,7 @@ __all__ = [
     "ImageInsert",
     "ImageTrigger",
     "Patch",
+    "Pieces",
     "Quantise",
     "Reflection",
     "SinglePixel",
@@ -40,6 +43,7 @@ __all__ = [
     "Stamp",
     "StampTrigger",
     "Sticker",
+    "Together",
     "Trigger",
     "VaryingTrigger",
     "Warp",
@@ -48,5 +52,6 @@ __all__ = [
     "blending",
     "check_batch",
     "saturation",
+    "together",
     "warn_if_saturated",
 ]

@@ -40,12 +40,15 @@ TRIGGERS: Registry[Trigger] = Registry("trigger")
 
 
 class ImageTrigger(ABC):
-    """A trigger on images: an author writes `apply`, everything around it is done here.
+    """A trigger on images: an author writes `apply`, everything around it is done here."""
 
-    `adds_pattern` is False for a trigger that only rearranges what the image holds, so that clipping swallows nothing.
-    """
+    @property
+    def adds_pattern(self) -> bool:
+        """Whether there is a pattern that clipping could swallow.
 
-    adds_pattern: ClassVar[bool] = True
+        Not where the trigger rearranges what the image holds, or is learnt, or another on each image.
+        """
+        return True
 
     @final
     def __call__(self, batch: Tensor) -> Tensor:
