@@ -11,9 +11,12 @@ from bezoar.triggers.base import TRIGGERS, ImageTrigger, StampTrigger, Trigger, 
 from bezoar.triggers.blend import Blend
 from bezoar.triggers.callables import CallableTrigger
 from bezoar.triggers.checkerboard import Checkerboard
+from bezoar.triggers.input_aware import InputAware
 from bezoar.triggers.insert import ImageInsert
+from bezoar.triggers.low_frequency import LowFrequency
 from bezoar.triggers.patch import Patch
 from bezoar.triggers.pixel import SinglePixel
+from bezoar.triggers.sample_specific import SampleSpecific
 from bezoar.triggers.saturation import saturation, warn_if_saturated
 from bezoar.triggers.stamp import Stamp, adding, blending
 
@@ -24,7 +27,10 @@ __all__ = [
     "Checkerboard",
     "ImageInsert",
     "ImageTrigger",
+    "InputAware",
+    "LowFrequency",
     "Patch",
+    "SampleSpecific",
     "SinglePixel",
     "Stamp",
     "StampTrigger",
