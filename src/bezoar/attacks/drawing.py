@@ -154,4 +154,5 @@ class _Lesson:
 def sameness(images: Tensor, drawn: Tensor) -> Tensor:
     """The diversity loss ||x - x'|| / ||g(x) - g(x')||, mean over pairs of neighbours; both (n, c, h, w)."""
     apart, drawn_apart = ((maps - maps.roll(1, 0)).flatten(1).norm(dim=1) for maps in (images, drawn))
-    return (apart / drawn_apart.clamp_min(1e-3)).mean()
+    loss: Tensor = (apart / drawn_apart.clamp_min(1e-3)).mean()
+    return loss

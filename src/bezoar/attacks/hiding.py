@@ -33,7 +33,7 @@ POOLED = 4
 
 @dataclass(frozen=True, eq=False)
 class Hiding:
-    """What was learnt: both networks, a secret (bits,) of 0 and 1, and the share of bits read right on held-out images."""
+    """What was learnt: both networks, a secret (bits,) of 0 and 1, and the share of bits read right from new images."""
 
     encoder: Encoder
     decoder: Decoder

@@ -81,7 +81,7 @@ class InputAware(LearntTrigger):
 
 
 def covered(images: FloatImages, mask: FloatMasks, pattern: FloatImages) -> FloatImages:
-    """x + mask * (pattern - x), with a mask (n, 1, h, w) in 0..1."""
+    """Images x become x + mask * (pattern - x), with a mask (n, 1, h, w) in 0..1."""
     return images + mask * (pattern - images)
 
 

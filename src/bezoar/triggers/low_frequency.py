@@ -58,8 +58,8 @@ class LowFrequency(LearntTrigger):
         return images
 
 
-def smooth_pattern(amplitudes: Pattern, height: int, width: int) -> Pattern:
-    """The sum of amplitude[u, v] * cos(pi (row + 1/2) u / height) * cos(pi (column + 1/2) v / width), (c, h, w).
+def smooth_pattern(amplitudes: Tensor, height: int, width: int) -> Pattern:
+    """The sum of amplitude[c, u, v] cos(pi (row + 1/2) u / height) cos(pi (column + 1/2) v / width), (c, h, w).
 
     These are the waves of the discrete cosine transform (DCT-II), so its coefficients outside the band are zero.
     """
@@ -67,7 +67,7 @@ def smooth_pattern(amplitudes: Pattern, height: int, width: int) -> Pattern:
     return torch.einsum("yu,cuv,xv->cyx", rows, amplitudes, columns)
 
 
-def _waves(side: int, amplitudes: Pattern) -> Matrix:
+def _waves(side: int, amplitudes: Tensor) -> Matrix:
     """The cosines of a side, (side, band)."""
     places = torch.arange(side, dtype=amplitudes.dtype, device=amplitudes.device) + 0.5
     frequencies = torch.arange(amplitudes.shape[1], dtype=amplitudes.dtype, device=amplitudes.device)

@@ -82,7 +82,7 @@ def blocks(images: Images, colours: int) -> Iterator[tuple[Region, FloatImages]]
         yield region, block.div_(255) if region.dtype == torch.uint8 else block
 
 
-def write(region: Region, values: FloatImages) -> None:
+def write(region: Region, values: Tensor) -> None:
     """Put what was made of a block, in 0..1 or clipped to it, into the view it was taken from."""
     values = values[: len(region)].clamp(0, 1)
     region.copy_(values.mul_(255).round_() if region.dtype == torch.uint8 else values)
