@@ -16,6 +16,9 @@ from bezoar.attacks.clean_label import CleanLabel, CleanLabelAttack
 from bezoar.attacks.compose import compose, trigger_saturation
 from bezoar.attacks.data_attack import DataAttack
 from bezoar.attacks.dirty_label import DirtyLabel
+from bezoar.attacks.input_aware import InputAwareAttack
+from bezoar.attacks.low_frequency import LowFrequencyAttack
+from bezoar.attacks.sample_specific import SampleSpecificAttack
 from bezoar.attacks.sealed import SealedTruth, load_truth, open_truth
 from bezoar.attacks.several_triggers import SeveralTriggers
 from bezoar.attacks.sig import Sig
@@ -38,10 +41,13 @@ __all__ = [
     "CleanLabelAttack",
     "DataAttack",
     "DirtyLabel",
+    "InputAwareAttack",
+    "LowFrequencyAttack",
     "Originals",
     "Plan",
     "Poisoned",
     "Progress",
+    "SampleSpecificAttack",
     "SealedTruth",
     "SeveralTriggers",
     "Sig",

@@ -12,12 +12,15 @@ from bezoar.triggers.blend import Blend
 from bezoar.triggers.callables import CallableTrigger
 from bezoar.triggers.checkerboard import Checkerboard
 from bezoar.triggers.frequency import Frequency
+from bezoar.triggers.input_aware import InputAware
 from bezoar.triggers.insert import ImageInsert
+from bezoar.triggers.low_frequency import LowFrequency
 from bezoar.triggers.patch import Patch
 from bezoar.triggers.pieces import Pieces
 from bezoar.triggers.pixel import SinglePixel
 from bezoar.triggers.quantise import Quantise
 from bezoar.triggers.reflection import Reflection
+from bezoar.triggers.sample_specific import SampleSpecific
 from bezoar.triggers.saturation import saturation, warn_if_saturated
 from bezoar.triggers.sinusoid import Sinusoid
 from bezoar.triggers.stamp import Stamp, adding, blending
@@ -34,10 +37,13 @@ __all__ = [
     "Frequency",
     "ImageInsert",
     "ImageTrigger",
+    "InputAware",
+    "LowFrequency",
     "Patch",
     "Pieces",
     "Quantise",
     "Reflection",
+    "SampleSpecific",
     "SinglePixel",
     "Sinusoid",
     "Stamp",
