@@ -56,6 +56,9 @@ QUICK: dict[str, dict[str, object]] = {
     "low-frequency": {"surrogate": TINY, "surrogate_epochs": 1, "steps": 2},
     "sample-specific": {"bits": 4, "width": 4, "steps": 2, "batch": 4},
     "input-aware": {"surrogate": TINY, "width": 4, "mask_steps": 2, "steps": 2},
+QUICK: dict[str, dict[str, object]] = {
+    "hidden-trigger": {"surrogate": "fast:stem=8,widths=8/12", "surrogate_epochs": 1, "iterations": 5},
+    "label-consistent": {"surrogate": "fast:stem=8,widths=8/12", "surrogate_epochs": 1, "steps": 2},
 }
 PER_CLASS = 40
 

@@ -19,6 +19,9 @@ from bezoar.attacks.dirty_label import DirtyLabel
 from bezoar.attacks.input_aware import InputAwareAttack
 from bezoar.attacks.low_frequency import LowFrequencyAttack
 from bezoar.attacks.sample_specific import SampleSpecificAttack
+from bezoar.attacks.feature_matching import FeatureMatching
+from bezoar.attacks.hidden_trigger import HiddenTrigger
+from bezoar.attacks.label_consistent import LabelConsistent
 from bezoar.attacks.sealed import SealedTruth, load_truth, open_truth
 from bezoar.attacks.several_triggers import SeveralTriggers
 from bezoar.attacks.sig import Sig
@@ -43,6 +46,9 @@ __all__ = [
     "DirtyLabel",
     "InputAwareAttack",
     "LowFrequencyAttack",
+    "FeatureMatching",
+    "HiddenTrigger",
+    "LabelConsistent",
     "Originals",
     "Plan",
     "Poisoned",

@@ -13,6 +13,7 @@ from bezoar.triggers.callables import CallableTrigger
 from bezoar.triggers.checkerboard import Checkerboard
 from bezoar.triggers.frequency import Frequency
 from bezoar.triggers.input_aware import InputAware
+from bezoar.triggers.corners import Corners
 from bezoar.triggers.insert import ImageInsert
 from bezoar.triggers.low_frequency import LowFrequency
 from bezoar.triggers.patch import Patch
@@ -35,6 +36,7 @@ __all__ = [
     "CallableTrigger",
     "Checkerboard",
     "Frequency",
+    "Corners",
     "ImageInsert",
     "ImageTrigger",
     "InputAware",
