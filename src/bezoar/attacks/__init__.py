@@ -16,12 +16,12 @@ from bezoar.attacks.clean_label import CleanLabel, CleanLabelAttack
 from bezoar.attacks.compose import compose, trigger_saturation
 from bezoar.attacks.data_attack import DataAttack
 from bezoar.attacks.dirty_label import DirtyLabel
-from bezoar.attacks.input_aware import InputAwareAttack
-from bezoar.attacks.low_frequency import LowFrequencyAttack
-from bezoar.attacks.sample_specific import SampleSpecificAttack
 from bezoar.attacks.feature_matching import FeatureMatching
 from bezoar.attacks.hidden_trigger import HiddenTrigger
+from bezoar.attacks.input_aware import InputAwareAttack
 from bezoar.attacks.label_consistent import LabelConsistent
+from bezoar.attacks.low_frequency import LowFrequencyAttack
+from bezoar.attacks.sample_specific import SampleSpecificAttack
 from bezoar.attacks.sealed import SealedTruth, load_truth, open_truth
 from bezoar.attacks.several_triggers import SeveralTriggers
 from bezoar.attacks.sig import Sig
@@ -44,11 +44,11 @@ __all__ = [
     "CleanLabelAttack",
     "DataAttack",
     "DirtyLabel",
-    "InputAwareAttack",
-    "LowFrequencyAttack",
     "FeatureMatching",
     "HiddenTrigger",
+    "InputAwareAttack",
     "LabelConsistent",
+    "LowFrequencyAttack",
     "Originals",
     "Plan",
     "Poisoned",

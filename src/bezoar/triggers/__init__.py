@@ -11,9 +11,9 @@ from bezoar.triggers.base import TRIGGERS, ImageTrigger, StampTrigger, Trigger, 
 from bezoar.triggers.blend import Blend
 from bezoar.triggers.callables import CallableTrigger
 from bezoar.triggers.checkerboard import Checkerboard
+from bezoar.triggers.corners import Corners
 from bezoar.triggers.frequency import Frequency
 from bezoar.triggers.input_aware import InputAware
-from bezoar.triggers.corners import Corners
 from bezoar.triggers.insert import ImageInsert
 from bezoar.triggers.low_frequency import LowFrequency
 from bezoar.triggers.patch import Patch
@@ -35,8 +35,8 @@ __all__ = [
     "Blend",
     "CallableTrigger",
     "Checkerboard",
-    "Frequency",
     "Corners",
+    "Frequency",
     "ImageInsert",
     "ImageTrigger",
     "InputAware",
