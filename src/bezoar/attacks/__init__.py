@@ -12,6 +12,8 @@ from bezoar.attacks.clean_label import CleanLabel, CleanLabelAttack
 from bezoar.attacks.compose import compose, trigger_saturation
 from bezoar.attacks.data_attack import DataAttack
 from bezoar.attacks.dirty_label import DirtyLabel
+from bezoar.attacks.gradient_matching import GradientMatching
+from bezoar.attacks.narcissus import Narcissus
 from bezoar.attacks.sealed import SealedTruth, load_truth, open_truth
 from bezoar.attacks.specs import create_attack
 from bezoar.attacks.truth_file import default_truth_path, save_truth
@@ -26,6 +28,8 @@ __all__ = [
     "CleanLabelAttack",
     "DataAttack",
     "DirtyLabel",
+    "GradientMatching",
+    "Narcissus",
     "Originals",
     "Plan",
     "Poisoned",

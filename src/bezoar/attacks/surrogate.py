@@ -17,11 +17,14 @@ from bezoar.training import default_recipe, load_model, predict_logits, train
 from bezoar.training.precision import choose_device
 
 
-def surrogate_model(data: Dataset, model: str, *, epochs: int, seed: int, device: str, progress: Progress) -> nn.Module:
+def surrogate_model(
+    data: Dataset, model: str, *, epochs: int, seed: int, device: str, progress: Progress, frozen: bool = True
+) -> nn.Module:
     """A trained model of images in 0..1 to logits of the data's classes, on `device` and in evaluation mode.
 
     `model` is a run folder of `bezoar train` (or its .safetensors file), a user's own trained module as
     `package.module:name`, or an architecture such as `fast`, which is trained on `data` for `epochs` from `seed`.
+    `frozen` says that no gradient by its parameters is wanted; otherwise they require one as they did in training.
     Raises AttackError when there is no such model or it does not fit the data.
     """
     if Path(model).exists():
@@ -32,9 +35,14 @@ def surrogate_model(data: Dataset, model: str, *, epochs: int, seed: int, device
         report = functools.partial(_train_progress, progress)
         recipe = replace(default_recipe(model), epochs=epochs)
         found = train(data, model=model, recipe=recipe, seed=seed, device=device, progress=report).model
-    found = found.eval().requires_grad_(False)
+    found = found.eval().requires_grad_(False) if frozen else found.eval()
     _require_fit(found, data, model)
     return found.to(choose_device(device))
+
+
+def is_brought_along(model: str) -> bool:
+    """Whether `model` names a model trained elsewhere, and not an architecture."""
+    return Path(model).exists() or _is_own_module(model)
 
 
 def _is_own_module(model: str) -> bool:
