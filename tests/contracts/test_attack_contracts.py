@@ -46,10 +46,9 @@ def _saturation_is_no_matter():
 
 
 # Fields that make an attack which trains something quick enough for a test.
-SMALL = "fast:stem=4,widths=4"
 QUICK: dict[str, dict[str, object]] = {
-    "gradient-matching": {"surrogate": SMALL, "surrogate_epochs": 1, "retrain": 1, "steps": 3},
-    "narcissus": {"surrogate": SMALL, "surrogate_epochs": 1, "warm_up_epochs": 1, "steps": 12},
+    "gradient-matching": {"surrogate": "fast:stem=4,widths=4", "surrogate_epochs": 1, "retrain": 1, "steps": 3},
+    "narcissus": {"surrogate": "fast:stem=4,widths=4", "surrogate_epochs": 1, "warm_up_epochs": 1, "steps": 12},
 }
 PER_CLASS = 40
 

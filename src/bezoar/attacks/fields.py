@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from bezoar.errors import AttackError
 
 
-def require_whole(name: str, value: int, low: int, high: int | None = None) -> None:
-    """Raise AttackError unless low <= value, and value <= high where there is a high."""
-    if value < low or (high is not None and value > high):
-        expected = f"at least {low}" if high is None else f"{low} to {high}"
-        raise AttackError(f"{name} is out of range", expected=expected, found=str(value))
+def require_whole(name: str, value: int, low: int) -> None:
+    """Raise AttackError unless value >= low."""
+    if value < low:
+        raise AttackError(f"{name} is too small", expected=f"at least {low}", found=str(value))
+
+
+def whole_levels(eps: float) -> int:
+    """The largest change in levels of 255 that a bound `eps` on the scale 0..1 allows: 16 for 16/255.
+
+    Raises AttackError for a bound outside 1/255..1.
+    """
+    levels = math.floor(eps * 255 + 1e-6) if 0 <= eps <= 1 else 0
+    if levels < 1:
+        raise AttackError(
+            "eps is out of range",
+            expected="1/255 to 1, on the scale 0..1 of pixels",
+            found=str(eps),
+            remedy=f"Write {eps:g} levels as {eps / 255:.4g}" if 1 < eps <= 255 else "",
+        )
+    return levels
 
 
 def derived_seed(seed: int, number: int) -> int:

@@ -15,7 +15,7 @@ from bezoar.attacks.choose import class_number, draw_samples
 from bezoar.attacks.clean_label import CleanLabelAttack, kept_labels
 from bezoar.attacks.compose import compose
 from bezoar.attacks.data_attack import require_choice, require_images
-from bezoar.attacks.fields import derived_seed, require_whole
+from bezoar.attacks.fields import derived_seed, require_whole, whole_levels
 from bezoar.attacks.gradients import Crafting, Gradient, Perturbations, gradient_norms, mean_gradient
 from bezoar.attacks.surrogate import is_brought_along, surrogate_model
 from bezoar.data.dataset import Dataset
@@ -39,11 +39,12 @@ class GradientMatching(CleanLabelAttack):
 
     A surrogate is trained on the data. The wanted gradient is that by its trainable parameters when triggered
     source images are labelled as the target. The poisons, those of the target class with the largest training
-    gradients (`selection`) or random ones, are perturbed by at most `eps` levels (of 255) so that their own
-    training gradient points the same way: the loss is 1 - cosine, averaged over batches of `batch` poisons, and
-    `steps` steps of signed Adam are made, each of `step_size` times `eps` at first and a tenth after 3/8, 5/8 and
-    7/8 of them, on images shifted by up to `shift` pixels and, with `flips`, mirrored. `retrain` times on the way
-    the surrogate is trained anew, on the poisoned data. Labels stay right, and no training image shows the trigger.
+    gradients (`selection`) or random ones, are perturbed by at most `eps` (on the scale 0..1 of pixels) so that
+    their own training gradient points the same way: the loss is 1 - cosine, averaged over batches of `batch`
+    poisons, and `steps` steps of signed Adam are made, each of `step_size` times `eps` at first and a tenth of
+    that after 3/8, 5/8 and 7/8 of them, on images shifted by up to `shift` pixels and, with `flips`, mirrored.
+    `retrain` times on the way the surrogate is trained anew, on the poisoned data. Labels stay right, and no
+    training image shows the trigger.
 
     `surrogate` is an architecture, trained for `surrogate_epochs` epochs; a model brought along (a run folder, or
     `package.module:name`) cannot be retrained and needs retrain=0. The cost is about that of the `retrain` + 1
@@ -56,7 +57,7 @@ class GradientMatching(CleanLabelAttack):
     """
 
     trigger: Trigger = field(default_factory=lambda: Patch(size=8, color="magenta", corner="bottom-right"))
-    eps: int = 16
+    eps: float = 16 / 255
     steps: int = 250
     step_size: float = 0.1
     retrain: int = 2
@@ -78,11 +79,9 @@ class GradientMatching(CleanLabelAttack):
     def __post_init__(self) -> None:
         super().__post_init__()
         require_choice("selection", self.selection, get_args(Selection))
-        limits = {"eps": 255, "steps": None, "surrogate_epochs": None, "batch": None}
-        for name, most in limits.items():
-            require_whole(name, getattr(self, name), 1, most)
-        for name in ("retrain", "shift"):
-            require_whole(name, getattr(self, name), 0, None)
+        whole_levels(self.eps)
+        for name, least in (("steps", 1), ("surrogate_epochs", 1), ("batch", 1), ("retrain", 0), ("shift", 0)):
+            require_whole(name, getattr(self, name), least)
         if not 0 < self.step_size <= 2:
             raise AttackError(
                 "step_size is out of range", expected="a share of eps above 0, at most 2", found=str(self.step_size)
@@ -142,7 +141,7 @@ class GradientMatching(CleanLabelAttack):
         self, data: Dataset, ids: tuple[str, ...], model: nn.Module, *, seed: int, progress: Progress
     ) -> Images:
         """The poisons, after `steps` steps in `retrain` + 1 equal parts with a surrogate of its own each."""
-        crafting = Crafting(self.eps, self.steps, self.step_size, self.batch, self.shift, self.flips)
+        crafting = Crafting(whole_levels(self.eps), self.steps, self.step_size, self.batch, self.shift, self.flips)
         originals, device = data.inputs[data.positions(ids)], choose_device(self.device)
         poisons = Perturbations(originals, self._target(data), crafting, seed=derived_seed(seed, 4), device=device)
         wanted = self._wanted(data, model, seed=seed)

@@ -23,9 +23,9 @@ DECAYS = (3 / 8, 5 / 8, 7 / 8)
 
 @dataclass(frozen=True)
 class Crafting:
-    """How perturbations are optimised; `eps` in levels of 255, `step_size` in shares of `eps`."""
+    """How perturbations are optimised; `levels` of 255 bound them, `step_size` is a share of that bound."""
 
-    eps: int
+    levels: int
     steps: int
     step_size: float
     batch: int
@@ -48,7 +48,7 @@ def training_gradient(
     model: nn.Module, images: FloatImages, labels: Whole, *, differentiable: bool = False
 ) -> Gradient:
     """Gradient of the mean cross-entropy by the trainable parameters; `differentiable` by the images in turn."""
-    loss = F.cross_entropy(model(images).float(), labels)
+    loss = F.cross_entropy(model(images), labels)
     return torch.autograd.grad(loss, trainable(model), create_graph=differentiable, materialize_grads=True)
 
 
@@ -112,7 +112,7 @@ def varied(images: FloatImages, draws: Tensor, *, shift: int, flips: bool) -> Fl
 class Perturbations:
     """Perturbations of some images of one class, on their way to a wanted training gradient.
 
-    Signed Adam within the ball of `eps`, as Geiping et al. 2020, arXiv 2009.02276, section 3.3.
+    Signed Adam, no value leaving the bound, as Geiping et al. 2020, arXiv 2009.02276, section 3.3.
     """
 
     def __init__(self, originals: Images, label: int, crafting: Crafting, *, seed: int, device: torch.device) -> None:
@@ -120,7 +120,7 @@ class Perturbations:
         self.generator = torch.Generator().manual_seed(seed)
         self.originals = to_unit_range(originals, device)
         self.labels = _labels(len(originals), label, device)
-        self.bound = crafting.eps / 255
+        self.bound = crafting.levels / 255
         start = (2 * torch.rand(self.originals.shape, generator=self.generator) - 1) * self.bound
         self.values = nn.Parameter(self._allowed(start.to(device)))
         self.optimizer = torch.optim.Adam([self.values], lr=crafting.step_size * self.bound)
@@ -155,7 +155,7 @@ class Perturbations:
         )
 
     def images(self) -> Images:
-        """The perturbed images, uint8 on the CPU, within `eps` levels of the originals."""
+        """The perturbed images, uint8 on the CPU, within `levels` of the originals."""
         values = (self.originals + self.values.detach()) * 255
         return values.round_().clamp_(0, 255).to(torch.uint8).cpu()
 

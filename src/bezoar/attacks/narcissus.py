@@ -15,7 +15,7 @@ from bezoar.attacks.change import Plan, stamped
 from bezoar.attacks.choose import class_number
 from bezoar.attacks.clean_label import CleanLabelAttack, kept_labels
 from bezoar.attacks.data_attack import require_images
-from bezoar.attacks.fields import derived_seed, require_whole
+from bezoar.attacks.fields import derived_seed, require_whole, whole_levels
 from bezoar.attacks.surrogate import is_brought_along, surrogate_model
 from bezoar.data.dataset import Dataset
 from bezoar.data.readers.open import open_data
@@ -34,10 +34,10 @@ class Narcissus(CleanLabelAttack):
     """Adds to a few samples of the target class one noise that, three times as strong, turns any image into it.
 
     A surrogate is trained, then for `warm_up_epochs` on the target class alone, at a tenth of the learning rate.
-    On it a single noise of at most `eps` levels (of 255) is optimised which, added to samples of the target
-    class, makes the surrogate still surer of that class: `steps` steps of RAdam on batches of `batch` samples
-    with this `learning_rate`. The poisons hold the noise once, their labels stay right; at test time it is added
-    `amplify` times, and clipped.
+    On it a single noise of at most `eps` (on the scale 0..1 of pixels) is optimised which, added to samples of
+    the target class, makes the surrogate still surer of that class: `steps` steps of RAdam on batches of `batch`
+    samples with this `learning_rate`. The poisons hold the noise once, their labels stay right; at test time it
+    is added `amplify` times, and clipped.
 
     The attacker needs samples of the target class, and something to train the surrogate on. `public` names public
     data of other classes for that, images of the same size, on which the target class becomes one class more
@@ -50,7 +50,7 @@ class Narcissus(CleanLabelAttack):
     over the class), a pattern rounded to whole levels. Raises AttackError when it cannot be carried out.
     """
 
-    eps: int = 16
+    eps: float = 16 / 255
     steps: int = 1000
     learning_rate: float = 0.01
     amplify: float = 3.0
@@ -70,7 +70,7 @@ class Narcissus(CleanLabelAttack):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_whole("eps", self.eps, 1, 255)
+        whole_levels(self.eps)
         require_whole("warm_up_epochs", self.warm_up_epochs, 0)
         for name in ("steps", "surrogate_epochs", "batch"):
             require_whole(name, getattr(self, name), 1)
@@ -124,7 +124,7 @@ class Narcissus(CleanLabelAttack):
             model,
             own.inputs,
             int(own.labels[0]),
-            eps=self.eps,
+            levels=whole_levels(self.eps),
             steps=self.steps,
             learning_rate=self.learning_rate,
             batch=self.batch,
@@ -146,14 +146,14 @@ def inward_noise(
     inputs: Images,
     label: int,
     *,
-    eps: int,
+    levels: int,
     steps: int,
     learning_rate: float,
     batch: int,
     seed: int,
     progress: Progress,
 ) -> Pattern:
-    """Noise (c, h, w), whole levels in -eps..eps, that added to uint8 images lowers the model's loss for `label`."""
+    """Noise that, added to uint8 images, lowers the model's loss for `label`: (c, h, w), whole, -levels..levels."""
     device, generator = next(model.parameters()).device, torch.Generator().manual_seed(seed)
     noise = torch.zeros((1, *inputs.shape[1:]), device=device, requires_grad=True)
     optimizer = torch.optim.RAdam([noise], lr=learning_rate)
@@ -164,7 +164,7 @@ def inward_noise(
         noise.grad = torch.autograd.grad(loss, noise)[0]
         optimizer.step()
         with torch.no_grad():
-            noise.clamp_(-eps / 255, eps / 255)
+            noise.clamp_(-levels / 255, levels / 255)
             noise[:, 3:] = 0  # never an alpha channel
         progress("learn the noise", step + 1, steps)
     return (noise.detach()[0] * 255).round().cpu()

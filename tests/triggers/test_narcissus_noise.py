@@ -1,0 +1,54 @@
+"""The noise of Narcissus, pixel by pixel."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from bezoar.errors import TriggerError
+from bezoar.triggers import TRIGGERS, NarcissusNoise
+
+
+def noise(strength=3.0, channels=3):
+    pattern = torch.zeros(channels, 2, 2)
+    pattern[0, 0, 0], pattern[1, 0, 1], pattern[2, 1, 1] = 10, -7, 16
+    return NarcissusNoise(strength=strength).with_tensors({"pattern": pattern})
+
+
+@pytest.mark.parametrize(("strength", "expected"), [(1.0, (110, 93, 116)), (3.0, (130, 79, 148)), (20, (255, 0, 255))])
+def test_pixels_by_hand(strength, expected):
+    grey = torch.full((1, 3, 2, 2), 100, dtype=torch.uint8)
+    stamped = noise(strength)(grey)[0]
+    assert (int(stamped[0, 0, 0]), int(stamped[1, 0, 1]), int(stamped[2, 1, 1])) == expected
+    assert int((stamped != 100).sum()) == 3
+
+
+def test_floats_are_the_same_picture():
+    grey = torch.full((2, 3, 2, 2), 100, dtype=torch.uint8)
+    assert torch.allclose(noise()(grey.float() / 255) * 255, noise()(grey).float(), atol=1e-3)
+
+
+def test_an_alpha_channel_is_left_alone():
+    images = torch.full((1, 4, 2, 2), 100, dtype=torch.uint8)
+    assert (noise()(images)[:, 3] == 100).all()
+    assert torch.equal(noise()(images)[:, :3], noise()(images[:, :3]))
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 2, 3), (1, 3, 4, 4), (1, 1, 2, 2)])
+def test_images_of_another_size_are_refused(shape):
+    with pytest.raises(TriggerError, match="learnt for images of another size"):
+        noise()(torch.zeros(shape))
+
+
+def test_nothing_learnt_and_wrong_tensors_are_refused():
+    with pytest.raises(TriggerError, match="narcissus has not learnt anything yet"):
+        TRIGGERS.create("narcissus")(torch.zeros(1, 3, 2, 2))
+    for wrong in ({}, {"pattern": torch.zeros(2, 2)}, {"noise": torch.zeros(3, 2, 2)}):
+        with pytest.raises(TriggerError, match="do not belong"):
+            NarcissusNoise().with_tensors(wrong)
+
+
+@pytest.mark.parametrize("strength", [-1, 256, float("nan")])
+def test_bad_strengths_are_refused(strength):
+    with pytest.raises(TriggerError, match="strength is out of range"):
+        NarcissusNoise(strength=strength)
