@@ -159,10 +159,13 @@ def crafted(steps, levels=16):
     wanted = mean_gradient(model, triggered, 1, batch=64)
     crafting = Crafting(levels, steps, 0.1, 8, shift=0, flips=False)
     poisons = Perturbations(originals, 1, crafting, seed=0, device=CPU)
-    before = poisons.alignment(model, wanted)
+    before = poisons.images()
     for _ in range(steps):
         poisons.step(model, wanted)
-    return originals, poisons.images(), before, poisons.alignment(model, wanted)
+    cosines = [
+        float(similarity(mean_gradient(model, images, 1, batch=64), wanted)) for images in (before, poisons.images())
+    ]
+    return originals, poisons.images(), *cosines
 
 
 def test_crafting_aligns_the_gradients_and_more_room_aligns_them_better():

@@ -127,9 +127,9 @@ class Perturbations:
         milestones = [round(share * crafting.steps) for share in DECAYS]
         self.schedule = torch.optim.lr_scheduler.MultiStepLR(self.optimizer, milestones, gamma=0.1)
 
-    def step(self, model: nn.Module, wanted: Gradient) -> float:
-        """One step on every image. Returns the mean alignment before it, in -1..1."""
-        signs, alignments = [], []
+    def step(self, model: nn.Module, wanted: Gradient) -> None:
+        """One step on every image, towards a training gradient of the direction `wanted` by this model."""
+        signs = []
         draws = torch.rand(len(self.labels), 3, generator=self.generator).to(self.labels.device)
         for rows in torch.split(torch.arange(len(self.labels), device=self.labels.device), self.crafting.batch):
             values = self.values[rows].detach().requires_grad_()
@@ -137,22 +137,12 @@ class Perturbations:
                 self.originals[rows] + values, draws[rows], shift=self.crafting.shift, flips=self.crafting.flips
             )
             gradient = training_gradient(model, images, self.labels[rows], differentiable=True)
-            alignment = similarity(gradient, wanted)
-            signs.append(torch.autograd.grad(1 - alignment, values)[0].sign())
-            alignments.append(float(alignment.detach()) * len(rows))
+            signs.append(torch.autograd.grad(1 - similarity(gradient, wanted), values)[0].sign())
         self.values.grad = torch.cat(signs)
         self.optimizer.step()
         self.schedule.step()
         with torch.no_grad():
             self.values.copy_(self._allowed(self.values))
-        return sum(alignments) / len(self.labels)
-
-    def alignment(self, model: nn.Module, wanted: Gradient) -> float:
-        """Cosine between the training gradient of all images as they are now, rounded, and the wanted one."""
-        device, done = self.labels.device, self.images()
-        return float(
-            similarity(mean_gradient(model, done.to(device), int(self.labels[0]), batch=self.crafting.batch), wanted)
-        )
 
     def images(self) -> Images:
         """The perturbed images, uint8 on the CPU, within `levels` of the originals."""
