@@ -34,10 +34,30 @@ def test_an_alpha_channel_is_left_alone():
     assert torch.equal(noise()(images)[:, :3], noise()(images[:, :3]))
 
 
-@pytest.mark.parametrize("shape", [(1, 3, 2, 3), (1, 3, 4, 4), (1, 1, 2, 2)])
-def test_images_of_another_size_are_refused(shape):
-    with pytest.raises(TriggerError, match="learnt for images of another size"):
-        noise()(torch.zeros(shape))
+def test_grey_images_get_the_luminance():
+    # ITU-R 601: 0.299 * 10, 0.587 * -7 and 0.114 * 16, to whole levels, three times.
+    stamped = noise()(torch.full((1, 1, 2, 2), 100, dtype=torch.uint8))[0, 0]
+    assert stamped.tolist() == [[109, 88], [100, 106]]
+
+
+def test_a_grey_noise_lies_on_every_colour():
+    grey = NarcissusNoise(strength=1).with_tensors({"pattern": torch.full((1, 2, 2), 5.0)})
+    for channels in (1, 3):
+        assert (grey(torch.full((1, channels, 2, 2), 100, dtype=torch.uint8)) == 105).all()
+    assert grey(torch.full((1, 4, 2, 2), 100, dtype=torch.uint8))[0, :, 0, 0].tolist() == [105, 105, 105, 100]
+
+
+def test_on_another_size_the_noise_is_resized():
+    flat = NarcissusNoise(strength=1).with_tensors({"pattern": torch.full((3, 2, 2), 5.0)})
+    assert (flat(torch.full((1, 3, 5, 7), 100, dtype=torch.uint8)) == 105).all()
+    halves = NarcissusNoise(strength=1).with_tensors({"pattern": torch.tensor([[[0.0, 8.0]]]).expand(3, 2, 2)})
+    row = halves(torch.zeros(1, 3, 2, 4, dtype=torch.uint8))[0, 0, 0]
+    assert row.tolist() == [0, 2, 6, 8]
+
+
+def test_other_channels_are_refused():
+    with pytest.raises(TriggerError, match="learnt for images with other channels"):
+        noise()(torch.zeros(1, 2, 2, 2))
 
 
 def test_nothing_learnt_and_wrong_tensors_are_refused():

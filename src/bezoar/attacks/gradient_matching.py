@@ -51,9 +51,10 @@ class GradientMatching(CleanLabelAttack):
     trainings, and of 4 more passes over all poisons for each step.
 
     Souri et al. 2021, Sleeper Agent, arXiv 2106.08970, after Geiping et al. 2020, Witches' Brew, arXiv 2009.02276.
-    Deviations: 100 steps instead of 250, since the cosine hardly rises after 40, one start instead of several, a plain patch as trigger unless
-    told otherwise, no flips unless asked for, and at most 2,000 source images for the wanted gradient. Raises
-    AttackError when it cannot be carried out, TriggerError when the trigger does not fit.
+    Deviations: 100 steps instead of 250, since the cosine hardly rises after 40, one start instead of several, a
+    plain patch as trigger unless told otherwise, no flips unless asked for, and at most 2,000 source images for
+    the wanted gradient. Raises AttackError when it cannot be carried out, TriggerError when the trigger does not
+    fit.
     """
 
     trigger: Trigger = field(default_factory=lambda: Patch(size=8, color="magenta", corner="bottom-right"))

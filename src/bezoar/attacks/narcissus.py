@@ -165,7 +165,8 @@ def inward_noise(
         optimizer.step()
         with torch.no_grad():
             noise.clamp_(-levels / 255, levels / 255)
-            noise[:, 3:] = 0  # never an alpha channel
+            if inputs.shape[1] == 4:
+                noise[:, 3] = 0  # alpha
         progress("learn the noise", step + 1, steps)
     return (noise.detach()[0] * 255).round().cpu()
 

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from bezoar.errors import TriggerError
-from bezoar.shapes import Images
+from bezoar.shapes import AnyPattern, Images
 from bezoar.triggers.about import About
 from bezoar.triggers.base import TRIGGERS
 from bezoar.triggers.checks import require_between
+from bezoar.triggers.colours import to_grey
 from bezoar.triggers.learnt import LearntTrigger
 from bezoar.triggers.stamp import adding, press
 
@@ -23,12 +25,12 @@ from bezoar.triggers.stamp import adding, press
 class NarcissusNoise(LearntTrigger):
     """Adds noise that the attack `narcissus` learnt from the target class, `strength` times, and clips.
 
-    The noise, `pattern` (c, h, w) on the scale -255..255, fits images of that height, width and number of
-    channels only: at another size the network would see another noise. An alpha channel that the noise lacks
-    is left alone.
+    The noise, `pattern` (c, h, w) on the scale -255..255, belongs to images of the size it was learnt on. On others
+    it is resized (bilinear), and a network may no longer heed it. Grey images get the luminance of a coloured
+    noise; an alpha channel is left alone.
 
     Zeng et al. 2022, Narcissus, arXiv 2204.05255; 3 is their strength at test time. Raises TriggerError for a
-    strength outside 0..255, and for images of another size.
+    strength outside 0..255, and for images with other channels.
     """
 
     strength: float = 3.0
@@ -50,15 +52,31 @@ class NarcissusNoise(LearntTrigger):
 
     def apply_learnt(self, images: Images) -> Images:
         """Add the noise."""
-        pattern = self.tensors["pattern"].to(torch.float64)
-        if images.shape[1] == 4 and len(pattern) == 3:
-            pattern = torch.cat([pattern, torch.zeros_like(pattern[:1])])
-        if pattern.shape != images.shape[1:]:
-            raise TriggerError(
-                "narcissus: the noise was learnt for images of another size",
-                expected=f"shape (n, {', '.join(map(str, pattern.shape))})",
-                found=f"shape {tuple(images.shape)}",
-                remedy="Bring the images to the size of those that the attack was given, or run the attack on these",
-            )
+        pattern = _sized(_coloured(self.tensors["pattern"].to(torch.float64), images.shape[1]), *images.shape[2:])
         press(images, adding(pattern * self.strength, torch.ones_like(pattern[0])))
         return images
+
+
+def _coloured(pattern: AnyPattern, channels: int) -> Tensor:
+    """The noise (c, h, w) as (channels, h, w), 0 on an alpha channel."""
+    pattern = pattern[:3] if len(pattern) == 4 else pattern
+    if channels == 1 and len(pattern) == 3:
+        return to_grey(pattern)
+    if channels in (3, 4) and len(pattern) == 1:
+        pattern = pattern.expand(3, -1, -1)
+    if channels == 4 and len(pattern) == 3:
+        pattern = torch.cat([pattern, torch.zeros_like(pattern[:1])])
+    if len(pattern) != channels:
+        raise TriggerError(
+            "narcissus: the noise was learnt for images with other channels",
+            expected=f"{len(pattern)} channels",
+            found=str(channels),
+            remedy="Run the attack on such images",
+        )
+    return pattern
+
+
+def _sized(pattern: AnyPattern, height: int, width: int) -> Tensor:
+    if pattern.shape[1:] == (height, width):
+        return pattern
+    return F.interpolate(pattern[None], (height, width), mode="bilinear", antialias=True)[0]
