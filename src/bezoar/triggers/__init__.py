@@ -16,6 +16,7 @@ from bezoar.triggers.frequency import Frequency
 from bezoar.triggers.input_aware import InputAware
 from bezoar.triggers.insert import ImageInsert
 from bezoar.triggers.low_frequency import LowFrequency
+from bezoar.triggers.narcissus import NarcissusNoise
 from bezoar.triggers.patch import Patch
 from bezoar.triggers.pieces import Pieces
 from bezoar.triggers.pixel import SinglePixel
@@ -41,6 +42,7 @@ __all__ = [
     "ImageTrigger",
     "InputAware",
     "LowFrequency",
+    "NarcissusNoise",
     "Patch",
     "Pieces",
     "Quantise",
