@@ -200,10 +200,10 @@ def _embedded(source: str, options: ReadOptions) -> Dataset | None:
         )
     _refuse_level(source, options)
     _refuse_columns(source, options)
-    return sets[name](options.split, options.seed)
+    return sets[name].split(options.split, options.seed)
 
 
-def _embedded_sets() -> Mapping[str, Callable[[str, int], Dataset]]:
+def _embedded_sets() -> Mapping[str, DrawnSet]:
     from bezoar.data.embedded import EMBEDDED  # drawing code is loaded only when it is needed
 
     return EMBEDDED
