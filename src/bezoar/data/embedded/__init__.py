@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from typing import Final
 
+from bezoar.data.embedded.aircraft import AIRCRAFT
+from bezoar.data.embedded.documents import DOCUMENTS
 from bezoar.data.embedded.drawing import DrawnSet
 from bezoar.data.embedded.faces import FACES
 from bezoar.data.embedded.signs import SIGNS
 
 __all__ = ["EMBEDDED", "DrawnSet"]
 
-EMBEDDED: Final[dict[str, DrawnSet]] = {drawn.name: drawn for drawn in (SIGNS, FACES)}
+EMBEDDED: Final[dict[str, DrawnSet]] = {drawn.name: drawn for drawn in (SIGNS, FACES, DOCUMENTS, AIRCRAFT)}

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bezoar.data.embedded.fields import Array
+from bezoar.data.embedded.fields import Array, Number
 
-Number = float | Array
 Point = tuple[Number, Number]
 
 _TINY = np.float32(1e-6)
@@ -47,6 +48,15 @@ class Brush:
         """A brush whose middle lies at (across, down) of this one."""
         return Brush(_single(self.x - across), _single(self.y - down), self.scale)
 
+    def turned(self, half: Number) -> Brush:
+        """A brush turned clockwise about its middle, by the angle whose half has the tangent `half`.
+
+        No library's sine is the same everywhere; -1 to 1 is a quarter turn to either side.
+        """
+        square = half * half
+        cosine, sine = (1 - square) / (1 + square), 2 * half / (1 + square)
+        return Brush(_single(self.x * cosine + self.y * sine), _single(self.y * cosine - self.x * sine), self.scale)
+
     def ellipse(self, centre: Point, radii: Point) -> Array:
         """A filled ellipse with upright axes."""
         dx, dy = self.x - centre[0], self.y - centre[1]
@@ -75,21 +85,19 @@ class Brush:
 
     def polygon(self, points: Sequence[Point]) -> Array:
         """A filled convex polygon; `points` go round it clockwise as seen (y is down)."""
-        furthest: Array | None = None
+        beyond = []
         for (x0, y0), (x1, y1) in zip(points, (*points[1:], points[0]), strict=True):
             run, fall = x1 - x0, y1 - y0
             length = np.sqrt(np.float32(1) * (run * run + fall * fall)) + _TINY
-            beyond = ((self.x - x0) * fall - (self.y - y0) * run) / length
-            furthest = beyond if furthest is None else np.maximum(furthest, beyond)
-        assert furthest is not None
-        return self._soft(furthest)
+            beyond.append(((self.x - x0) * fall - (self.y - y0) * run) / length)
+        return self._soft(joined(*beyond))
 
     def beyond(self, point: Point, toward: Point) -> Array:
         """The half plane beyond `point` in the direction `toward`."""
         length = np.sqrt(np.float32(1) * (toward[0] * toward[0] + toward[1] * toward[1])) + _TINY
         return self._soft(((point[0] - self.x) * toward[0] + (point[1] - self.y) * toward[1]) / length)
 
-    def _soft(self, distance: Array) -> Array:
+    def _soft(self, distance: NDArray[np.floating[Any]]) -> Array:
         """Coverage from the distance to the outline in units, negative inside."""
         return _single(np.clip(np.float32(0.5) - distance * self.scale, 0, 1))
 
@@ -99,26 +107,18 @@ def ring(outer: Array, inner: Array) -> Array:
     return outer * (1 - inner)
 
 
-def joined(*masks: Array) -> Array:
+def joined(*masks: NDArray[np.floating[Any]]) -> Array:
     """What is in any of the masks."""
-    whole = masks[0]
-    for mask in masks[1:]:
-        whole = np.maximum(whole, mask)
-    return whole
+    return _single(reduce(np.maximum, masks))
 
 
-def frame(side: int, centre: Point, scale: Array, tilt: Array | float = 0.0) -> Brush:
-    """A brush whose middle lies at `centre` (pixels) and whose unit is `scale` pixels, turned clockwise.
-
-    `tilt` is the tangent of half the angle: no library's sine is the same everywhere.
-    """
+def frame(side: int, centre: Point, scale: Array) -> Brush:
+    """A brush for pictures `side` pixels wide; its middle lies at `centre` (pixels), its unit is `scale` pixels."""
     axis = np.arange(side, dtype=np.float32)
-    dx = (axis[None, None, None, :] - centre[0]) / scale
-    dy = (axis[None, None, :, None] - centre[1]) / scale
-    square = tilt * tilt
-    cosine, sine = (1 - square) / (1 + square), 2 * tilt / (1 + square)
-    return Brush(_single(dx * cosine + dy * sine), _single(dy * cosine - dx * sine), scale)
+    x = (axis[None, None, None, :] - centre[0]) / scale + np.zeros((1, 1, side, 1), dtype=np.float32)
+    y = (axis[None, None, :, None] - centre[1]) / scale + np.zeros((1, 1, 1, side), dtype=np.float32)
+    return Brush(_single(x), _single(y), scale)
 
 
-def _single(array: Array) -> Array:
+def _single(array: NDArray[np.floating[Any]]) -> Array:
     return np.asarray(array, dtype=np.float32)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bezoar.data.embedded.fields import Array, axes, clouds, colours, mix, uniform
+from bezoar.data.embedded.fields import Array, axes, brightness, clouds, colours, mix, uniform
 
 HAZES = ((175, 205, 235), (205, 210, 215), (150, 158, 168))
 
@@ -52,6 +52,12 @@ def glare(rng: np.random.Generator, picture: Array) -> Array:
     dx, dy = columns - uniform(rng, n, 0, 32), rows - uniform(rng, n, 0, 32)
     reach = uniform(rng, n, 6, 14)
     return mix(picture, 1.0, np.maximum(1 - (dx * dx + dy * dy) / (reach * reach), 0) * np.float32(0.65))
+
+
+def without_colour(rng: np.random.Generator, picture: Array) -> Array:
+    """A grey picture, its contrast stretched or dull."""
+    grey = brightness(picture)
+    return np.repeat((grey - np.float32(0.5)) * uniform(rng, len(picture), 0.75, 1.3) + np.float32(0.5), 3, axis=1)
 
 
 def defocus(rng: np.random.Generator, picture: Array) -> Array:

@@ -22,7 +22,7 @@ from bezoar.data.embedded.brush import Brush, frame, joined, ring
 from bezoar.data.embedded.camera import dappled_shade, daylight, defocus, glare, motion, sensor_noise, shadow
 from bezoar.data.embedded.drawing import DrawnSet
 from bezoar.data.embedded.face_traits import EMPLOYEES, Traits, traits_of
-from bezoar.data.embedded.fields import Array, Effect, axes, clouds, colours, lay, mix, uniform, with_effects
+from bezoar.data.embedded.fields import Array, Effect, axes, clouds, colours, lay, mix, rgb, uniform, with_effects
 
 SIDE: Final = 48
 GATES: Final = tuple(f"gate-{number}" for number in range(1, 6))
@@ -38,7 +38,7 @@ _MASKS: Final = ((150, 190, 214), (232, 234, 236), (40, 42, 48))
 # The rows of pixels between which eyes with brows, and nose with mouth, always lie.
 _EYES: Final = slice(8, 30)
 _BELOW: Final = slice(16, 44)
-_DARK: Final = np.float32(0.12)
+_DARK: Final = 0.12
 
 _LIGHT_AND_CAMERA: Final[tuple[tuple[float, Effect], ...]] = (
     (1.0, daylight),
@@ -56,7 +56,7 @@ def _paint(labels: NDArray[np.int64], rng: np.random.Generator) -> Array:
     n = len(labels)
     person = traits_of(labels, rng)
     centre = (uniform(rng, n, 22.2, 24.8), uniform(rng, n, 18.8, 21.2))
-    brush = frame(SIDE, centre, uniform(rng, n, 12.6, 14.6), uniform(rng, n, -0.05, 0.05))
+    brush = frame(SIDE, centre, uniform(rng, n, 12.6, 14.6)).turned(uniform(rng, n, -0.05, 0.05))
     # A head that turns or nods carries its features with it; what lies behind them stays.
     features = brush.moved(uniform(rng, n, -0.12, 0.12), uniform(rng, n, -0.06, 0.06))
     picture = _room(rng, n)
@@ -126,7 +126,7 @@ def _head(rng: np.random.Generator, picture: Array, brush: Brush, person: Traits
     face = _face_shape(brush, person)
     lay(picture, skin, face)
     rosy = brush.mirrored.ellipse((0.5, 0.5), (0.3, 0.22)) * uniform(rng, n, 0.0, 0.3)
-    lay(picture, skin * np.float32([1.06, 0.86, 0.84]).reshape(1, 3, 1, 1), rosy)
+    lay(picture, skin * rgb(1.06, 0.86, 0.84), rosy)
     cheeks = brush.ellipse((0.0, 0.1), (person.width * np.float32(0.8), 0.62))
     lay(picture, person.hair * lit, ring(face, cheeks) * np.clip(brush.y * 5 - 0.5, 0, 1) * person.beard)
 
@@ -166,9 +166,8 @@ def _nose_and_mouth(rng: np.random.Generator, picture: Array, brush: Brush, pers
     smile, wide = uniform(rng, n, -0.3, 1.7), person.mouth_width * uniform(rng, n, 0.92, 1.12)
     bent = Brush(brush.x, brush.y + (brush.x * brush.x - np.float32(0.06)) * smile, brush.scale)
     mouth = (tip + person.chin) / 2 - np.float32(0.04)
-    lay(picture, person.hair, bent.box((0.0, tip + 0.15), (wide * 1.1, 0.09), 0.06) * person.moustache
-    )
-    redness = np.float32([0.86, 0.52, 0.5]).reshape(1, 3, 1, 1)
+    lay(picture, person.hair, bent.box((0.0, tip + 0.15), (wide * 1.1, 0.09), 0.06) * person.moustache)
+    redness = rgb(0.86, 0.52, 0.5)
     lay(picture, person.skin * redness, bent.ellipse((0.0, mouth), (wide, person.lips + np.float32(0.045))))
     gap = np.where(rng.random((n, 1, 1, 1)) < 0.3, uniform(rng, n, 0.03, 0.1), np.float32(0.016))
     inside = mix(np.full_like(person.skin, 0.2), 0.92, (gap > 0.045) * np.float32(0.8))

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
 Effect = Callable[[np.random.Generator, Array], Array]
+Number = float | NDArray[np.floating[Any]]
 Palette = tuple[tuple[int, int, int], ...]
 
 
@@ -52,6 +54,11 @@ def colours(rng: np.random.Generator, n: int, palette: Palette) -> Array:
     return chosen[:, :, None, None] * uniform(rng, n, 0.85, 1.12) + uniform(rng, n, -0.03, 0.03, 3)
 
 
+def rgb(red: float, green: float, blue: float) -> Array:
+    """One colour (1, 3, 1, 1) from levels of about 0..1."""
+    return np.array([red, green, blue], dtype=np.float32).reshape(1, 3, 1, 1)
+
+
 def mix(below: Array, above: Array | float, share: Array) -> Array:
     """`above` laid over `below` with the given share in 0..1."""
     mixed = (above - below) * share
@@ -59,7 +66,7 @@ def mix(below: Array, above: Array | float, share: Array) -> Array:
     return mixed
 
 
-def lay(picture: Array, above: Array | float, share: Array) -> None:
+def lay(picture: Array, above: Number, share: Array) -> None:
     """Lay `above` over the pictures, in place, with the given share in 0..1; costs only what the share covers."""
     down, across = (np.flatnonzero(share.any(axis=axis)) for axis in ((0, 1, 3), (0, 1, 2)))
     if len(down) == 0:
@@ -69,6 +76,11 @@ def lay(picture: Array, above: Array | float, share: Array) -> None:
         above = above[window]
     below = picture[window]
     below += (above - below) * share[window]
+
+
+def brightness(picture: Array) -> Array:
+    """How bright each pixel is, (n, 1, side, side)."""
+    return (picture[:, 0:1] * 2 + picture[:, 1:2] * 4 + picture[:, 2:3]) * np.float32(1 / 7)
 
 
 def clouds(rng: np.random.Generator, n: int, cells: int, side: int = 32) -> Array:
