@@ -13,6 +13,7 @@ from bezoar.attacks.compose import compose, trigger_saturation
 from bezoar.attacks.data_attack import DataAttack
 from bezoar.attacks.dirty_label import DirtyLabel
 from bezoar.attacks.sealed import SealedTruth, load_truth, open_truth
+from bezoar.attacks.sig import Sig
 from bezoar.attacks.specs import create_attack
 from bezoar.attacks.truth_file import default_truth_path, save_truth
 from bezoar.attacks.undo import undo
@@ -31,6 +32,7 @@ __all__ = [
     "Poisoned",
     "Progress",
     "SealedTruth",
+    "Sig",
     "attack_spec",
     "compose",
     "create_attack",

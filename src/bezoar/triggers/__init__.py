@@ -7,15 +7,19 @@
 [0, 255, 255]
 """
 
-from bezoar.triggers.base import TRIGGERS, ImageTrigger, StampTrigger, Trigger, check_batch
+from bezoar.triggers.base import TRIGGERS, ImageTrigger, StampTrigger, Trigger, VaryingTrigger, check_batch
 from bezoar.triggers.blend import Blend
 from bezoar.triggers.callables import CallableTrigger
 from bezoar.triggers.checkerboard import Checkerboard
 from bezoar.triggers.insert import ImageInsert
 from bezoar.triggers.patch import Patch
 from bezoar.triggers.pixel import SinglePixel
+from bezoar.triggers.reflection import Reflection
 from bezoar.triggers.saturation import saturation, warn_if_saturated
+from bezoar.triggers.sinusoid import Sinusoid
 from bezoar.triggers.stamp import Stamp, adding, blending
+from bezoar.triggers.sticker import Sticker
+from bezoar.triggers.watermark import Watermark
 
 __all__ = [
     "TRIGGERS",
@@ -25,10 +29,15 @@ __all__ = [
     "ImageInsert",
     "ImageTrigger",
     "Patch",
+    "Reflection",
     "SinglePixel",
+    "Sinusoid",
     "Stamp",
     "StampTrigger",
+    "Sticker",
     "Trigger",
+    "VaryingTrigger",
+    "Watermark",
     "adding",
     "blending",
     "check_batch",

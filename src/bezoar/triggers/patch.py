@@ -93,9 +93,7 @@ class Patch(StampTrigger):
     def _drawing(self) -> tuple[Tensor, Tensor]:
         """Colour (3, h, w) in 0..255 and weight (h, w) in 0..1."""
         if self.loaded is not None:
-            rows, columns = self.loaded.size
-            scale = self.size / max(rows, columns)
-            return self.loaded.resized(max(1, round(rows * scale)), max(1, round(columns * scale)))
+            return self.loaded.fitted(self.size)
         colour = torch.tensor(parse_colour(self.color), dtype=torch.float64)[:, None, None]
         weight = cross(self.size) if self.shape == "cross" else torch.ones(self.size, self.size)
         return colour.repeat(1, self.size, self.size), weight.to(torch.float64)
