@@ -193,6 +193,7 @@ def _driving_licence(page: Page) -> None:
     page.portrait((0.72, 0.04), (0.13, 0.18), 0.45)
     for number in range(6):
         page.frame((-0.14 + number * 0.18, 0.46), (0.075, 0.075), 0.03)
+    page.specimen()
 
 
 def _boarding_pass(page: Page) -> None:
