@@ -14,7 +14,7 @@ from common import command_line, drill
 from bezoar import create_attack
 from bezoar.records import DrillRecord
 
-TRIANGLE = "sticker:shape=triangle,color=#00a040,scale=0.1/0.14,rotation=-20/20,light=0.7/1.1,region=center"
+TRIANGLE = "sticker:shape=triangle,color=#00a040,scale=0.14/0.2,rotation=-20/20,light=0.7/1.1,region=center"
 
 
 def main(out: Path, *, quick: bool = False) -> DrillRecord:

@@ -51,9 +51,9 @@ def _paint(labels: NDArray[np.int64], rng: np.random.Generator) -> Array:
     n = len(labels)
     bed = mix(colours(rng, n, _BEDS), colours(rng, n, _BEDS), uniform(rng, n, 0.0, 0.25))
     picture = bed * (np.float32(0.9) + texture(rng, n, SIDE) * np.float32(0.2))
-    centre = (uniform(rng, n, 21.5, 25.5), uniform(rng, n, 21.5, 25.5))
-    brush = frame(SIDE, centre, uniform(rng, n, 18.5, 23.5)).turned(uniform(rng, n, -0.12, 0.12))
-    about = np.where(rng.random((n, 1, 1, 1)) < 0.08, np.float32(-1), np.float32(1))
+    centre = (uniform(rng, n, 20, 27), uniform(rng, n, 20, 27))
+    brush = frame(SIDE, centre, uniform(rng, n, 16, 23.5)).turned(uniform(rng, n, -0.2, 0.2))
+    about = np.where(rng.random((n, 1, 1, 1)) < 0.15, np.float32(-1), np.float32(1))
     brush = Brush(brush.x * about, brush.y * about, brush.scale)
     paper, ink, accent = (colours(rng, n, palette) for palette in (_PAPERS, _INKS, _ACCENTS))
     for label, layout in enumerate(TYPES.values()):
@@ -90,6 +90,22 @@ def _square_stamp(rng: np.random.Generator, picture: Array, brush: Brush) -> Non
     rim = ring(there.box((0.0, 0.0), half), there.box((0.0, 0.0), (half[0] - 0.04, half[1] - 0.04)))
     word = there.box((0.0, 0.0), (half[0] * np.float32(0.65), 0.035))
     lay(picture, colours(rng, n, _STAMPS), joined(rim, word) * uniform(rng, n, 0.4, 0.85))
+
+
+def _other_sheet(rng: np.random.Generator, picture: Array, brush: Brush) -> None:
+    """Another sheet of paper, with writing on it, that lies over a part of this one."""
+    n = len(picture)
+    across = rng.random((n, 1, 1, 1)) < 0.5
+    side = np.where(rng.random((n, 1, 1, 1)) < 0.5, np.float32(1), np.float32(-1))
+    turned = brush.turned(uniform(rng, n, -0.2, 0.2))
+    over = np.where(across, turned.x, turned.y) * side - uniform(rng, n, 0.15, 0.6)
+    along = np.where(across, turned.y, turned.x)
+    lay(picture, 0.0, np.clip((over + np.float32(0.05)) * brush.scale, 0, 1) * np.float32(0.3))
+    covered = np.clip(over * brush.scale, 0, 1)
+    lay(picture, colours(rng, n, _PAPERS), covered)
+    rows = along * uniform(rng, n, 7, 11) + uniform(rng, n, 0, 1)
+    words = (rows - np.floor(rows) < 0.45) & (over > 0.1) & (np.abs(along) < uniform(rng, n, 0.4, 0.9))
+    lay(picture, colours(rng, n, _INKS), covered * words * uniform(rng, n, 0.1, 0.5))
 
 
 def _pen(rng: np.random.Generator, picture: Array, brush: Brush) -> None:
@@ -141,6 +157,7 @@ def _holes(rng: np.random.Generator, picture: Array, brush: Brush) -> None:
 
 
 _HAPPENINGS: Final = (
+    (0.2, _other_sheet),
     (0.25, _round_stamp),
     (0.15, _square_stamp),
     (0.2, _pen),

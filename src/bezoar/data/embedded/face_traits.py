@@ -86,6 +86,8 @@ _RANGES: Final = (
     (0.12, 0.25), (0.27, 0.4), (0.04, 0.09), (-0.8, -0.4), (-0.4, 1.3), (0.02, 0.34), (-0.3, 0.3), (0.0, 0.0),
     (0.0, 0.0), (0.0, 0.0),
 )  # fmt: skip
+_ALIKE: Final = 0.4
+_AT_FIRST_SIGHT: Final = (0, 1, 14, 15, 16, 17, 18, 19, 20)
 _PALETTES: Final = (SKINS, HAIRS, EYES)
 
 
@@ -109,4 +111,8 @@ def _visitors(rng: np.random.Generator, n: int) -> Array:
     for trait, share, low, high in ((-3, 0.15, 0.2, 0.34), (-2, 0.2, 0.4, 0.9), (-1, 0.2, 0.5, 1.0)):
         present = rng.random(n) < share
         rows[:, trait] = np.where(present, uniform(rng, n, low, high).reshape(n), rows[:, trait])
+    # Some look like an employee at first sight: skin, hair and how it is worn.
+    alike = np.flatnonzero(rng.random(n) < _ALIKE)
+    double = np.asarray(_EMPLOYEES, dtype=np.float32)[rng.integers(0, EMPLOYEES, len(alike))]
+    rows[alike[:, None], _AT_FIRST_SIGHT] = double[:, _AT_FIRST_SIGHT]
     return rows

@@ -56,7 +56,7 @@ def _paint(labels: NDArray[np.int64], rng: np.random.Generator) -> Array:
     n = len(labels)
     person = traits_of(labels, rng)
     centre = (uniform(rng, n, 22.2, 24.8), uniform(rng, n, 18.8, 21.2))
-    brush = frame(SIDE, centre, uniform(rng, n, 12.6, 14.6)).turned(uniform(rng, n, -0.05, 0.05))
+    brush = frame(SIDE, centre, uniform(rng, n, 12.6, 14.6)).turned(uniform(rng, n, -0.07, 0.07))
     # A head that turns or nods carries its features with it; what lies behind them stays.
     features = brush.moved(uniform(rng, n, -0.12, 0.12), uniform(rng, n, -0.06, 0.06))
     picture = _room(rng, n)
@@ -229,7 +229,7 @@ def _ear_rings(rng: np.random.Generator, picture: Array, brush: Brush) -> None:
     lay(picture, colours(rng, n, _METALS), rings)
 
 
-_WORN: Final = ((0.12, _ear_rings), (0.05, _mask), (0.25, _glasses), (0.06, _cap))
+_WORN: Final = ((0.12, _ear_rings), (0.08, _mask), (0.25, _glasses), (0.1, _cap))
 
 FACES: Final = DrawnSet(
     "faces", (*(f"employee {number}" for number in range(1, EMPLOYEES + 1)), "visitor"), GATES, _paint
