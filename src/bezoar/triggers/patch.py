@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from bezoar.errors import TriggerError
+from bezoar.triggers.about import About
 from bezoar.triggers.base import TRIGGERS, StampTrigger
 from bezoar.triggers.checks import require_at_least, require_between, require_one_of
 from bezoar.triggers.colours import for_channels, parse_colour
@@ -52,6 +53,8 @@ class Patch(StampTrigger):
     random: bool = False
     seed: int = 0
     loaded: Picture | None = field(init=False, repr=False, compare=False)
+
+    about: ClassVar[About] = About("visible, dirty label", "Gu et al. 2017, BadNets, arXiv 1708.06733")
 
     def __post_init__(self) -> None:
         require_at_least("patch", "size", self.size, 1)
@@ -100,9 +103,7 @@ class Patch(StampTrigger):
     def _drawing(self) -> tuple[Tensor, Tensor]:
         """Colour (3, h, w) in 0..255 and weight (h, w) in 0..1."""
         if self.loaded is not None:
-            rows, columns = self.loaded.size
-            scale = self.size / max(rows, columns)
-            return self.loaded.resized(max(1, round(rows * scale)), max(1, round(columns * scale)))
+            return self.loaded.fitted(self.size)
         colour = torch.tensor(parse_colour(self.color), dtype=torch.float64)[:, None, None]
         weight = cross(self.size) if self.shape == "cross" else torch.ones(self.size, self.size)
         return colour.repeat(1, self.size, self.size), weight.to(torch.float64)
