@@ -38,7 +38,7 @@ from torch import Tensor, nn
 from bezoar.attacks import HiddenTrigger, Poisoned
 from bezoar.attacks.base import unheard
 from bezoar.attacks.features import features_at, find_layer
-from bezoar.attacks.surrogate import is_own_module, surrogate_model
+from bezoar.attacks.surrogate import is_brought_along, surrogate_model
 from bezoar.data import Dataset, open_data
 from bezoar.drill.evaluate import evaluate
 from bezoar.errors import SaturationWarning
@@ -172,7 +172,7 @@ def main() -> None:
             data, arguments.surrogate, epochs=arguments.surrogate_epochs, seed=0, device="cpu", progress=unheard
         )
         surrogate = arguments.surrogate
-        if not Path(surrogate).exists() and not is_own_module(surrogate):
+        if not is_brought_along(surrogate):
             save_model(model, ModelCard(surrogate, data.class_names, data.shape), folder / "model.safetensors")
             surrogate = str(folder / "model.safetensors")
         print("| pair | seed | clean | success | control | correlation | seconds |\n" + "| --- " * 7 + "|", flush=True)

@@ -41,7 +41,7 @@ def surrogate_model(
     """
     if Path(model).exists():
         found: nn.Module = load_model(Path(model))[0]
-    elif is_own_module(model):
+    elif _is_own_module(model):
         found = _own_module(model)
     else:
         found = _trained(data, model, epochs, seed, device, progress, harden)
@@ -72,8 +72,7 @@ def _trained(
     return fresh
 
 
-def is_own_module(model: str) -> bool:
-    """Whether `model` names a user's own module, not a file, an architecture or a factory."""
+def _is_own_module(model: str) -> bool:
     return ":" in model and "=" not in model and isinstance(import_object(model, "surrogate"), nn.Module)
 
 
