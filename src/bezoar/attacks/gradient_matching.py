@@ -14,7 +14,7 @@ from bezoar.attacks.change import Plan, prepared
 from bezoar.attacks.choose import class_number, draw_samples
 from bezoar.attacks.clean_label import CleanLabelAttack, kept_labels
 from bezoar.attacks.compose import compose
-from bezoar.attacks.data_attack import require_choice, require_images
+from bezoar.attacks.data_attack import require_choice, require_fit, require_images
 from bezoar.attacks.fields import derived_seed, require_whole, whole_levels
 from bezoar.attacks.gradients import Crafting, Gradient, Perturbations, gradient_norms, mean_gradient
 from bezoar.attacks.surrogate import is_brought_along, surrogate_model
@@ -91,6 +91,7 @@ class GradientMatching(CleanLabelAttack):
     def plan(self, data: Dataset, *, seed: int, progress: Progress) -> Plan:
         """Train the surrogate, choose the poisons and craft them."""
         require_images(data, self.trigger)
+        require_fit(data, self.trigger)
         if self.retrain and is_brought_along(self.surrogate):
             raise AttackError(
                 f"the surrogate {self.surrogate} was trained elsewhere and cannot be retrained",

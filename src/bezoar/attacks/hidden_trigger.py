@@ -10,7 +10,7 @@ import torch
 from bezoar.attacks.base import ATTACKS, Progress
 from bezoar.attacks.change import Plan, prepared
 from bezoar.attacks.clean_label import CleanLabelAttack, kept_labels
-from bezoar.attacks.data_attack import require_images
+from bezoar.attacks.data_attack import require_fit, require_images
 from bezoar.attacks.feature_matching import FeatureMatching
 from bezoar.attacks.surrogate import surrogate_model
 from bezoar.data.dataset import Dataset
@@ -63,6 +63,7 @@ class HiddenTrigger(FeatureMatching, CleanLabelAttack):
     def plan(self, data: Dataset, *, seed: int, progress: Progress) -> Plan:
         """Draw samples of the target class, and match their features with triggered samples of the sources."""
         require_images(data, self.trigger)
+        require_fit(data, self.trigger)
         ids = self.drawn(data, seed=seed)
         ordered = data.select(data.positions(sorted(data.ids)))
         model = surrogate_model(

@@ -12,7 +12,7 @@ from torch import nn
 from bezoar.attacks.base import ATTACKS, Progress
 from bezoar.attacks.change import Plan, prepared
 from bezoar.attacks.clean_label import CleanLabelAttack, kept_labels
-from bezoar.attacks.data_attack import require_choice, require_images
+from bezoar.attacks.data_attack import require_choice, require_fit, require_images
 from bezoar.attacks.hardened import Hardened
 from bezoar.attacks.perturbation import Norm, harder, require_eps, to_levels
 from bezoar.attacks.surrogate import surrogate_model
@@ -80,6 +80,7 @@ class LabelConsistent(CleanLabelAttack):
     def plan(self, data: Dataset, *, seed: int, progress: Progress) -> Plan:
         """Draw samples of the target class, train a surrogate, make the samples hard for it, stamp them."""
         require_images(data, self.trigger)
+        require_fit(data, self.trigger)
         ids = self.drawn(data, seed=seed)
         ordered = data.select(data.positions(sorted(data.ids)))
         model = surrogate_model(
