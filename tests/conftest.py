@@ -15,7 +15,7 @@ install_import_hook(["bezoar.triggers", "bezoar.metrics", "bezoar.training"], "s
 
 @pytest.fixture(autouse=True)
 def _two_threads():
-    torch.set_num_threads(2)
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ from bezoar.triggers.blend import Blend
 from bezoar.triggers.callables import CallableTrigger
 from bezoar.triggers.checkerboard import Checkerboard
 from bezoar.triggers.insert import ImageInsert
+from bezoar.triggers.learnt_patch import LearntPatch
 from bezoar.triggers.patch import Patch
 from bezoar.triggers.pixel import SinglePixel
 from bezoar.triggers.saturation import saturation, warn_if_saturated
@@ -24,6 +25,7 @@ __all__ = [
     "Checkerboard",
     "ImageInsert",
     "ImageTrigger",
+    "LearntPatch",
     "Patch",
     "SinglePixel",
     "Stamp",

@@ -1,0 +1,67 @@
+"""A square patch whose pixels an attack has learnt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from bezoar.errors import TriggerError
+from bezoar.shapes import Images
+from bezoar.triggers.base import TRIGGERS
+from bezoar.triggers.checks import require_at_least, require_one_of
+from bezoar.triggers.learnt import LearntTrigger
+
+CORNERS = ("top-left", "top-right", "bottom-left", "bottom-right")
+
+
+@TRIGGERS.register("learnt-patch")
+@dataclass(frozen=True)
+class LearntPatch(LearntTrigger):
+    """Replaces a `size` by `size` square in a `corner` by a pattern that an attack has learnt.
+
+    The tensor `pattern` is (channels, size, size) in 0..1. Images must have as many channels. Raises TriggerError for
+    a patch that does not fit.
+    """
+
+    size: int = 8
+    corner: Literal["top-left", "top-right", "bottom-left", "bottom-right"] = "top-left"
+
+    def __post_init__(self) -> None:
+        require_at_least("learnt-patch", "size", self.size, 1)
+        require_one_of("learnt-patch", "corner", self.corner, CORNERS)
+
+    def expected(self, tensors: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+        """The pattern, for any number of channels."""
+        shape = tuple(tensors["pattern"].shape) if "pattern" in tensors else ()
+        return {"pattern": (shape[0] if shape else 3, self.size, self.size)}
+
+    def apply_learnt(self, images: Images) -> Images:
+        """Write the pattern over the square. Raises TriggerError when it does not fit the images."""
+        pattern = self.tensors["pattern"]
+        rows, columns = self.place(images.shape[2], images.shape[3])
+        if images.shape[1] != len(pattern):
+            raise TriggerError(
+                "the learnt patch does not fit the images",
+                expected=f"{len(pattern)} channels",
+                found=str(images.shape[1]),
+            )
+        if not images.is_floating_point():
+            pattern = (pattern.to(torch.float64) * 255).round()
+        images[:, :, rows, columns] = pattern.to(images)
+        return images
+
+    def place(self, height: int, width: int) -> tuple[slice, slice]:
+        """Rows and columns of the square. Raises TriggerError when the image is smaller."""
+        if self.size > min(height, width):
+            raise TriggerError(
+                "the learnt patch does not fit in the image",
+                expected=f"at least {self.size}x{self.size}",
+                found=f"{height}x{width}",
+            )
+        top = 0 if self.corner.startswith("top") else height - self.size
+        left = 0 if self.corner.endswith("left") else width - self.size
+        return slice(top, top + self.size), slice(left, left + self.size)
