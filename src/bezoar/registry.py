@@ -68,7 +68,8 @@ class Registry(Generic[T]):
         raise SpecError(
             f"no {self.kind} is called {name!r}",
             expected="one of " + ", ".join(self.names()),
-            remedy=f"Choose one of these, or name your own as package.module:{self.kind.title().replace(' ', '')}",
+            remedy=did_you_mean(name, self.names())
+            or f"Choose one of these, or name your own as package.module:{self.kind.title().replace(' ', '')}",
         )
 
     def name_of(self, method: object) -> str:
@@ -92,16 +93,18 @@ class Registry(Generic[T]):
     def fields(self, name: str) -> tuple[FieldHelp, ...]:
         """The fields of the method called `name`, for help and tables."""
         cls = self.get(name)
+        if not dataclasses.is_dataclass(cls):
+            return ()
         hints = get_type_hints(cls)
         return tuple(
-            FieldHelp(f.name, str(f.type), _default_text(f), _choices(hints[f.name]))
+            FieldHelp(f.name, _type_text(hints[f.name]), _default_text(f), _choices(hints[f.name]))
             for f in dataclasses.fields(cls)
             if f.init
         )
 
     def summary(self, name: str) -> str:
-        """The first line of the method's docstring."""
-        return (self.get(name).__doc__ or "").strip().splitlines()[0]
+        """The first line of the method's docstring, empty without one."""
+        return next(iter((self.get(name).__doc__ or "").strip().splitlines()), "")
 
     def spec_of(self, method: object, *, without: Collection[str] = ()) -> str:
         """The specification that builds `method` again: its name and the fields that differ from default.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from bezoar.errors import TriggerError
+from bezoar.triggers.about import About
 from bezoar.triggers.base import TRIGGERS, StampTrigger
 from bezoar.triggers.checks import require_at_least, require_between, require_one_of
 from bezoar.triggers.colours import for_channels, parse_colour
@@ -49,6 +50,8 @@ class Patch(StampTrigger):
     opacity: float | None = None
     picture: str | None = None
     loaded: Picture | None = field(init=False, repr=False, compare=False)
+
+    about: ClassVar[About] = About("visible, dirty label", "Gu et al. 2017, BadNets, arXiv 1708.06733")
 
     def __post_init__(self) -> None:
         require_at_least("patch", "size", self.size, 1)
