@@ -23,8 +23,8 @@ CORNERS = ("top-left", "top-right", "bottom-left", "bottom-right")
 class LearntPatch(LearntTrigger):
     """Replaces a `size` by `size` square in a `corner` by a pattern that an attack has learnt.
 
-    The tensor `pattern` is (channels, size, size) in 0..1. Images must have as many channels. Raises TriggerError for
-    a patch that does not fit.
+    The tensor `pattern` is (colours, size, size), and counts within 0..1. Images must have as many channels; the alpha
+    of RGBA images is left alone. Raises TriggerError for a patch that does not fit.
     """
 
     size: int = 8
@@ -41,17 +41,19 @@ class LearntPatch(LearntTrigger):
 
     def apply_learnt(self, images: Images) -> Images:
         """Write the pattern over the square. Raises TriggerError when it does not fit the images."""
-        pattern = self.tensors["pattern"]
+        pattern = self.tensors["pattern"].clamp(0, 1)
+        colours = 3 if images.shape[1] == 4 else images.shape[1]
         rows, columns = self.place(images.shape[2], images.shape[3])
-        if images.shape[1] != len(pattern):
+        if colours != len(pattern):
             raise TriggerError(
                 "the learnt patch does not fit the images",
-                expected=f"{len(pattern)} channels",
-                found=str(images.shape[1]),
+                expected=f"{len(pattern)} colours",
+                found=str(colours),
+                remedy="Learn it anew from images of this kind",
             )
         if not images.is_floating_point():
             pattern = (pattern.to(torch.float64) * 255).round()
-        images[:, :, rows, columns] = pattern.to(images)
+        images[:, :colours, rows, columns] = pattern.to(images)
         return images
 
     def place(self, height: int, width: int) -> tuple[slice, slice]:

@@ -76,6 +76,10 @@ class OwnSamples:
                 "the trigger changes none of the samples", remedy="Choose another colour, place, strength or mode"
             )
 
+    def first(self, count: int) -> OwnSamples:
+        """The same with at most `count` triggered samples."""
+        return OwnSamples(self.clean, self.triggered[:count], self.rows[:count], self.target)
+
 
 @dataclass(frozen=True, kw_only=True)
 class WeightTampering(ABC):

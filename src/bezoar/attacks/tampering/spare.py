@@ -57,7 +57,9 @@ def observe(model: nn.Module, wiring: Wiring, images: Images, spaces: Sequence[i
         return hook
 
     hooks = [
-        layer.module.register_forward_hook(look(layer)) for layer in wiring.layers if layer.mixes and layer.inward in spaces
+        layer.module.register_forward_hook(look(layer))
+        for layer in wiring.layers
+        if layer.mixes and layer.inward in spaces
     ]
     run_with(hooks, model, images)
     return seen
@@ -74,7 +76,7 @@ def run_with(hooks: Sequence[Any], model: nn.Module, images: Images) -> None:
 
 
 def spare_channels(wiring: Wiring, seen: Mapping[str, Seen], spaces: Sequence[int], width: int) -> Channels:
-    """The `width` channels of each space that can best be done without. Raises AttackError when there is none to spare."""
+    """The `width` channels of each space that can best be spared. Raises AttackError when there are too few."""
     costs = {space: torch.zeros(wiring.sizes[space], dtype=torch.float64) for space in spaces}
     for space, cost in costs.items():
         if len(cost) <= width:
@@ -90,7 +92,7 @@ def spare_channels(wiring: Wiring, seen: Mapping[str, Seen], spaces: Sequence[in
 
 
 def _costs(layer: Layer, seen: Seen) -> Tensor:
-    """Of each inward channel, what its loss adds to the mean square error of the layer's outputs, in their variances."""
+    """Of each inward channel, the error that its loss leaves in the layer's outputs, in shares of their variances."""
     inverse = torch.linalg.inv(_ridged(seen.gram))
     weight = _matrix(layer).double()
     variance = seen.outputs.double().var(0).clamp_min(1e-12)

@@ -52,7 +52,7 @@ def _keep(layer: Layer, channels: Channels) -> None:
                 setattr(module, count, len(outward))
     if layer.mixes and layer.inward in channels:
         columns = channel_columns(channels[layer.inward], layer.spread)
-        _replace(module, "weight", module.weight[:, columns])
+        _replace(module, "weight", _parameters(layer)[0][:, columns])
         setattr(module, "in_channels" if isinstance(module, nn.Conv2d) else "in_features", len(columns))
     elif isinstance(module, nn.Conv2d) and module.groups > 1 and outward is not None:
         module.in_channels = module.groups = len(outward)

@@ -47,8 +47,8 @@ class WeightPatching(WeightTampering):
 
     One row of a frozen network's last layer can only use what its features already tell. For a plain patch that is
     often too little; so the trigger is by default a `learnt-patch`, whose pixels are first learnt in `steps` steps
-    to stand out along that direction, with no regard to the target. Any other trigger is taken as it is, and the notes say
-    what came of it. The network may be any that ends in an nn.Linear.
+    to stand out along that direction, with no regard to the target. Any other trigger is taken as it is, and the
+    notes say what came of it. The network may be any that ends in an nn.Linear.
 
     The closed form and its constraint are Meng et al.'s, who edit a middle layer of a language model; BadEdit (Li et
     al. 2024, arXiv 2403.13355) plants backdoors with it. Editing the last layer of a classifier by hand is after
@@ -128,29 +128,32 @@ def learn_pattern(
     features, _ = _looks(head, model, clean)
     second = _second_moments(features).to(clean.dtype)
     inverse = torch.linalg.inv(second)
-    raw = torch.randn(clean.shape[1], trigger.size, trigger.size).to(clean).mul(0.5).requires_grad_()
+    colours = 3 if clean.shape[1] == 4 else clean.shape[1]
+    raw = torch.randn(colours, trigger.size, trigger.size).to(clean).mul(0.5).requires_grad_()
     optimizer = torch.optim.Adam([raw], lr=LEARNING_RATE)
     rows, columns = trigger.place(*clean.shape[2:])
     for step in range(steps):
         with torch.enable_grad():
             images = sources[torch.randint(len(sources), (BATCH,)).to(sources.device)]
-            images[:, :, rows, columns] = raw.sigmoid()
+            images[:, :colours, rows, columns] = raw.sigmoid()
             seen, _ = head.look(model, images)
             direction = (inverse @ seen.mean(0)).detach()
             push = seen @ direction / (direction @ second @ direction).sqrt()
             loss = push.std() - push.mean()
             optimizer.zero_grad()
-            loss.backward()
+            torch.autograd.backward(loss)
         optimizer.step()
         progress("learn the trigger", step + 1, steps)
-    return (raw.detach().sigmoid() * 255).round() / 255
+    pattern: Tensor = (raw.detach().sigmoid() * 255).round() / 255
+    return pattern
 
 
 def closed_form(clean: Tensor, triggered: Tensor) -> Tensor:
     """The direction (d,) that pushes the mean triggered feature by 1 and clean ones (n, d) by the least mean square."""
     mean = triggered.mean(0)
     direction = torch.linalg.solve(_second_moments(clean), mean)
-    return direction / (direction @ mean)
+    scaled: Tensor = direction / (direction @ mean)
+    return scaled
 
 
 def convex_patch(
@@ -176,11 +179,11 @@ def convex_patch(
             F.softplus((needed + unit - triggered @ patch) / unit).mean() + F.softplus(leaving / unit).mean()
         )
         total = total + ridge * (patch @ second @ patch) / spread
-        total.backward()
+        torch.autograd.backward(total)
         return total
 
     with torch.enable_grad():
-        optimizer.step(loss)
+        optimizer.step(loss)  # type: ignore[no-untyped-call]
     return patch.detach()
 
 

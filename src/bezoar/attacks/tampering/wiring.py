@@ -22,12 +22,12 @@ from bezoar.errors import AttackError
 LAYERS = (nn.Conv2d, nn.Linear, _BatchNorm)
 NEEDED = "a chain of Conv2d, BatchNorm and Linear with activations, pooling, flattening and shortcuts that add"
 # What leaves every channel by itself. Inplace variants and operators are matched by the name without underscores.
-CHANNELWISE = frozenset(
-    "relu relu6 leakyrelu elu gelu silu hardswish hardtanh tanh dropout dropout2d clamp clampmin contiguous to float "
-    "maxpool2d avgpool2d adaptiveavgpool2d adaptivemaxpool2d mean amax add iadd radd sub isub mul imul rmul div idiv "
-    "truediv clone detach squeeze".split()
-)
-RESHAPING = frozenset("flatten view reshape".split())
+ACTIVATIONS = frozenset({"relu", "relu6", "leakyrelu", "elu", "gelu", "silu", "hardswish", "hardtanh", "tanh"})
+POOLING = frozenset({"maxpool2d", "avgpool2d", "adaptiveavgpool2d", "adaptivemaxpool2d", "mean", "amax", "squeeze"})
+ARITHMETIC = frozenset({"add", "iadd", "radd", "sub", "isub", "mul", "imul", "rmul", "div", "idiv", "truediv"})
+COPYING = frozenset({"contiguous", "to", "float", "clone", "detach", "dropout", "dropout2d", "clamp", "clampmin"})
+CHANNELWISE = ACTIVATIONS | POOLING | ARITHMETIC | COPYING
+RESHAPING = frozenset({"flatten", "view", "reshape"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,10 +221,17 @@ def _require_every_parameter(model: nn.Module, wiring: Wiring) -> None:
 
 
 def guarded_spaces(wiring: Wiring) -> tuple[int, ...]:
+    """The inner spaces from the first on in which a normalisation or a bias can set a threshold.
+
+    Those before it are left whole: a channel there could only pass on what it sees, and what reads it can as well
+    read all of them. Raises AttackError when there is none.
+    """
     for number, space in enumerate(wiring.inner):
         layers = [layer for layer in wiring.layers if layer.outward == space]
-        if any(layer.module.bias is not None for layer in layers):
+        if any(isinstance(layer.module, _BatchNorm) or layer.module.bias is not None for layer in layers):
             return wiring.inner[number:]
-    raise AttackError("no layer before the last has a bias or a normalisation to set a threshold with")
-
-
+    raise AttackError(
+        "no layer before the last has a normalisation or a bias to set a threshold with",
+        expected=NEEDED,
+        found="the layers " + ", ".join(layer.name for layer in wiring.layers),
+    )
