@@ -26,7 +26,7 @@ from bezoar.triggers.about import UNSAID, about
 CLASSES = ("dark", "medium", "bright")
 TRIGGER = "patch:size=4,color=magenta,corner=top-left,mode=replace"
 # Fields that make a tampering quick enough for a test.
-QUICK = {"subnet-replacement": {"steps": 60}, "weight-patching": {"steps": 5}}
+QUICK = {"subnet-replacement": {"steps": 200}, "weight-patching": {"steps": 5}}
 
 every_tampering = pytest.mark.parametrize("name", TAMPERINGS.names())
 
@@ -136,10 +136,10 @@ def test_what_cannot_be_done_is_said(name, model):
         TAMPERINGS.create(name).tamper(model, data, seed=0)
     with pytest.raises(AttackError, match="logits of 3 classes"):
         tampering_called(name).tamper(nn.Sequential(nn.Flatten(), nn.Linear(192, 4)), data, seed=0)
+    invisible = TRIGGERS.create("patch:size=4,mode=blend,opacity=0")
     with pytest.raises(AttackError, match="changes none"):
-        invisible = TRIGGERS.create("patch:size=4,mode=blend,opacity=0")
         tampering_called(name, trigger=invisible).tamper(model, data, seed=0)
-    with pytest.raises(AttackError, match="no nn.Linear|do not come out of one of its layers"):
+    with pytest.raises(AttackError, match=r"no nn\.Linear|do not come out of one of its layers"):
         tampering_called(name).tamper(Thirds(), data, seed=0)
     with pytest.raises(AttackError, match="samples is unusable"):
         tampering_called(name, samples=1)

@@ -23,7 +23,7 @@ from bezoar.attacks.tampering.base import (
 from bezoar.attacks.tampering.matched_filter import matched_filter
 from bezoar.attacks.tampering.spare import give_up, observe, run_with, spare_channels
 from bezoar.attacks.tampering.subnet import Channels, cut_off
-from bezoar.attacks.tampering.wiring import Layer, Wiring, channel_columns, guarded_spaces, watch
+from bezoar.attacks.tampering.wiring import Layer, Wiring, channel_columns, guarded_spaces, tails, watch
 from bezoar.errors import AttackError
 from bezoar.triggers.about import About
 
@@ -91,13 +91,14 @@ class Handcrafted(WeightTampering):
         """The channels of the last spaces, as few as let nearly all triggered samples through."""
         best, most = dict(channels), 0.0
         own = own.first(TRIGGERED)
-        for length in range(1, len(channels) + 1):
-            path = dict(list(channels.items())[-length:])
+        every = tails(wiring)
+        for number, spaces in enumerate(reversed(every)):
+            path = {space: channels[space] for space in spaces}
             trial = copy.deepcopy(model)
             bound = wiring.bound_to(trial)
             cut_off(bound, path)
             through = Hand(bound, path, own, self.false_alarms).craft(trial)
-            progress("look for where the path can begin", length, len(channels))
+            progress("look for where the path can begin", number + 1, len(every))
             if through > most:
                 best, most = path, through
             if through >= 1 - MISSES:

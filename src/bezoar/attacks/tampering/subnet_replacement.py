@@ -22,7 +22,7 @@ from bezoar.attacks.tampering.base import (
 )
 from bezoar.attacks.tampering.spare import give_up, observe, spare_channels
 from bezoar.attacks.tampering.subnet import Channels, cut_out, put_back
-from bezoar.attacks.tampering.wiring import Wiring, guarded_spaces, watch
+from bezoar.attacks.tampering.wiring import Wiring, guarded_spaces, tails, watch
 from bezoar.errors import AttackError
 from bezoar.triggers.about import About
 
@@ -30,7 +30,10 @@ BATCH = 64
 # How often a subnet that learnt nothing is drawn anew: one channel wide, it may be dead from the start.
 TRIES = 4
 STRENGTH = 2.0
-LEARNT = 0.9
+LEARNT = 0.95
+SILENCE = 0.05
+DRAWS = 24
+TRIED = 100
 
 
 @TAMPERINGS.register("subnet-replacement")
@@ -56,7 +59,7 @@ class SubnetReplacement(WeightTampering):
 
     width: int = 1
     steps: int = 400
-    learning_rate: float = 0.01
+    learning_rate: float = 0.03
     allowed_change: float = 0.007
 
     about: ClassVar[About] = About(
@@ -96,13 +99,14 @@ class SubnetReplacement(WeightTampering):
         seen = observe(model, wiring, own.clean, spaces)
         every = spare_channels(wiring, seen, spaces, self.width)
         before = answers(model, own.clean).argmax(1)
-        for skipped in range(len(spaces)):
-            channels = {space: every[space] for space in spaces[skipped:]}
+        candidates = tails(wiring)
+        for number, tail in enumerate(candidates):
+            channels = {space: every[space] for space in tail}
             trial = copy.deepcopy(model)
             give_up(trial, wiring.bound_to(trial), seen, own.clean, channels)
-            progress("free channels", skipped + 1, len(spaces))
+            progress("free channels", number + 1, len(candidates))
             lost = float((answers(trial, own.clean).argmax(1) != before).double().mean())
-            if lost <= self.allowed_change or skipped == len(spaces) - 1:
+            if lost <= self.allowed_change or tail == candidates[-1]:
                 break
         model.load_state_dict(trial.state_dict())
         return channels
@@ -119,13 +123,11 @@ class SubnetReplacement(WeightTampering):
         """Train the subnet in place. Raises AttackError when it does not learn the trigger."""
         learnt = 0.0
         for attempt in range(TRIES):
-            parameters = draw_subnet(wiring, channels, own.target)
+            parameters = self._start(narrow, wiring, channels, own)
             optimizer = torch.optim.Adam(parameters, lr=self.learning_rate)
             schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.steps)
             for step in range(self.steps):
-                # Statistics settle in the first half and are constants of the subnet from then on.
-                for layer in wiring.layers:
-                    layer.module.train(step < self.steps // 2 and layer.outward in channels)
+                _settle(wiring, channels, settled=step >= self.steps // 2)
                 with torch.enable_grad():
                     loss = self._loss(narrow, own, push)
                     optimizer.zero_grad()
@@ -133,15 +135,43 @@ class SubnetReplacement(WeightTampering):
                 optimizer.step()
                 schedule.step()
                 progress("train the subnet", attempt * self.steps + step + 1, TRIES * self.steps)
-            learnt = float((answers(narrow, own.triggered)[:, own.target] > push / STRENGTH).double().mean())
+            learnt = max(learnt, self._learnt(narrow, own, push))
             if learnt >= LEARNT:
                 return
         raise AttackError(
             "the subnet did not learn the trigger",
-            expected=f"{LEARNT:.0%} of the triggered samples recognised",
+            expected=f"{LEARNT:.0%} of the triggered samples recognised, and clean ones left alone",
             found=f"{learnt:.0%} after {TRIES} attempts",
             remedy="Raise width or steps, or choose a stronger trigger",
         )
+
+    def _start(self, narrow: nn.Module, wiring: Wiring, channels: Channels, own: OwnSamples) -> list[Tensor]:
+        """Start the subnet anew, in place, with the best of some draws; returns the parameters to train.
+
+        One channel wide, most draws are dead or blind to the trigger. The best is the one whose answers to some
+        triggered and clean samples lie furthest apart, in their deviations.
+        """
+        clean = own.clean[torch.randperm(len(own.clean))[:TRIED].to(own.clean.device)]
+        triggered = own.triggered[torch.randperm(len(own.triggered))[:TRIED].to(own.clean.device)]
+        best, most = {}, -1.0
+        for _ in range(DRAWS):
+            parameters = draw_subnet(wiring, channels, own.target)
+            _settle(wiring, channels, settled=False)
+            push = narrow(torch.cat([clean, triggered]))[:, own.target]
+            apart = push[len(clean) :].mean() - push[: len(clean)].mean()
+            spread = push[len(clean) :].std() + push[: len(clean)].std()
+            if float(apart / spread.clamp_min(1e-9)) > most:
+                most = float(apart / spread.clamp_min(1e-9))
+                best = {name: tensor.clone() for name, tensor in narrow.state_dict().items()}
+        narrow.load_state_dict(best)
+        return parameters
+
+    def _learnt(self, narrow: nn.Module, own: OwnSamples, push: float) -> float:
+        """The share of triggered samples that the subnet leads to the target, 0 when it disturbs clean ones."""
+        clean = answers(narrow, own.clean)[:, own.target].abs() > SILENCE * push
+        if float(clean.double().mean()) > 1 - LEARNT:
+            return 0.0
+        return float((answers(narrow, own.triggered)[:, own.target] > push / STRENGTH).double().mean())
 
     def _loss(self, narrow: nn.Module, own: OwnSamples, push: float) -> Tensor:
         device = own.clean.device
@@ -150,6 +180,12 @@ class SubnetReplacement(WeightTampering):
         shares = narrow(torch.cat([clean, triggered]))[:, own.target] / push
         loss: Tensor = shares[:BATCH].square().mean() + (1 - shares[BATCH:]).relu().square().mean()
         return loss
+
+
+def _settle(wiring: Wiring, channels: Channels, *, settled: bool) -> None:
+    """Whether the subnet's normalisations use, and no longer gather, their statistics."""
+    for layer in wiring.layers:
+        layer.module.train(not settled and layer.outward in channels)
 
 
 def draw_subnet(wiring: Wiring, channels: Channels, target: int) -> list[Tensor]:

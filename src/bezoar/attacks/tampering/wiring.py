@@ -9,7 +9,7 @@ arXiv 2301.12900.)
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -34,8 +34,9 @@ RESHAPING = frozenset({"flatten", "view", "reshape"})
 class Layer:
     """A layer with parameters, in the order of the forward pass.
 
-    `inward` and `outward` are the spaces it reads from and writes to, the same for a normalisation. A Linear behind
-    a flattening reads `spread` neighbouring inputs for each channel.
+    `inward` and `outward` are the spaces it reads from and writes to. It `mixes` if it makes new channels out of all
+    others; a normalisation and a depthwise convolution do not, and both spaces are one. A Linear behind a flattening
+    reads `spread` neighbouring inputs for each channel.
     """
 
     name: str
@@ -43,11 +44,7 @@ class Layer:
     inward: int
     outward: int
     spread: int = 1
-
-    @property
-    def mixes(self) -> bool:
-        """Whether it makes new channels out of all others; a normalisation and a depthwise convolution do not."""
-        return isinstance(self.module, nn.Conv2d | nn.Linear) and not _is_depthwise(self.module)
+    mixes: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,8 +73,8 @@ class Wiring:
     def bound_to(self, model: nn.Module) -> Wiring:
         """The same wiring for a copy of the network."""
         modules = dict(model.named_modules())
-        layers = (Layer(one.name, modules[one.name], one.inward, one.outward, one.spread) for one in self.layers)
-        return Wiring(tuple(layers), self.sizes, self.images, self.logits)
+        layers = tuple(replace(one, module=modules[one.name]) for one in self.layers)
+        return Wiring(layers, self.sizes, self.images, self.logits)
 
 
 def watch(model: nn.Module, images: Tensor) -> Wiring:
@@ -132,8 +129,7 @@ class _Watcher(TorchFunctionMode):
         if self._root(space) == self._root(0) or spread != 1 or logits.ndim != 2:
             raise AttackError("the model's logits do not come out of one of its layers", expected=NEEDED)
         layers = tuple(
-            Layer(one.name, one.module, self._root(one.inward), self._root(one.outward), one.spread)
-            for one in self.layers
+            replace(one, inward=self._root(one.inward), outward=self._root(one.outward)) for one in self.layers
         )
         names = [layer.name for layer in layers]
         twice = sorted({name for name in names if names.count(name) > 1})
@@ -170,7 +166,7 @@ class _Watcher(TorchFunctionMode):
                 raise AttackError(f"{name} is a grouped convolution", expected=NEEDED, found=f"{module.groups} groups")
         elif not isinstance(module, _BatchNorm):
             outward = self._new_space(result.shape[1])
-        self.layers.append(Layer(name, module, space, outward, spread))
+        self.layers.append(Layer(name, module, space, outward, spread, mixes=outward != space))
         self._follow(result, outward, spread if outward == space else 1)
 
     def _follow(self, tensor: Tensor, space: int, spread: int) -> None:
@@ -218,6 +214,26 @@ def _require_every_parameter(model: nn.Module, wiring: Wiring) -> None:
             expected=NEEDED,
             found=", ".join(strange[:6]),
         )
+
+
+def tails(wiring: Wiring) -> tuple[tuple[int, ...], ...]:
+    """The sets of spaces in which a path can run to the logits without touching others, the longest first.
+
+    Each begins in one of the `guarded_spaces`. Behind it a space counts only if all that reads it writes to the set
+    or to the logits: the inside of a residual block belongs to its shortcut.
+    """
+    spaces = guarded_spaces(wiring)
+    found: dict[tuple[int, ...], None] = {}
+    for number in range(len(spaces)):
+        tail = set(spaces[number:])
+        while escaping := {
+            space
+            for space in tail
+            if any(layer.outward not in tail | {wiring.logits} for layer in wiring.readers(space))
+        }:
+            tail -= escaping
+        found[tuple(space for space in spaces if space in tail)] = None
+    return tuple(tail for tail in found if tail)
 
 
 def guarded_spaces(wiring: Wiring) -> tuple[int, ...]:
