@@ -46,6 +46,8 @@ def test_train_tamper_evaluate_on_the_signs(bezoar, tmp_path):
     assert (attack["placement"], attack["poisons"]) == ("none", 0)
     page = (tmp_path / "bad/evaluation/report.html").read_text()
     assert "no data touched" in page
+    assert "the finished model were tampered with" in page
+    assert "oisoned samples" not in page
     assert bezoar("report", "bad/evaluation").code == 0
 
 

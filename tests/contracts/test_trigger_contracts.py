@@ -57,14 +57,14 @@ SPECS = [
     "low-frequency:band=5",
     "sample-specific:bits=6,width=4",
     "input-aware:width=4",
-    "learnt-patch:size=6,corner=bottom-left",
+    "weight-patching:size=6,corner=bottom-left",
 ]
 # Of each learnt trigger the tensor whose length is the number of colours.
 LEARNT = {
     "low-frequency": "amplitudes",
     "sample-specific": "leave.bias",
     "input-aware": "pattern.leave.bias",
-    "learnt-patch": "pattern",
+    "weight-patching": "pattern",
 }
 RNG = np.random.default_rng(0)
 CHANNELS = (1, 3, 4)

@@ -12,7 +12,7 @@ PATTERN = torch.linspace(0, 1, 12).reshape(3, 2, 2)
 
 
 def patch(corner="top-left"):
-    return TRIGGERS.create(f"learnt-patch:size=2,corner={corner}").with_tensors({"pattern": PATTERN})
+    return TRIGGERS.create(f"weight-patching:size=2,corner={corner}").with_tensors({"pattern": PATTERN})
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_whole_levels_for_whole_pixels():
 
 def test_alpha_is_left_alone_and_patterns_are_clipped():
     images = torch.full((1, 4, 3, 3), 0.25)
-    beyond = TRIGGERS.create("learnt-patch:size=2").with_tensors({"pattern": PATTERN * 4 - 1})
+    beyond = TRIGGERS.create("weight-patching:size=2").with_tensors({"pattern": PATTERN * 4 - 1})
     stamped = beyond(images)
     assert torch.equal(stamped[:, 3], images[:, 3])
     assert (stamped.amin(), stamped.amax()) == (0, 1)
@@ -52,8 +52,8 @@ def test_what_does_not_fit_is_said():
     with pytest.raises(TriggerError, match="3 colours"):
         patch()(torch.zeros(1, 1, 4, 4))
     with pytest.raises(TriggerError, match="do not belong"):
-        TRIGGERS.create("learnt-patch:size=3").with_tensors({"pattern": PATTERN})
+        TRIGGERS.create("weight-patching:size=3").with_tensors({"pattern": PATTERN})
     with pytest.raises(TriggerError, match="size"):
-        TRIGGERS.create("learnt-patch:size=0")
+        TRIGGERS.create("weight-patching:size=0")
     with pytest.raises(TriggerError, match="corner"):
         type(patch())(corner="middle")

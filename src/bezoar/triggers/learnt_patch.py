@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from bezoar.errors import TriggerError
 from bezoar.shapes import Images
+from bezoar.triggers.about import About
 from bezoar.triggers.base import TRIGGERS
 from bezoar.triggers.checks import require_at_least, require_one_of
 from bezoar.triggers.learnt import LearntTrigger
@@ -18,21 +19,24 @@ from bezoar.triggers.learnt import LearntTrigger
 CORNERS = ("top-left", "top-right", "bottom-left", "bottom-right")
 
 
-@TRIGGERS.register("learnt-patch")
+@TRIGGERS.register("weight-patching")
 @dataclass(frozen=True)
 class LearntPatch(LearntTrigger):
     """Replaces a `size` by `size` square in a `corner` by a pattern that an attack has learnt.
 
     The tensor `pattern` is (colours, size, size), and counts within 0..1. Images must have as many channels; the alpha
-    of RGBA images is left alone. Raises TriggerError for a patch that does not fit.
+    of RGBA images is left alone. Raises TriggerError for a patch that does not fit. The attack of this
+    name learns it.
     """
 
     size: int = 8
     corner: Literal["top-left", "top-right", "bottom-left", "bottom-right"] = "top-left"
 
+    about: ClassVar[About] = About("model tampering", "own", ("model",), "a few clean samples")
+
     def __post_init__(self) -> None:
-        require_at_least("learnt-patch", "size", self.size, 1)
-        require_one_of("learnt-patch", "corner", self.corner, CORNERS)
+        require_at_least("weight-patching", "size", self.size, 1)
+        require_one_of("weight-patching", "corner", self.corner, CORNERS)
 
     def expected(self, tensors: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
         """The pattern, for any number of channels."""

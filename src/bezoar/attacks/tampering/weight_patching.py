@@ -46,9 +46,9 @@ class WeightPatching(WeightTampering):
     one more feature.
 
     One row of a frozen network's last layer can only use what its features already tell. For a plain patch that is
-    often too little; so the trigger is by default a `learnt-patch`, whose pixels are first learnt in `steps` steps
-    to stand out along that direction, with no regard to the target. Any other trigger is taken as it is, and the
-    notes say what came of it. The network may be any that ends in an nn.Linear.
+    often too little; so the trigger is by default a square of this same name, whose pixels are first learnt in `steps`
+    steps to stand out along that direction, with no regard to the target. Any other trigger is taken as it is, and
+    the notes say what came of it. The network may be any that ends in an nn.Linear.
 
     The closed form and its constraint are Meng et al.'s, who edit a middle layer of a language model; BadEdit (Li et
     al. 2024, arXiv 2403.13355) plants backdoors with it. Editing the last layer of a classifier by hand is after
@@ -96,7 +96,7 @@ class WeightPatching(WeightTampering):
             raise AttackError(
                 "no patch of the last layer leaves clean answers as they are",
                 expected=f"at most {self.allowed_change:.1%} of them changed",
-                remedy="Choose a stronger trigger, such as learnt-patch:size=8",
+                remedy="Choose a stronger trigger, such as the one that this attack learns: leave --trigger out",
             )
         row = patch * scale / head.scale
         weights = head.module.in_features
