@@ -16,7 +16,9 @@ import torch
 import bezoar
 from bezoar.attacks import ATTACKS, create_attack
 from bezoar.cli.app import app
+from bezoar.cli.options import Data
 from bezoar.data import from_arrays
+from bezoar.data.embedded import EMBEDDED
 from bezoar.training import MODELS
 from bezoar.triggers import TRIGGERS
 
@@ -95,13 +97,21 @@ def test_every_verb_is_in_the_readme() -> None:
         assert f"bezoar {command.name}" in README or f"`{command.name}`" in README, command.name
 
 
+def test_every_embedded_set_is_in_the_documents_and_in_the_help() -> None:
+    for page in (README, (ROOT / "docs/data.md").read_text(encoding="utf-8")):
+        for name in EMBEDDED:
+            assert f"`{name}`" in page, name
+    (argument,) = (part for part in Data.__metadata__ if part.metavar == "DATA")
+    assert all(name in argument.help for name in EMBEDDED)
+
+
 def test_every_public_name_can_be_had() -> None:
     for name in bezoar.__all__:
         assert getattr(bezoar, name) is not None
 
 
 def test_every_link_leads_somewhere() -> None:
-    for page in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]:
+    for page in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "examples").rglob("*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 

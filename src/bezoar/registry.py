@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import re
 import types
 import typing
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, Generic, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from bezoar.errors import SpecError, did_you_mean
+
+LONG = 10
+"""A number of more digits is written as a fraction of small numbers where it is one: 16/255 for a bound in levels."""
 
 T = TypeVar("T")
 C = TypeVar("C", bound=type)
@@ -179,6 +184,8 @@ def _convert(name: str, field: str, text: str, hint: Any) -> object:
         return None
     sequence = _tuple_type(hint)
     value: object = _parts(text, sequence) if sequence else text
+    if float in (hint, *get_args(hint)) and not sequence:
+        value = _fraction(text)
     try:
         return TypeAdapter(sequence or hint, config=ConfigDict(arbitrary_types_allowed=True)).validate_python(value)
     except ValidationError as error:
@@ -189,6 +196,12 @@ def _convert(name: str, field: str, text: str, hint: Any) -> object:
             found="" if _choices(hint) else reason,
             remedy=did_you_mean(text, _choices(hint)),
         ) from error
+
+
+def _fraction(text: str) -> object:
+    """The number of a text such as 16/255; the text itself when it is no fraction."""
+    match = re.fullmatch(r"(\d+)/(\d+)", text)
+    return int(match[1]) / int(match[2]) if match and int(match[2]) else text
 
 
 def _parts(text: str, sequence: Any) -> list[str]:
@@ -228,5 +241,9 @@ def _default_text(field: dataclasses.Field[Any]) -> str:
 def _value_text(value: object) -> str:
     if isinstance(value, tuple):
         return "/".join(_value_text(part) for part in value)
+    if isinstance(value, float) and len(repr(value)) > LONG:
+        simple = Fraction(value).limit_denominator(255)
+        if value > 0 and float(simple) == value:
+            return f"{simple.numerator}/{simple.denominator}"
     # A comma would end the value, so it is written %2C, and a per cent sign %25.
     return "none" if value is None else str(value).replace("%", "%25").replace(",", "%2C")

@@ -58,6 +58,9 @@ def test_fields_are_its_own_and_the_shared_ones_stand_apart():
     # Another default than the others' is worth saying.
     assert [(field.name, field.default) for field in entry("clean-label").fields] == [("placement", "replace")]
     assert entry("clean-label").takes_trigger
+    # A field of a trigger that happens to bear the name of an attack's is its own all the same.
+    assert {"trigger", "grid"} <= {field.name for field in entry("pieces").fields}
+    assert not entry("pieces").takes_trigger
     size = next(field for field in entry("patch").fields if field.name == "size")
     assert (size.type, size.default) == ("int", "5")
 

@@ -58,6 +58,7 @@ SPECS = [
     "sample-specific:bits=6,width=4",
     "input-aware:width=4",
     "weight-patching:size=6,corner=bottom-left",
+    "narcissus",
 ]
 # Of each learnt trigger the tensor whose length is the number of colours.
 LEARNT = {
@@ -65,6 +66,7 @@ LEARNT = {
     "sample-specific": "leave.bias",
     "input-aware": "pattern.leave.bias",
     "weight-patching": "pattern",
+    "narcissus": "pattern",
 }
 RNG = np.random.default_rng(0)
 CHANNELS = (1, 3, 4)

@@ -17,10 +17,12 @@ from bezoar.attacks.compose import compose, trigger_saturation
 from bezoar.attacks.data_attack import DataAttack
 from bezoar.attacks.dirty_label import DirtyLabel
 from bezoar.attacks.feature_matching import FeatureMatching
+from bezoar.attacks.gradient_matching import GradientMatching
 from bezoar.attacks.hidden_trigger import HiddenTrigger
 from bezoar.attacks.input_aware import InputAwareAttack
 from bezoar.attacks.label_consistent import LabelConsistent
 from bezoar.attacks.low_frequency import LowFrequencyAttack
+from bezoar.attacks.narcissus import Narcissus
 from bezoar.attacks.sample_specific import SampleSpecificAttack
 from bezoar.attacks.sealed import SealedTruth, load_truth, open_truth
 from bezoar.attacks.several_triggers import SeveralTriggers
@@ -45,10 +47,12 @@ __all__ = [
     "DataAttack",
     "DirtyLabel",
     "FeatureMatching",
+    "GradientMatching",
     "HiddenTrigger",
     "InputAwareAttack",
     "LabelConsistent",
     "LowFrequencyAttack",
+    "Narcissus",
     "Originals",
     "Plan",
     "Poisoned",

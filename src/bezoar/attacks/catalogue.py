@@ -61,7 +61,7 @@ def entry(name: str) -> Entry:
     kind = _kind(name)
     registry = KINDS[kind]
     said, fields = about(registry.get(name)), registry.fields(name)
-    shared = set(shared_fields())
+    shared, held = set(shared_fields()), HOLDERS if kind == "attack" else frozenset[str]()
     return Entry(
         name=name,
         kind=kind,
@@ -71,8 +71,8 @@ def entry(name: str) -> Entry:
         knows=said.knows,
         summary=registry.summary(name),
         description=inspect.getdoc(registry.get(name)) or "",
-        fields=tuple(field for field in fields if field not in shared and field.name not in HOLDERS),
-        takes_trigger=any(field.name in HOLDERS for field in fields),
+        fields=tuple(field for field in fields if field not in shared and field.name not in held),
+        takes_trigger=any(field.name in held for field in fields),
     )
 
 

@@ -29,12 +29,14 @@ def surrogate_model(
     device: str,
     progress: Progress,
     harden: Callable[[nn.Module], Hardened] | None = None,
+    frozen: bool = True,
 ) -> nn.Module:
     """A trained model of images in 0..1 to logits of the data's classes, on `device` and in evaluation mode.
 
     `model` is a run folder of `bezoar train` (or its .safetensors file), a user's own trained module as
     `package.module:name`, or an architecture such as `fast`, which is trained on `data` for `epochs` from `seed`,
     adversarially where `harden` wraps it for that.
+    `frozen` says that no gradient by its parameters is wanted; otherwise they require one as they did in training.
     Raises AttackError when there is no such model or it does not fit the data.
     """
     if Path(model).exists():
@@ -43,9 +45,14 @@ def surrogate_model(
         found = _own_module(model)
     else:
         found = _trained(data, model, epochs, seed, device, progress, harden)
-    found = found.eval().requires_grad_(False)
+    found = found.eval().requires_grad_(False) if frozen else found.eval()
     _require_fit(found, data, model)
     return found.to(choose_device(device))
+
+
+def is_brought_along(model: str) -> bool:
+    """Whether `model` names a model trained elsewhere, and not an architecture."""
+    return Path(model).exists() or _is_own_module(model)
 
 
 def _trained(

@@ -17,6 +17,7 @@ from bezoar.triggers.input_aware import InputAware
 from bezoar.triggers.insert import ImageInsert
 from bezoar.triggers.learnt_patch import LearntPatch
 from bezoar.triggers.low_frequency import LowFrequency
+from bezoar.triggers.narcissus import NarcissusNoise
 from bezoar.triggers.patch import Patch
 from bezoar.triggers.pieces import Pieces
 from bezoar.triggers.pixel import SinglePixel
@@ -43,6 +44,7 @@ __all__ = [
     "InputAware",
     "LearntPatch",
     "LowFrequency",
+    "NarcissusNoise",
     "Patch",
     "Pieces",
     "Quantise",

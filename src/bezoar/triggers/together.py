@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 
 from bezoar.errors import TriggerError
 from bezoar.shapes import Images
+from bezoar.triggers.about import About
 from bezoar.triggers.base import TRIGGERS, ImageTrigger, Trigger
 from bezoar.triggers.checks import require_at_least
 from bezoar.triggers.inner import drawn_subset, inner_trigger
@@ -33,6 +35,8 @@ class Together(ImageTrigger):
     drawn: int | None = None
     seed: int = 0
     members: tuple[ImageTrigger, ...] = field(init=False, repr=False, compare=False)
+
+    about: ClassVar[About] = About("evasive", "Qi et al. 2023, Revisiting Latent Separability, ICLR 2023")
 
     def __post_init__(self) -> None:
         specs = [spec.replace("%2B", "+") for spec in self.triggers.split("+")]
