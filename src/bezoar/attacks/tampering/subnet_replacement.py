@@ -60,7 +60,7 @@ class SubnetReplacement(WeightTampering):
     width: int = 1
     steps: int = 400
     learning_rate: float = 0.03
-    allowed_change: float = 0.007
+    allowed_change: float = 0.005
 
     about: ClassVar[About] = About(
         "model tampering",
