@@ -112,8 +112,9 @@ class WeightTampering(ABC):
         relabelling = label_map(data.class_names, sources=self.sources, target=self.target, relabel="all-to-one")
         changed = copy.deepcopy(model).eval().requires_grad_(False)
         require_fit(changed, data)
-        changed = changed.to(choose_device(self.device))
-        with torch.random.fork_rng(devices=[]), torch.no_grad():
+        device = choose_device(self.device)
+        changed = changed.to(device)
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), torch.no_grad():
             torch.manual_seed(seed)
             own, trigger = self._own(changed, data, relabelling, seed, progress)
             before = answers(changed, own.clean)

@@ -81,9 +81,7 @@ class Handcrafted(WeightTampering):
         Hand(wiring, path, own, self.false_alarms).craft(model)
         self._lead(model, wiring, path, own)
         first = wiring.writers(next(iter(path)))[0].name
-        return (
-            f"one channel in each of {len(path)} layers of channels gives way to the path, which begins in {first}",
-        )
+        return (f"the path runs through one channel of the layers from {first} on",)
 
     def _latest_path(
         self, model: nn.Module, wiring: Wiring, channels: Channels, own: OwnSamples, progress: Progress

@@ -91,7 +91,7 @@ class SubnetReplacement(WeightTampering):
             ) from error
         put_back(wiring, small, channels)
         first = wiring.writers(next(iter(channels)))[0].name
-        return (f"a subnet {self.width} wide replaces channels in {len(channels)} layers of channels, from {first} on",)
+        return (f"a subnet {self.width} wide takes the place of channels in the layers from {first} on",)
 
     def _make_room(self, model: nn.Module, wiring: Wiring, own: OwnSamples, progress: Progress) -> Channels:
         """Free channels of as many of the last spaces as clean answers allow, in place; returns them."""
