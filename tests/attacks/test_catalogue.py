@@ -6,6 +6,7 @@ import pytest
 
 from bezoar.attacks import ATTACKS
 from bezoar.attacks.catalogue import catalogue, entry
+from bezoar.attacks.tampering import TAMPERINGS
 from bezoar.errors import SpecError
 from bezoar.records import from_json, to_json
 from bezoar.triggers import TRIGGERS
@@ -35,7 +36,7 @@ def own(tmp_path, monkeypatch):
 
 def test_every_registered_method_is_listed_once_by_family():
     names = [one.name for one in catalogue().entries]
-    assert sorted(names) == sorted({*ATTACKS.names(), *TRIGGERS.names()})
+    assert sorted(names) == sorted({*ATTACKS.names(), *TAMPERINGS.names(), *TRIGGERS.names()})
     places = [FAMILIES.index(one.family) for one in catalogue().entries]
     assert places == sorted(places)
 

@@ -57,6 +57,7 @@ SPECS = [
     "low-frequency:band=5",
     "sample-specific:bits=6,width=4",
     "input-aware:width=4",
+    "weight-patching:size=6,corner=bottom-left",
     "narcissus",
 ]
 # Of each learnt trigger the tensor whose length is the number of colours.
@@ -64,6 +65,7 @@ LEARNT = {
     "low-frequency": "amplitudes",
     "sample-specific": "leave.bias",
     "input-aware": "pattern.leave.bias",
+    "weight-patching": "pattern",
     "narcissus": "pattern",
 }
 RNG = np.random.default_rng(0)

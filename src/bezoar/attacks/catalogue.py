@@ -9,12 +9,13 @@ from typing import Any, Literal
 from bezoar.attacks.base import ATTACKS
 from bezoar.attacks.data_attack import DataAttack
 from bezoar.attacks.specs import is_attack, require_known
+from bezoar.attacks.tampering import TAMPERINGS, is_tampering
 from bezoar.registry import FieldHelp, Registry
 from bezoar.triggers.about import FAMILIES, Family, about
 from bezoar.triggers.base import TRIGGERS
 
-Kind = Literal["attack", "trigger"]
-KINDS: dict[Kind, Registry[Any]] = {"attack": ATTACKS, "trigger": TRIGGERS}
+Kind = Literal["attack", "tampering", "trigger"]
+KINDS: dict[Kind, Registry[Any]] = {"attack": ATTACKS, "tampering": TAMPERINGS, "trigger": TRIGGERS}
 HOLDERS = frozenset({"trigger", "triggers"})
 
 
@@ -22,7 +23,8 @@ HOLDERS = frozenset({"trigger", "triggers"})
 class Entry:
     """One line of the list; `description` is the whole docstring.
 
-    A trigger is run as the attack dirty-label with it. `takes_trigger` says that an attack can be given one.
+    A tampering attacks a trained model, not data. A trigger is run as the attack dirty-label with it.
+    `takes_trigger` says that an attack can be given one.
     """
 
     name: str
@@ -47,7 +49,7 @@ class Catalogue:
 
 def catalogue() -> Catalogue:
     """The built-in attacks, and the triggers that are no attack of their own."""
-    entries = [entry(name) for name in {*ATTACKS.names(), *TRIGGERS.names()}]
+    entries = [entry(name) for name in {*ATTACKS.names(), *TAMPERINGS.names(), *TRIGGERS.names()}]
     return Catalogue(tuple(sorted(entries, key=lambda one: (FAMILIES.index(one.family), one.name))), shared_fields())
 
 
@@ -56,8 +58,7 @@ def entry(name: str) -> Entry:
 
     Raises SpecError when there is none.
     """
-    require_known(name)
-    kind: Kind = "attack" if is_attack(name) else "trigger"
+    kind = _kind(name)
     registry = KINDS[kind]
     said, fields = about(registry.get(name)), registry.fields(name)
     shared, held = set(shared_fields()), HOLDERS if kind == "attack" else frozenset[str]()
@@ -73,6 +74,13 @@ def entry(name: str) -> Entry:
         fields=tuple(field for field in fields if field not in shared and field.name not in held),
         takes_trigger=any(field.name in held for field in fields),
     )
+
+
+def _kind(name: str) -> Kind:
+    if is_tampering(name):
+        return "tampering"
+    require_known(name)
+    return "attack" if is_attack(name) else "trigger"
 
 
 def shared_fields() -> tuple[FieldHelp, ...]:

@@ -11,9 +11,11 @@ from bezoar.attacks import Poisoned, create_attack, default_truth_path, save_tru
 from bezoar.attacks import undo as restore
 from bezoar.attacks.catalogue import catalogue
 from bezoar.attacks.layout import Placement
+from bezoar.attacks.tampering import is_tampering
 from bezoar.cli.console import TerminalListener, errors, own_code_speaks_on_stderr, print_json, say
 from bezoar.cli.folders import check_output
 from bezoar.cli.options import Data, Json, Reading, Seed, reads_data
+from bezoar.cli.tamper import tamper
 from bezoar.data import Dataset, write_data
 from bezoar.drill.preview import contact_sheet
 from bezoar.drill.record import attack_record
@@ -62,14 +64,37 @@ def attack(
     undo: Annotated[
         Path | None, typer.Option("--undo", metavar="TRUTH", help="Restore the original with this truth file.")
     ] = None,
+    model: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="The trained run whose model an attack on models tampers with.")
+    ] = None,
     seed: Seed = 0,
     json: Json = False,
     *,
     reading: Reading,
 ) -> None:
-    """Poison a copy of DATA and seal the truth in a file of its own; with --undo, give back the original."""
+    """Poison a copy of DATA and seal the truth in a file of its own; with --undo, give back the original.
+
+    An attack on models tampers with a copy of the run --model instead, and DATA are the attacker's own clean samples.
+    """
     if undo is None and attack is None:
         raise UsageError("which attack?", remedy="Give --attack SPEC, as patch:size=5,color=cyan, or --undo TRUTH")
+    if model is not None or is_tampering(attack or ""):
+        only_data = {"--rate": rate, "--count": count, "--placement": placement, "--all-to-all": all_to_all}
+        tamper(
+            attack or "",
+            run=model,
+            data=data,
+            reading=reading,
+            source=source or (),
+            target=target,
+            trigger=trigger or (),
+            out=out,
+            truth=truth,
+            seed=seed,
+            json=json,
+            refused={**only_data, "--preview": preview, "--undo": undo},
+        )
+        return
     if out is None and not preview:
         raise UsageError("where shall the poisoned copy go?", remedy="Give --out, or --preview for a look alone")
     if out is not None:

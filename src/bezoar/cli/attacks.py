@@ -16,6 +16,11 @@ from bezoar.cli.options import Json
 from bezoar.registry import FieldHelp
 
 WIDTH = 110
+SAID = {
+    "attack": "",
+    "tampering": ", an attack on a trained model, given as --model RUN",
+    "trigger": ", a trigger, run as the attack dirty-label with it",
+}
 
 
 def add_to(app: typer.Typer) -> None:
@@ -66,7 +71,7 @@ def _say_short(member: Entry) -> None:
 
 
 def _say_one(found: Entry) -> None:
-    said = "" if found.kind == "attack" else ", a trigger, run as the attack dirty-label with it"
+    said = SAID[found.kind]
     lines = [f"{found.name}: {found.family}{said}", "", found.description, "", f"paper:    {found.paper}"]
     lines += [f"attacker: {_needs(found)}", "", "fields:" if found.fields else "no fields of its own"]
     lines += [

@@ -51,16 +51,21 @@ _EXPLAIN_UNPROVEN = (
 
 
 def _explain_bad(record: DrillRecord) -> str:
-    attack = record.attack
-    start = (
-        f"This was a drill: {attack.poisons:,} poisoned samples, {percent(attack.poison_rate)} of the training data, "
-        f"{_covers(attack)}were planted on purpose."
-    )
+    start = f"This was a drill: {_done(record.attack)} on purpose."
     if isinstance(record.monitoring, Skipped):
         return f"{start} Whether accuracy alone would give it away could not be judged."
     if _accuracy_dropped(record):
         return f"{start} The backdoor works, but it costs accuracy, which a watchful owner would see."
     return f"{start} Without the trigger the model works as it should, so ordinary testing shows nothing."
+
+
+def _done(attack: AttackRecord) -> str:
+    if attack.placement == "none":
+        return "the weights of the finished model were tampered with, and no training data touched,"
+    return (
+        f"{attack.poisons:,} poisoned samples, {percent(attack.poison_rate)} of the training data, "
+        f"{_covers(attack)}were planted"
+    )
 
 
 def _success_sentence(record: DrillRecord, success: Rate) -> str:

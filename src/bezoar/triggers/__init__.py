@@ -15,6 +15,7 @@ from bezoar.triggers.corners import Corners
 from bezoar.triggers.frequency import Frequency
 from bezoar.triggers.input_aware import InputAware
 from bezoar.triggers.insert import ImageInsert
+from bezoar.triggers.learnt_patch import LearntPatch
 from bezoar.triggers.low_frequency import LowFrequency
 from bezoar.triggers.narcissus import NarcissusNoise
 from bezoar.triggers.patch import Patch
@@ -41,6 +42,7 @@ __all__ = [
     "ImageInsert",
     "ImageTrigger",
     "InputAware",
+    "LearntPatch",
     "LowFrequency",
     "NarcissusNoise",
     "Patch",
