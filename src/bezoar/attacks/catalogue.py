@@ -61,7 +61,7 @@ def entry(name: str) -> Entry:
     kind = _kind(name)
     registry = KINDS[kind]
     said, fields = about(registry.get(name)), registry.fields(name)
-    shared, held = set(shared_fields()), HOLDERS if kind == "attack" else frozenset[str]()
+    shared, held = set(shared_fields()), frozenset[str]() if kind == "trigger" else HOLDERS
     return Entry(
         name=name,
         kind=kind,

@@ -12,8 +12,9 @@ from bezoar.triggers.base import TRIGGERS, Trigger
 
 
 def is_tampering(name: str) -> bool:
-    """Whether `name` (or the name in a specification) is of a registered tampering."""
-    return split_spec(name)[0] in TAMPERINGS.names()
+    """Whether `name` (or the name in a specification) is of a tampering, registered or a user's own."""
+    name = split_spec(name)[0]
+    return name in TAMPERINGS.names() or (":" in name and hasattr(TAMPERINGS.get(name), "tamper"))
 
 
 def create_tampering(
