@@ -12,6 +12,7 @@ from torch import Tensor
 
 Images: TypeAlias = Shaped[Tensor, "n c h w"]
 FloatImages: TypeAlias = Float[Tensor, "n c h w"]
+FloatMasks: TypeAlias = Float[Tensor, "n maps h w"]
 Samples: TypeAlias = Shaped[Tensor, "n *sample"]
 Region: TypeAlias = Shaped[Tensor, "n c rows columns"]
 AnyPattern: TypeAlias = Shaped[Tensor, "c rows columns"]
