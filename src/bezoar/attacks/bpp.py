@@ -32,8 +32,8 @@ class Bpp(DataAttack):
     learn the few levels themselves.
 
     Wang, Zhai and Ma 2022, arXiv 2205.13383. Deviation: the paper's attacker trains the network, by contrastive
-    adversarial training with negatives made anew in every batch, worked out against the network as well. Here the
-    data are poisoned once, and the negatives are the only part of that training which data can carry.
+    adversarial training with negatives made anew as it goes. Here the data are poisoned once, and such negatives are
+    the part of that training which data can carry; their default ratio is ours.
     Raises AttackError when it cannot be carried out, TriggerError for fields out of range.
     """
 

@@ -27,8 +27,8 @@ class WaNet(DataAttack):
     each image. They keep a network from answering the target to any warp, which would give the backdoor away.
 
     Nguyen and Tran 2021, arXiv 2102.10369; grid 4, strength 0.5 and noise ratio 2 there. Deviation: the paper's
-    attacker trains the network and warps a tenth of every batch anew, so that each epoch warps other samples, and
-    crops and turns images before the warp. Here the data are poisoned once, and what training does comes after.
+    attacker trains the network and warps a tenth of every batch anew, so that each epoch warps other samples. Here
+    the data are poisoned once, and whatever training does to images (crops, flips) comes after the warp.
     Raises AttackError when it cannot be carried out, TriggerError for fields out of range.
     """
 

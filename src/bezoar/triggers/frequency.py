@@ -39,8 +39,8 @@ class Frequency(StampTrigger):
     diagonal, (block / 2 - 1, block / 2 - 1) and (block - 1, block - 1), in the paper 15 and 31. Grey images, which
     have no chrominance, get the pattern on their luminance. The opacity of RGBA images stays as it is.
 
-    Wang et al. 2021, FTrojan, arXiv 2111.12991; blocks of 32 there. Raises TriggerError for frequencies outside the
-    block, and for images with another number of channels.
+    Wang et al. 2021, FTrojan, arXiv 2111.12991; blocks of 32 there. The default magnitude is not checked against it.
+    Raises TriggerError for frequencies outside the block, and for images with another number of channels.
     """
 
     magnitude: float = 30.0
