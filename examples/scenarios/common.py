@@ -17,9 +17,9 @@ from bezoar.records import DrillRecord
 from bezoar.report import write_report
 
 MODEL = "fast:finest=16,stem=32,widths=48/96/192"
-EPOCHS = 5
+EPOCHS = 6
 SEED = 0
-QUICK_SAMPLES, QUICK_MODEL, QUICK_EPOCHS = 500, "fast:finest=8,stem=12,widths=12/24", 1
+QUICK_SAMPLES, QUICK_MODEL, QUICK_EPOCHS = 600, "fast:finest=8,stem=12,widths=12/24", 1
 
 
 def drill(title: str, data: str, attack: Attack, out: Path, *, quick: bool, script: str) -> DrillRecord:
