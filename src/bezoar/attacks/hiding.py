@@ -88,9 +88,11 @@ def learn_hiding(
 ) -> Hiding:
     """Learn to hide strings of `bits` bits in images (n, c, h, w) uint8, n > 1; an alpha channel is left out.
 
-    The last images, 512 or a fifth at most, are held out. Everything random comes from `seed`.
+    Some images, 512 or a fifth at most, are held out. Everything random comes from `seed`.
     """
-    held_out = min(HELD_OUT, max(1, len(images) // 5))
+    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(derived_seed(seed, 8)))
+    kept = min(HELD_OUT, max(1, len(images) // 5))
+    held_out, seen = order[:kept], order[kept:]
     colours = colours_of(images.shape[1])
     images = images[:, :colours]
     with torch.random.fork_rng(devices=[]):
@@ -101,10 +103,10 @@ def learn_hiding(
     encoder, decoder = (network.to(device, memory_format=torch.channels_last) for network in networks)  # type: ignore[call-overload]
     learner = _Learner(encoder, decoder, device, steps, seed)
     with recycled_memory():
-        for rows in drawn_rows(torch.arange(len(images) - held_out), batch, steps, seed=derived_seed(seed, 7)):
+        for rows in drawn_rows(seen, batch, steps, seed=derived_seed(seed, 7)):
             learner.step(to_unit_range(images[rows], device))
             progress("learn to hide a string", learner.done, steps)
-    accuracy = learner.accuracy(to_unit_range(images[-held_out:], device))
+    accuracy = learner.accuracy(to_unit_range(images[held_out], device))
     progress(f"{accuracy:.0%} of the hidden bits can be read", steps, steps)
     return Hiding(encoder.cpu().eval(), decoder.cpu().eval(), learner.strings(1)[0].cpu(), accuracy)
 

@@ -10,6 +10,7 @@ from bezoar.attacks.base import ATTACKS, Progress
 from bezoar.attacks.hiding import learn_hiding
 from bezoar.attacks.learnt_dirty_label import LearntDirtyLabel, require_positive
 from bezoar.data.dataset import Dataset
+from bezoar.errors import AttackError
 from bezoar.training.precision import choose_device
 from bezoar.triggers.about import About
 from bezoar.triggers.networks import require_side
@@ -44,7 +45,13 @@ class SampleSpecificAttack(LearntDirtyLabel):
     def __post_init__(self) -> None:
         super().__post_init__()
         SampleSpecific(bits=self.bits, width=self.width)
-        require_positive("sample-specific", steps=self.steps, batch=self.batch)
+        require_positive("sample-specific", steps=self.steps)
+        if self.batch < 2:
+            raise AttackError(
+                "sample-specific: batch is out of range",
+                expected="2 or more, for two images hide the same string",
+                found=str(self.batch),
+            )
 
     def learn(self, data: Dataset, relabelling: Mapping[int, int], *, seed: int, progress: Progress) -> SampleSpecific:
         """The encoder learnt on the data, and a secret."""
