@@ -6,13 +6,19 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 import bezoar
+from bezoar.attacks import ATTACKS, create_attack
 from bezoar.cli.app import app
+from bezoar.cli.options import Data
+from bezoar.data import from_arrays
+from bezoar.data.embedded import EMBEDDED
 from bezoar.training import MODELS
 from bezoar.triggers import TRIGGERS
 
@@ -52,25 +58,51 @@ def test_the_python_of_the_readme_runs(tmp_path: Path) -> None:
     assert 0 <= success <= 1
 
 
-def test_the_trigger_of_contributing_works() -> None:
-    (code,) = blocks((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), "python")
-    before = dict(TRIGGERS._classes)
+@pytest.fixture
+def written() -> Iterator[None]:
+    """Run the methods written in CONTRIBUTING.md, and forget them afterwards."""
+    before = [(registry, dict(registry._classes)) for registry in (TRIGGERS, ATTACKS)]
+    codes = blocks((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), "python")
+    names = [f"contributing_{number}" for number in range(len(codes))]
     try:
-        module = type(sys)("line")
-        sys.modules["line"] = module
-        exec(code, module.__dict__)
-        stamped = TRIGGERS.create("line:row=2,value=51")(torch.zeros(1, 3, 4, 4, dtype=torch.uint8))
-        assert stamped[0, :, 2].eq(51).all()
-        assert stamped.sum() == 51 * 3 * 4
+        for name, code in zip(names, codes, strict=True):
+            sys.modules[name] = type(sys)(name)
+            exec(code, sys.modules[name].__dict__)
+        yield
     finally:
-        sys.modules.pop("line", None)
-        TRIGGERS._classes.clear()
-        TRIGGERS._classes.update(before)
+        for registry, classes in before:
+            registry._classes.clear()
+            registry._classes.update(classes)
+        for name in names:
+            sys.modules.pop(name, None)
+
+
+@pytest.mark.usefixtures("written")
+def test_the_trigger_of_contributing_works() -> None:
+    stamped = TRIGGERS.create("line:row=2,value=51")(torch.zeros(1, 3, 4, 4, dtype=torch.uint8))
+    assert stamped[0, :, 2].eq(51).all()
+    assert stamped.sum() == 51 * 3 * 4
+
+
+@pytest.mark.usefixtures("written")
+def test_the_attack_of_contributing_works() -> None:
+    data = from_arrays(np.zeros((40, 4, 4, 3), dtype=np.uint8), np.arange(40) % 2, class_names=("a", "b"))
+    attack = create_attack("mirrored", trigger="line:row=2,value=51", target="b", count=10)
+    roles = [one.role for one in attack.poison(data, seed=0).truth.samples]
+    assert sorted(roles) == ["cover"] * 10 + ["poison"] * 10
 
 
 def test_every_verb_is_in_the_readme() -> None:
     for command in app.registered_commands:
         assert f"bezoar {command.name}" in README or f"`{command.name}`" in README, command.name
+
+
+def test_every_embedded_set_is_in_the_documents_and_in_the_help() -> None:
+    for page in (README, (ROOT / "docs/data.md").read_text(encoding="utf-8")):
+        for name in EMBEDDED:
+            assert f"`{name}`" in page, name
+    (argument,) = (part for part in Data.__metadata__ if part.metavar == "DATA")
+    assert all(name in argument.help for name in EMBEDDED)
 
 
 def test_every_public_name_can_be_had() -> None:
@@ -79,14 +111,14 @@ def test_every_public_name_can_be_had() -> None:
 
 
 def test_every_link_leads_somewhere() -> None:
-    for page in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]:
+    for page in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "examples").rglob("*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
 def test_no_page_names_a_method_that_is_not_there() -> None:
     text = README + "".join(page.read_text(encoding="utf-8") for page in (ROOT / "docs").glob("*.md"))
-    for name in re.findall(r"--attack (\w+):", text):
-        assert name in TRIGGERS.names()
+    for name in re.findall(r"--attack ([\w-]+):", text):
+        assert name in TRIGGERS.names() or name in ATTACKS.names() or name == "mymodule"
     for name in re.findall(r"--model ([\w-]+)\b(?![.\w])", text):
         assert name in MODELS.names() or name == "package"

@@ -21,6 +21,7 @@ BezoarError                      exit code 2 on the command line
 
 BezoarWarning
 ├── PoisonedDataWarning          the data carry the mark of a poisoning drill
+├── TamperedModelWarning         the model carries the mark of a drill
 ├── SkippedSamplesWarning        samples were left out at the user's request
 └── SaturationWarning            much of a trigger vanished where pixels were already at the limit
 """
@@ -142,6 +143,10 @@ class BezoarWarning(UserWarning):
 
 class PoisonedDataWarning(BezoarWarning):
     """The data carry the mark of a poisoning drill."""
+
+
+class TamperedModelWarning(BezoarWarning):
+    """The model carries the mark of a drill that tampered with it."""
 
 
 class SkippedSamplesWarning(BezoarWarning):

@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import re
 import types
 import typing
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, Generic, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from bezoar.errors import SpecError, did_you_mean
+
+LONG = 10
+"""A number of more digits is written as a fraction of small numbers where it is one: 16/255 for a bound in levels."""
 
 T = TypeVar("T")
 C = TypeVar("C", bound=type)
@@ -68,7 +73,8 @@ class Registry(Generic[T]):
         raise SpecError(
             f"no {self.kind} is called {name!r}",
             expected="one of " + ", ".join(self.names()),
-            remedy=f"Choose one of these, or name your own as package.module:{self.kind.title().replace(' ', '')}",
+            remedy=did_you_mean(name, self.names())
+            or f"Choose one of these, or name your own as package.module:{self.kind.title().replace(' ', '')}",
         )
 
     def name_of(self, method: object) -> str:
@@ -92,16 +98,18 @@ class Registry(Generic[T]):
     def fields(self, name: str) -> tuple[FieldHelp, ...]:
         """The fields of the method called `name`, for help and tables."""
         cls = self.get(name)
+        if not dataclasses.is_dataclass(cls):
+            return ()
         hints = get_type_hints(cls)
         return tuple(
-            FieldHelp(f.name, str(f.type), _default_text(f), _choices(hints[f.name]))
+            FieldHelp(f.name, _type_text(hints[f.name]), _default_text(f), _choices(hints[f.name]))
             for f in dataclasses.fields(cls)
             if f.init
         )
 
     def summary(self, name: str) -> str:
-        """The first line of the method's docstring."""
-        return (self.get(name).__doc__ or "").strip().splitlines()[0]
+        """The first line of the method's docstring, empty without one."""
+        return next(iter((self.get(name).__doc__ or "").strip().splitlines()), "")
 
     def spec_of(self, method: object, *, without: Collection[str] = ()) -> str:
         """The specification that builds `method` again: its name and the fields that differ from default.
@@ -176,6 +184,8 @@ def _convert(name: str, field: str, text: str, hint: Any) -> object:
         return None
     sequence = _tuple_type(hint)
     value: object = _parts(text, sequence) if sequence else text
+    if float in (hint, *get_args(hint)) and not sequence:
+        value = _fraction(text)
     try:
         return TypeAdapter(sequence or hint, config=ConfigDict(arbitrary_types_allowed=True)).validate_python(value)
     except ValidationError as error:
@@ -186,6 +196,12 @@ def _convert(name: str, field: str, text: str, hint: Any) -> object:
             found="" if _choices(hint) else reason,
             remedy=did_you_mean(text, _choices(hint)),
         ) from error
+
+
+def _fraction(text: str) -> object:
+    """The number of a text such as 16/255; the text itself when it is no fraction."""
+    match = re.fullmatch(r"(\d+)/(\d+)", text)
+    return int(match[1]) / int(match[2]) if match and int(match[2]) else text
 
 
 def _parts(text: str, sequence: Any) -> list[str]:
@@ -225,5 +241,9 @@ def _default_text(field: dataclasses.Field[Any]) -> str:
 def _value_text(value: object) -> str:
     if isinstance(value, tuple):
         return "/".join(_value_text(part) for part in value)
+    if isinstance(value, float) and len(repr(value)) > LONG:
+        simple = Fraction(value).limit_denominator(255)
+        if value > 0 and float(simple) == value:
+            return f"{simple.numerator}/{simple.denominator}"
     # A comma would end the value, so it is written %2C, and a per cent sign %25.
     return "none" if value is None else str(value).replace("%", "%25").replace(",", "%2C")

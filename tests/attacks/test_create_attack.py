@@ -62,8 +62,8 @@ def test_fields_in_the_specification_go_first():
 
 
 def test_an_unknown_name_says_what_there_is():
-    with pytest.raises(SpecError, match=r"no trigger is called 'sticker'.*patch"):
-        create_attack("sticker", target="bird", rate=0.1)
+    with pytest.raises(SpecError, match=r"no attack is called 'glow'.*patch"):
+        create_attack("glow", target="bird", rate=0.1)
 
 
 def test_an_option_the_attack_lacks_is_an_error():

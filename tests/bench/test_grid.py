@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from bezoar.bench import markdown_table, read_config, run_grid
+from bezoar.bench import finished, into_page, markdown_table, read_config, run_grid
 from bezoar.bench.config import cells
 from bezoar.data import from_arrays, write_data
 from bezoar.drill.state import Silence
@@ -70,7 +70,9 @@ def test_a_grid_shares_twins_and_does_nothing_twice(config: Path, tmp_path: Path
     again = Heard()
     assert run_grid(config, tmp_path / "out", again) == first
     assert again.stages == []
-    (tmp_path / "out" / first[1][0].key / "record.json").unlink()
+    results = tmp_path / "out" / "results.jsonl"
+    lines = results.read_text().splitlines(keepends=True)
+    results.write_text(lines[0] + lines[2] + lines[3])
     run_grid(config, tmp_path / "out", again)
     assert [stage for stage in again.stages if "train" in stage] == ["hardly any, seed 0: train on the poisoned data"]
 
@@ -81,6 +83,76 @@ def test_the_table_shows_weak_attacks_beside_strong_ones(config: Path, tmp_path:
     assert float(strong[" ASR "].split()[0]) > 80
     assert float(weak[" ASR "].split()[0]) < 50
     assert strong[" seeds "].strip() == "2"
+
+
+def test_a_line_that_was_cut_off_is_done_again(config: Path, tmp_path: Path) -> None:
+    first = run_grid(config, tmp_path / "out", Silence())
+    results = tmp_path / "out" / "results.jsonl"
+    whole = results.read_text()
+    results.write_text(whole[:-40])
+    assert len(finished(config, tmp_path / "out")) == 3
+    again = run_grid(config, tmp_path / "out", Silence())
+    assert [result.clean_accuracy for _, result in again] == [result.clean_accuracy for _, result in first]
+    assert len(results.read_text().splitlines()) == 4
+
+
+def test_results_alone_are_enough_for_the_table(config: Path, tmp_path: Path) -> None:
+    first = run_grid(config, tmp_path / "out", Silence())
+    (tmp_path / "carried").mkdir()
+    (tmp_path / "carried" / "results.jsonl").write_bytes((tmp_path / "out" / "results.jsonl").read_bytes())
+    heard = Heard()
+    assert run_grid(config, tmp_path / "carried", heard) == first
+    assert heard.stages == []
+
+
+def test_a_page_keeps_all_but_its_table() -> None:
+    page = "before\n<!-- bench -->\nold\n<!-- end of bench -->\nafter\n"
+    found = into_page(page, "| new |\n")
+    assert found == "before\n<!-- bench -->\n| new |\n<!-- end of bench -->\nafter\n"
+    assert into_page(found, "| new |\n") == found
+    with pytest.raises(UsageError, match="no place"):
+        into_page("before\n", "| new |\n")
+
+
+RATES = """
+title = "toy"
+seeds = [3]
+rates = [0.2, 0.1]
+[data]
+source = "$TOY/toy"
+[train]
+model = "fast:stem=8,widths=8/16"
+recipe = { epochs = 1, batch_size = 64 }
+[[attack]]
+name = "plain"
+attack = "patch:size=4"
+target = "blue"
+published = { "0.2" = "90.0 / 99.9" }
+[[attack]]
+name = "clean"
+attack = "clean-label"
+trigger = ["patch:size=4"]
+target = "blue"
+rates = [0.5]
+"""
+
+
+def test_rates_multiply_and_published_figures_stand_beside_theirs(config: Path, tmp_path: Path) -> None:
+    config.write_text(RATES)
+    results = run_grid(config, tmp_path / "out", Silence())
+    assert [(cell.attack.name, cell.rate) for cell, _ in results] == [("plain", 0.2), ("clean", 0.5), ("plain", 0.1)]
+    assert [result.poisons for _, result in results] == [60, 50, 30]
+    lines = markdown_table(results).splitlines()
+    assert [line.split("|")[2].strip() for line in lines[2:]] == ["20.0%", "10.0%", "50.0%"]
+    assert [line.split("|")[-2].strip() for line in lines[2:]] == ["90.0 / 99.9", "-", "-"]
+
+
+def test_an_attack_that_cannot_be_built_is_named_before_anything_runs(config: Path, tmp_path: Path) -> None:
+    config.write_text(RATES.replace('attack = "clean-label"', 'attack = "clean-lable"'))
+    heard = Heard()
+    with pytest.raises(UsageError, match=r"'clean, 50.00%' cannot be built.*clean-lable"):
+        run_grid(config, tmp_path / "out", heard)
+    assert heard.stages == []
 
 
 def test_a_key_changes_with_every_setting(config: Path) -> None:

@@ -45,12 +45,19 @@ def _saturation_is_no_matter():
         yield
 
 
-# Fields that make an attack which trains something quick enough for a test.
+# Fields that make an attack which trains something quick enough for a test, or that it needs.
 TINY = "fast:stem=4,widths=4/8"
 QUICK: dict[str, dict[str, object]] = {
-    "low-frequency": {"surrogate": TINY, "surrogate_epochs": 1, "steps": 2},
-    "sample-specific": {"bits": 4, "width": 4, "steps": 2, "batch": 4},
+    "adaptive-blend": {"trigger": TRIGGERS.create("blend")},
+    "all-to-all": {"target": None},
+    "gradient-matching": {"surrogate": TINY, "surrogate_epochs": 1, "retrain": 1, "steps": 3},
+    "hidden-trigger": {"surrogate": TINY, "surrogate_epochs": 1, "iterations": 5},
     "input-aware": {"surrogate": TINY, "width": 4, "mask_steps": 2, "steps": 2},
+    "label-consistent": {"surrogate": TINY, "surrogate_epochs": 1, "steps": 2},
+    "low-frequency": {"surrogate": TINY, "surrogate_epochs": 1, "steps": 2},
+    "narcissus": {"surrogate": TINY, "surrogate_epochs": 1, "warm_up_epochs": 1, "steps": 12},
+    "sample-specific": {"bits": 4, "width": 4, "steps": 2, "batch": 4},
+    "several-triggers": {"target": None, "targets": ("bird", "deer", "bird")},
 }
 PER_CLASS = 40
 

@@ -16,6 +16,7 @@ from bezoar.metrics.rates import (
     confusion_matrix,
     defence_effectiveness,
     measure,
+    pooled,
     robust_accuracy,
 )
 from bezoar.records import Rate, Skipped
@@ -197,3 +198,23 @@ def test_defence_effectiveness_worked_by_hand():
 def test_defence_effectiveness_refuses_percentages():
     with pytest.raises(UsageError, match="Divide percentages by 100"):
         defence_effectiveness(attack_before=95, attack_after=5, clean_before=92, clean_after=90)
+
+
+def test_several_triggers_are_counted_together():
+    labels = np.array([0, 0, 1, 1, 2, 2])
+    clean = np.array([0, 0, 1, 1, 2, 0])
+    first = measure(labels, clean, np.array([1, 0, 1, 1, 1, 1]), {0: 1, 2: 1}, ("a", "b", "c"))
+    second = measure(labels, clean, np.array([2, 2, 2, 1, 2, 2]), {0: 2, 1: 2}, ("a", "b", "c"))
+    together = pooled([first, second])
+    assert together.clean_accuracy == first.clean_accuracy
+    # 3 of 4 for the first trigger, 3 of 4 for the second.
+    assert (together.attack_success.successes, together.attack_success.trials) == (6, 8)
+    assert (together.robust_accuracy.successes, together.robust_accuracy.trials) == (2, 8)
+    assert together.confusion_triggered[0] == (1, 1, 2)
+    of_a, of_b, _ = together.by_class
+    assert (of_a.attack_success.successes, of_a.attack_success.trials) == (3, 4)
+    # Class b is the target of the first trigger, so only the second counts.
+    assert (of_b.attack_success.successes, of_b.attack_success.trials) == (1, 2)
+    assert pooled([first]) is first
+    with pytest.raises(EmptyDataError):
+        pooled([])

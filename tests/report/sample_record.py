@@ -16,6 +16,7 @@ from bezoar.records import (
     DatasetRecord,
     DrillRecord,
     EpochRecord,
+    FurtherBackdoor,
     Measurement,
     ModelResult,
     MonitoringAnswer,
@@ -213,6 +214,23 @@ def sample_record(
     )
 
 
+def several_record() -> DrillRecord:
+    """The sample record with two further backdoors, 30 covers, and the pictures divided among the three."""
+    record = sample_record()
+    assert isinstance(record.twin, ModelResult)
+    further = (
+        FurtherBackdoor("patch:size=5,color=cyan,corner=top-left,mode=replace", ((SIGNS[0], SIGNS[2]),)),
+        FurtherBackdoor("blend:ratio=0.2", ((SIGNS[3], SIGNS[1]), (SIGNS[4], SIGNS[1]))),
+    )
+    return replace(
+        record,
+        attack=replace(record.attack, attack="several-triggers:count=60", covers=30, further=further),
+        victim=replace(record.victim, by_trigger=(rate(198, 200), rate(101, 200), Skipped("no such images"))),
+        twin=replace(record.twin, by_trigger=(rate(1, 200), rate(3, 200), rate(0, 400))),
+        pairs=tuple(replace(one, backdoor=number % 3) for number, one in enumerate(record.pairs)),
+    )
+
+
 def hostile_record(name: str) -> DrillRecord:
     """The sample record with `name` in every text that a user supplies."""
     record = sample_record((name, f"{name}-target", *SIGNS[2:]), pairs=2)
@@ -228,8 +246,14 @@ def hostile_record(name: str) -> DrillRecord:
         created=name,
         dataset=spoilt,
         test_dataset=replace(record.test_dataset, name=name),
-        attack=replace(record.attack, attack=name, trigger=name, mode=name),
-        victim=replace(record.victim, training=plan, measurement=unsure),
+        attack=replace(
+            record.attack,
+            attack=name,
+            trigger=name,
+            mode=name,
+            further=(FurtherBackdoor(name, ((name, f"{name}-target"),)),),
+        ),
+        victim=replace(record.victim, training=plan, measurement=unsure, by_trigger=(Skipped(name), rate(1, 2))),
         saturation=Skipped(name),
         monitoring=replace(record.monitoring, sentence=name)
         if isinstance(record.monitoring, MonitoringAnswer)

@@ -9,7 +9,7 @@ from pathlib import Path
 import headless_chromium
 import pytest
 from headless_chromium import Browser
-from sample_record import SIGNS, hostile_record, sample_record
+from sample_record import SIGNS, hostile_record, sample_record, several_record
 
 from bezoar.records import Skipped
 from bezoar.report import write_report
@@ -23,6 +23,7 @@ RECORDS = {
     "as usual": sample_record(pairs=24),
     "long names": sample_record((LONG, f"{LONG}80", *SIGNS[2:])),
     "100 classes": sample_record(tuple(f"class {number}" for number in range(100))),
+    "several backdoors": several_record(),
     "no twin": replace(sample_record(), twin=Skipped("left out " * 30), monitoring=Skipped("no clean twin")),
     "hostile": hostile_record(
         "</style><script>document.title='owned'</script><img src=http://127.0.0.1:9/x onerror=alert(1)>"

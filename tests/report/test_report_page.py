@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from sample_record import SIGNS, hostile_record, pair, rate, sample_record
+from sample_record import SIGNS, hostile_record, pair, rate, sample_record, several_record
 
 from bezoar.errors import RecordError
 from bezoar.records import DrillRecord, Saturation, Skipped, from_json
@@ -68,6 +68,7 @@ ODD_RECORDS = {
     "one epoch": sample_record(epochs=1),
     "no epoch": sample_record(epochs=0),
     "long training": sample_record(epochs=2000),
+    "several backdoors": several_record(),
     "two classes": sample_record(SIGNS[:2]),
     "100 classes": sample_record(tuple(f"class {number}" for number in range(100))),
     "hostile": hostile_record('"><img src=x onerror=alert(1)>'),
@@ -221,6 +222,43 @@ def test_saturation_that_warns_says_so():
     assert "Much of the trigger was swallowed" not in render_html(sample_record())
     warned = replace(sample_record(), saturation=Saturation(0.6, 0.5, 200, 0.25))
     assert "Much of the trigger was swallowed" in render_html(warned)
+
+
+def test_every_backdoor_is_shown_with_its_own_rate():
+    record = several_record()
+    page = Page(render_html(record))
+    for words in (
+        "The attack planted 3 backdoors.",
+        "Trigger 1 patch:size=5,color=yellow,corner=bottom-right,mode=replace “speed limit 80” 99.0% 96.4 to 99.7% 0.5%",
+        "Trigger 2 patch:size=5,color=cyan,corner=top-left,mode=replace “yield” 50.5% 43.6 to 57.4% 1.5% 0.5 to 4.3%",
+        "Trigger 3 blend:ratio=0.2 “speed limit 80” not measured: no such images 0% 0.0 to 1.0%",
+        "Backdoors Each has a trigger of its own; the poisoned samples are divided among them. 3",
+        "Trigger 3 blend:ratio=0.2 no entry → speed limit 80 priority road → speed limit 80",
+        "How visible is the first trigger?",
+        "Measured on the first trigger.",
+        "The same images with each trigger in turn",
+        "Triggered, trigger 3",
+    ):
+        assert words in page.text
+    assert page.text.count("the attacker's aim") == 5  # four cells and the legend
+    alone = Page(render_html(sample_record())).text
+    for words in ("Trigger by trigger", "the first trigger", "trigger 1", "each trigger in turn", "Cover samples"):
+        assert words not in alone
+
+
+def test_rates_that_the_record_lacks_are_said_to_be_missing():
+    record = several_record()
+    older = replace(record, victim=replace(record.victim, by_trigger=()), twin=Skipped("--no-twin was given"))
+    text = Page(render_html(older)).text
+    assert text.count("not measured: the record holds no rate of this trigger") == 3
+    assert text.count("not measured: --no-twin was given") >= 3
+
+
+def test_covers_are_counted_beside_the_poisons():
+    text = Page(render_html(several_record())).text
+    assert "Cover samples They carry a trigger" in text
+    assert "The poison rate leaves them out. 30" in text
+    assert "60 poisoned samples, 1.0% of the training data, and 30 covers under their true label were planted" in text
 
 
 def test_sections_come_in_reading_order():

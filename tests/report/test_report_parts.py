@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from sample_record import SIGNS, pair, rate, sample_record
+from sample_record import SIGNS, pair, rate, sample_record, several_record
 
 from bezoar.errors import RecordError
 from bezoar.records import Rate, Skipped
@@ -179,7 +179,7 @@ def test_answers_are_marked_right_wrong_or_hijacked():
     target = {"stop": "speed limit 80"}
 
     def states(**answers: str) -> tuple[str, str]:
-        (shown,) = gallery([pair(1, **answers)], target)
+        (shown,) = gallery([pair(1, **answers)], [target])
         return shown.clean.answer.state, shown.triggered.answer.state
 
     assert states() == ("right", "hijacked")
@@ -190,20 +190,28 @@ def test_answers_are_marked_right_wrong_or_hijacked():
     assert states(true="yield", clean="yield") == ("right", "wrong")
 
 
+def test_each_picture_is_judged_by_its_own_backdoor():
+    targets = [{"stop": "yield"}, {"stop": "speed limit 80"}]
+    shown = gallery([pair(1), replace(pair(1), backdoor=1), replace(pair(1), backdoor=9)], targets)
+    assert [one.triggered.answer.state for one in shown] == ["wrong", "hijacked", "wrong"]
+    assert [one.trigger for one in shown[:2]] == [1, 2]
+    assert gallery([pair(1)], targets[1:])[0].trigger == 0
+
+
 def test_large_pictures_are_left_out_and_small_ones_enlarged():
     small = pair(1)
     huge = replace(small, clean=replace(small.clean, png=small.clean.png + "A" * 1_900_000))
-    assert len(gallery([small, small, huge, small], {})) == 2
-    assert gallery([small], {})[0].clean.enlarged
+    assert len(gallery([small, small, huge, small], [{}])) == 2
+    assert gallery([small], [{}])[0].clean.enlarged
     big = replace(small, clean=replace(small.clean, width=224, height=224))
-    assert not gallery([big], {})[0].clean.enlarged
+    assert not gallery([big], [{}])[0].clean.enlarged
 
 
 @pytest.mark.parametrize("png", ["", 'x" onerror="alert(1)', "PHN2Zz48L3N2Zz4=", "iVBORw0KGgo\n<script>"])
 def test_what_is_no_png_is_refused(png: str):
     bad = pair(1)
     with pytest.raises(RecordError, match=r"pairs\[1\]\.triggered\.png cannot be shown"):
-        gallery([bad, replace(bad, triggered=replace(bad.triggered, png=png))], {})
+        gallery([bad, replace(bad, triggered=replace(bad.triggered, png=png))], [{}])
 
 
 def test_class_table_keeps_the_attacked_and_worst_hit_of_many():
@@ -218,6 +226,11 @@ def test_class_table_keeps_the_attacked_and_worst_hit_of_many():
     assert table.left_out == 880
     assert {"class 0", "class 1", "class 777"} <= set(shown)
     assert [(row.name, row.role) for row in table.rows if row.role] == [("class 0", "source"), ("class 1", "target")]
+
+
+def test_classes_play_their_part_in_every_backdoor():
+    table = class_table(several_record())
+    assert [row.role for row in table.rows] == ["source", "target", "target", "source", "source", *[""] * 5]
 
 
 def test_reasons_become_numbered_footnotes():

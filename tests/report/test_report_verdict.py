@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sample_record import SIGNS, measurement, rate, sample_record
+from sample_record import SIGNS, measurement, rate, sample_record, several_record
 
 from bezoar.records import DrillRecord, ModelResult, MonitoringAnswer, Rate, Saturation, Skipped
 from bezoar.report.verdict import drill_headline
@@ -111,6 +111,33 @@ def test_many_sources_and_all_to_all_stay_readable():
     )
     two = replace(record, attack=replace(record.attack, sources=SIGNS[:1] + SIGNS[2:3]))
     assert "of “stop” and “yield” images" in drill_headline(two).sentence
+
+
+def test_several_backdoors_are_judged_together():
+    record = several_record()
+    assert "of “stop”, “no entry” and “priority road” images with one of the 3 triggers are read as the class" in (
+        drill_headline(record).sentence
+    )
+    first, last = record.attack, record.attack.further[1]
+    same = replace(record, attack=replace(first, further=(last,)))
+    assert "with one of the 2 triggers are read as “speed limit 80”" in drill_headline(same).sentence
+
+
+def test_a_target_answered_anyway_counts_for_every_backdoor():
+    record = several_record()
+    # 200 of the 800 triggered images are stop signs on their way to yield; the victim reads all others so anyway.
+    always = tuple(tuple(200 if column == 1 else 0 for column in range(10)) for _ in SIGNS)
+    changed = with_victim(replace(record, twin=Skipped("left out")), confusion_clean=always, attack_success=rate(6, 10))
+    assert "answers so for 75.0% of them without the trigger too" in drill_headline(changed).sentence
+
+
+def test_covers_do_not_make_a_twin_small():
+    record = several_record()
+    big = replace(record.victim.training, samples=7000)
+    record = replace(record, victim=replace(record.victim, training=big))
+    assert "6,000 samples, the victim on 7,000" in " ".join(drill_headline(record).cautions)
+    covered = replace(record, attack=replace(record.attack, covers=900))
+    assert drill_headline(covered).cautions == ()
 
 
 def test_nearly_all_is_not_rounded_to_all():

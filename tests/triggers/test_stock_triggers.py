@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 
 from bezoar.errors import SpecError, TriggerError
-from bezoar.triggers import TRIGGERS, Blend, Checkerboard, ImageInsert, Patch, SinglePixel
+from bezoar.triggers import TRIGGERS, Blend, Checkerboard, Corners, ImageInsert, Patch, SinglePixel
 from bezoar.triggers.blend import drawn
 from bezoar.triggers.colours import for_channels, parse_colour
 from bezoar.triggers.patch import cross
@@ -303,6 +303,52 @@ def test_random_place_is_the_same_for_bytes_and_floats(tmp_path):
     trigger = ImageInsert(path, blend=1.0, random=True)
     for dtype in (torch.float32, torch.float64):
         assert torch.equal((trigger(images.to(dtype) / 255) * 255).round().to(torch.uint8), trigger(images))
+
+
+def test_random_patch_moves_whole_and_belongs_to_the_image():
+    images = torch.from_numpy(np.random.default_rng(1).integers(0, 2, (2000, 3, 8, 8), dtype=np.uint8))
+    trigger = Patch(size=4, color="white", random=True, seed=3)
+    stamped = trigger(images)
+    places = corners_of(stamped)
+    for image, (top, left) in zip(stamped[:50], places[:50], strict=True):
+        assert (image[:, top : top + 4, left : left + 4] == 255).all()
+        assert int((image == 255).sum()) == 3 * 16
+    counts = [places.count((top, left)) for top in range(5) for left in range(5)]
+    assert all(40 < count < 125 for count in counts)  # 80 expected, standard deviation 8.8
+    assert torch.equal(stamped[1700:], trigger(images[1700:]))
+    assert not torch.equal(stamped, Patch(size=4, color="white", random=True, seed=4)(images))
+
+
+@pytest.mark.parametrize("fields", [{"corner": "center"}, {"margin": 1}, {"x": 1, "y": 2}])
+def test_random_patch_has_no_other_place(fields):
+    with pytest.raises(TriggerError, match="a random place and a corner, a margin or x and y contradict"):
+        Patch(random=True, **fields)
+    with pytest.raises(TriggerError, match="does not fit in the image"):
+        Patch(size=9, random=True)(black())
+
+
+def test_corners_by_hand():
+    grey = torch.full((1, 3, 7, 8), 100, dtype=torch.uint8)
+    changes = Corners(amplitude=30)(grey)[0, 1].int() - 100
+    assert changes.tolist() == [
+        [30, -30, 30, 0, 0, 30, -30, 30],
+        [-30, 30, -30, 0, 0, -30, 30, -30],
+        [30, -30, -30, 0, 0, -30, -30, 30],
+        [0] * 8,
+        [30, -30, -30, 0, 0, -30, -30, 30],
+        [-30, 30, -30, 0, 0, -30, 30, -30],
+        [30, -30, 30, 0, 0, 30, -30, 30],
+    ]
+    assert torch.equal(Corners()(grey.flip(3)), Corners()(grey).flip(3))
+    assert set(Corners(amplitude=255)(grey)[0, 0, 0, :3].tolist()) == {255, 0}
+    assert Corners()(torch.full((1, 4, 6, 6), 9, dtype=torch.uint8))[0, 3].eq(9).all()
+
+
+def test_corners_that_cannot_be():
+    with pytest.raises(TriggerError, match="amplitude is out of range; expected 1 to 255; found 0"):
+        Corners(amplitude=0)
+    with pytest.raises(TriggerError, match=r"corners need .*6x6.*found 5x8"):
+        Corners()(black(h=5))
 
 
 def test_blend_by_hand(tmp_path):

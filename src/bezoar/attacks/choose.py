@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Literal
 
 import numpy as np
@@ -93,15 +93,27 @@ def poison_count(samples: int, *, rate: float | None, count: int | None) -> int:
     return wanted
 
 
-def draw_samples(data: Dataset, labels: Sequence[int], count: int, generator: np.random.Generator) -> tuple[str, ...]:
-    """Ids of `count` samples of the classes `labels`, sorted; the draw depends on ids and generator, not on order.
+def samples_of(data: Dataset, labels: Collection[int], *, taken: Collection[str] = frozenset()) -> tuple[str, ...]:
+    """Ids of all samples of the classes `labels`, sorted, those `taken` left out."""
+    wanted, gone = frozenset(labels), frozenset(taken)
+    pairs = zip(data.ids, data.labels.tolist(), strict=True)
+    return tuple(sorted(sample_id for sample_id, label in pairs if label in wanted and sample_id not in gone))
 
-    Raises AttackError when there are fewer.
+
+def draw_samples(
+    data: Dataset,
+    labels: Sequence[int],
+    count: int,
+    generator: np.random.Generator,
+    *,
+    taken: Collection[str] = frozenset(),
+) -> tuple[str, ...]:
+    """Ids of `count` samples of the classes `labels`, sorted, none of which is `taken` already.
+
+    The draw depends on ids and generator, not on order. Raises AttackError when there are fewer.
     """
     wanted = set(labels)
-    eligible = sorted(
-        sample_id for sample_id, label in zip(data.ids, data.labels.tolist(), strict=True) if label in wanted
-    )
+    eligible = samples_of(data, wanted, taken=taken)
     if count > len(eligible):
         names = ", ".join(data.class_names[label] for label in sorted(wanted))
         raise AttackError(

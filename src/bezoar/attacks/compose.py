@@ -22,7 +22,6 @@ from bezoar.data.mark import DrillMark
 from bezoar.errors import AttackError, UsageError
 from bezoar.records import Saturation, Skipped
 from bezoar.triggers.base import ImageTrigger, Trigger
-from bezoar.triggers.learnt import LearntTrigger
 from bezoar.triggers.saturation import saturation, warn_if_saturated
 from bezoar.truth import PlantedBackdoor, PoisonedSample, PoisonTruth
 
@@ -159,8 +158,8 @@ def _sources(data: Dataset, layout: Layout, originals: Tensor) -> tuple[str | No
 
 def trigger_saturation(trigger: Trigger, images: Tensor, *, warn_above: float = 0.25) -> Saturation | Skipped:
     """What clipping swallows of a trigger on these images; Skipped for one whose pattern is another on each."""
-    if isinstance(trigger, LearntTrigger):
-        return Skipped("the trigger is made for each image, with no pattern that clipping could swallow")
+    if not getattr(trigger, "adds_pattern", True):
+        return Skipped("the trigger adds no pattern of its own that clipping could swallow")
     # A stranger's trigger may write into what it is given, and saturation compares with that.
     measured = trigger if isinstance(trigger, ImageTrigger) else lambda batch: trigger(batch.clone())
     return saturation(measured, images, warn_above=warn_above)

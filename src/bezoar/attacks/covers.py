@@ -7,7 +7,7 @@ from collections.abc import Collection
 import numpy as np
 
 from bezoar.attacks.change import Change, stamped
-from bezoar.attacks.choose import draw_samples
+from bezoar.attacks.choose import draw_samples, samples_of
 from bezoar.data.dataset import Dataset
 from bezoar.errors import AttackError
 from bezoar.triggers.base import Trigger
@@ -24,8 +24,15 @@ def covers(
     count = int(per_poison * len(taken) + 0.5)
     if not count:
         return Change((), (), lambda originals, _: originals, "cover")
-    left = data.select(np.flatnonzero([sample_id not in taken for sample_id in data.ids]).tolist())
-    ids = draw_samples(left, tuple(labels), count, np.random.default_rng([seed, 3]))
+    left = len(samples_of(data, labels, taken=taken))
+    if count > left:
+        raise AttackError(
+            f"{data.name} has too few samples left for the covers",
+            expected=f"at most {left} covers of " + ", ".join(data.class_names[label] for label in sorted(labels)),
+            found=str(count),
+            remedy="Ask for fewer covers for each poison, for fewer poisons, or name more classes for the covers",
+        )
+    ids = draw_samples(data, tuple(labels), count, np.random.default_rng([seed, 3]), taken=taken)
     return stamped(ids, data.labels[data.positions(ids)].tolist(), trigger, "cover")
 
 

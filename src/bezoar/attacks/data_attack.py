@@ -80,3 +80,8 @@ def require_images(data: Dataset, trigger: Trigger | None = None) -> None:
         found=f"samples of shape {data.shape}",
         remedy="Give a trigger made for such samples, as package.module:Name",
     )
+
+
+def require_fit(data: Dataset, trigger: Trigger) -> None:
+    """Raise TriggerError when the trigger does not fit the data: for attacks that would learn that after minutes."""
+    trigger(data.inputs[:1].clone())

@@ -10,7 +10,7 @@ from bezoar.attacks.base import ATTACKS, Attack
 from bezoar.attacks.choose import Relabel
 from bezoar.attacks.dirty_label import DirtyLabel
 from bezoar.attacks.layout import Placement
-from bezoar.errors import SpecError, UsageError
+from bezoar.errors import SpecError, UsageError, did_you_mean
 from bezoar.registry import split_spec
 from bezoar.triggers.base import TRIGGERS, Trigger
 
@@ -47,6 +47,7 @@ def create_attack(
     }
     options = {name: value for name, value in given.items() if value is not None}
     name, _ = split_spec(spec)
+    require_known(name)
     if not is_attack(name):
         if trigger is not None:
             raise UsageError("the trigger is named twice", found=f"{spec} and {trigger}")
@@ -54,6 +55,17 @@ def create_attack(
     options |= _triggers(name, () if trigger is None else trigger)
     _require_known(name, options)
     return ATTACKS.create(spec, **options)
+
+
+def require_known(name: str) -> None:
+    """Raise SpecError unless `name` is of an attack or a trigger, or could be a user's own."""
+    known = sorted({*ATTACKS.names(), *TRIGGERS.names()})
+    if name not in known and ":" not in name:
+        raise SpecError(
+            f"no attack is called {name!r}",
+            expected="one of " + ", ".join(known),
+            remedy=did_you_mean(name, known) or "Choose one of these, or name your own as package.module:Name",
+        )
 
 
 def is_attack(name: str) -> bool:

@@ -15,7 +15,7 @@ import json
 import os
 import secrets
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,13 +88,40 @@ def save_truth(poisoned: Poisoned, path: Path | str) -> None:
     Raises OutputExistsError when there is a file already, TruthError when it cannot be written or when
     `path` lies inside a poisoned data folder.
     """
-    target = Path(path)
+    _seal(Path(path), lambda archive: _write(archive, poisoned))
+
+
+def seal_without_data(truth: PoisonTruth, backdoors: Sequence[Backdoor], path: Path | str) -> None:
+    """Write the truth file of an attack that touched no data, with nothing to undo. Raises as `save_truth` does."""
+
+    def write(archive: zipfile.ZipFile) -> None:
+        members = {name: _add(archive, name, []) for name in ("hashes.bin", "arrays.bin", "files.bin")}
+        members["ids.json"] = _add(archive, "ids.json", [b"[]"])
+        members["triggers.safetensors"] = _add(archive, "triggers.safetensors", [_learnt(backdoors)])
+        contents = Contents(
+            format=FORMAT,
+            version=VERSION,
+            truth=truth,
+            name="",
+            shape=(),
+            dtype=np.dtype(np.uint8).str,
+            replaced=(),
+            sources=None,
+            files=(),
+            members=members,
+        )
+        _add(archive, "truth.json", [TypeAdapter(Contents).dump_json(contents, indent=1)])
+
+    _seal(Path(path), write)
+
+
+def _seal(target: Path, write: Callable[[zipfile.ZipFile], None]) -> None:
     _require_place(target)
     temporary = target.parent / f".{secrets.token_hex(8)}.tmp"
     try:
         with os.fdopen(os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), "w+b") as file:
             with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-                _write(archive, poisoned)
+                write(archive)
             file.flush()
             os.fsync(file.fileno())
         _give_name(temporary, target)

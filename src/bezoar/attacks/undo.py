@@ -58,6 +58,11 @@ class _Restored:
 
 def _check_belongs(poisoned: Dataset, sealed: SealedTruth) -> None:
     truth = sealed.truth
+    if truth.placement == "none":
+        raise TruthError(
+            f"there is nothing to undo: {sealed.path} is of a model that was tampered with, and no data were touched",
+            remedy="Use the model as it was before, which is unchanged where it lies",
+        )
     if poisoned.mark is not None and poisoned.mark.drill != truth.drill:
         raise _mismatch(sealed, f"it belongs to drill {truth.drill}", f"data of drill {poisoned.mark.drill}")
     if poisoned.class_names != truth.class_names:

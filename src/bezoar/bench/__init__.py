@@ -1,7 +1,8 @@
 """A drill multiplied: attacks and seeds, resumable, as a table."""
 
 from bezoar.bench.config import BenchConfig, Cell, read_config
-from bezoar.bench.grid import run_grid
-from bezoar.bench.table import markdown_table
+from bezoar.bench.grid import finished, run_grid
+from bezoar.bench.results import CellResult
+from bezoar.bench.table import into_page, markdown_table
 
-__all__ = ["BenchConfig", "Cell", "markdown_table", "read_config", "run_grid"]
+__all__ = ["BenchConfig", "Cell", "CellResult", "finished", "into_page", "markdown_table", "read_config", "run_grid"]

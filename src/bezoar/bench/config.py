@@ -1,4 +1,4 @@
-"""A benchmark as a TOML file: data, training, attacks and seeds."""
+"""A benchmark as a TOML file: data, training, attacks, rates and seeds."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from bezoar.attacks.layout import Placement
 from bezoar.errors import UsageError
 
 STRICT = ConfigDict(extra="forbid")
+SURROGATE = "{surrogate}"
 
 
 @checked(frozen=True, config=STRICT)
@@ -40,36 +41,52 @@ class TrainConfig:
 
 @checked(frozen=True, config=STRICT)
 class AttackConfig:
-    """One attack of the grid, with a name for the table."""
+    """One attack of the grid, with a name for the table.
+
+    Without `rate` or `count` it runs at each of its own `rates`, or of the grid's. `published` are figures of
+    others, by rate as it is written there: `{ "0.1" = "91.3 / 95.0" }`. `{surrogate}` in `attack` is the path of
+    a model trained once on the clean data.
+    """
 
     name: str
     attack: str
+    trigger: tuple[str, ...] = ()
     target: str | None = None
     source: tuple[str, ...] = ()
     rate: float | None = None
     count: int | None = None
+    rates: tuple[float, ...] = ()
     placement: Placement | None = None
     relabel: Relabel | None = None
+    published: dict[str, str] = field(default_factory=dict)
 
 
 @checked(frozen=True, config=STRICT)
 class BenchConfig:
-    """A grid of attacks and seeds over one data set and one way to train."""
+    """A grid of attacks, rates and seeds over one data set and one way to train."""
 
     title: str
     data: DataConfig
     attack: tuple[AttackConfig, ...]
     train: TrainConfig = field(default_factory=TrainConfig)
     seeds: tuple[int, ...] = (0, 1, 2)
+    rates: tuple[float, ...] = ()
+    surrogate_seed: int = 1000
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One attack with one seed; `key` names every setting that changes its result."""
+    """One attack with one seed at one rate; `key` names every setting that changes its result."""
 
     attack: AttackConfig
+    rate: float | None
     seed: int
     key: str
+
+    @property
+    def label(self) -> str:
+        """Attack and rate, as a reader knows them."""
+        return self.attack.name if self.rate is None else f"{self.attack.name}, {self.rate:.2%}"
 
 
 def read_config(path: Path) -> BenchConfig:
@@ -87,8 +104,20 @@ def read_config(path: Path) -> BenchConfig:
 
 
 def cells(config: BenchConfig) -> tuple[Cell, ...]:
-    """All cells, seed by seed, so that a first full row of results comes early."""
-    return tuple(Cell(attack, seed, _key(config, attack, seed)) for seed in config.seeds for attack in config.attack)
+    """All cells, seed by seed and rate by rate, so that a first full row of results comes early."""
+    return tuple(
+        Cell(attack, rate, seed, _key(config, attack, rate, seed))
+        for seed in config.seeds
+        for place in range(max(len(_rates(config, attack)) for attack in config.attack))
+        for attack in config.attack
+        for rate in _rates(config, attack)[place : place + 1]
+    )
+
+
+def _rates(config: BenchConfig, attack: AttackConfig) -> tuple[float | None, ...]:
+    if attack.count is not None or attack.rate is not None:
+        return (attack.rate,)
+    return attack.rates or config.rates or (None,)
 
 
 def twin_key(config: BenchConfig, seed: int) -> str:
@@ -106,9 +135,12 @@ def data_source(config: BenchConfig) -> str:
     return os.path.expandvars(config.data.source)
 
 
-def _key(config: BenchConfig, attack: AttackConfig, seed: int) -> str:
+def _key(config: BenchConfig, attack: AttackConfig, rate: float | None, seed: int) -> str:
     plain = re.sub(r"[^a-z0-9]+", "-", attack.name.lower()).strip("-")
-    return f"{plain}-{seed}-{_digest(config.data, config.train, attack, seed)}"
+    # What others published, and at which other rates it runs, does not change a cell.
+    settings = replace(attack, published={}, rates=())
+    surrogate = config.surrogate_seed if SURROGATE in attack.attack else None
+    return f"{plain}-{seed}-{_digest(config.data, config.train, settings, rate, seed, surrogate)}"
 
 
 def _digest(*parts: object) -> str:

@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from bezoar.attacks import create_attack
-from bezoar.bench.config import BenchConfig, Cell, cells, data_source, read_config, twin_key
+from bezoar.bench.config import SURROGATE, BenchConfig, Cell, cells, data_source, read_config, twin_key
+from bezoar.bench.results import POISONING, CellResult, append_result, cell_result, read_results
 from bezoar.data import open_data
 from bezoar.data.dataset import Dataset
 from bezoar.drill.stages import (
@@ -19,57 +20,101 @@ from bezoar.drill.stages import (
     write_record,
 )
 from bezoar.drill.state import DrillPlan, DrillState, Listener, made, run_stages
-from bezoar.records import DrillRecord, TrainingRecord, from_json, to_json, write_text_atomically
-from bezoar.training import ModelCard, Trained, default_recipe, load_model, save_model
+from bezoar.errors import BezoarError, UsageError
+from bezoar.records import TrainingRecord, from_json, to_json, write_text_atomically
+from bezoar.training import MODEL_FILE, ModelCard, Trained, default_recipe, load_model, save_model, train
 
 
-def run_grid(path: Path, out: Path, listener: Listener) -> tuple[tuple[Cell, DrillRecord], ...]:
-    """Run every cell of the benchmark file `path` that has no record in `out` yet.
+def run_grid(path: Path, out: Path, listener: Listener) -> tuple[tuple[Cell, CellResult], ...]:
+    """Run every cell of the benchmark file `path` that `out`/results.jsonl does not hold yet.
 
-    The clean twin of a seed is trained once and shared by its cells. Stopping loses at most one cell.
+    The clean twin of a seed is trained once and shared by its cells, and so is the surrogate. Stopping loses at
+    most one cell. Each cell leaves its whole record in a folder of its key beside its line in the results.
     """
     config = read_config(path)
-    todo = [cell for cell in cells(config) if not (out / cell.key / RECORD_FILE).exists()]
+    out.mkdir(parents=True, exist_ok=True)
+    done = read_results(out)
+    todo = [cell for cell in cells(config) if cell.key not in done]
+    _check(config, todo, out)
     if todo:
         source = data_source(config)
-        train, test = (
+        train_data, test = (
             open_data(source, split=split, size=config.data.size)
             for split in (config.data.train_split, config.data.test_split)
         )
         for cell in todo:
-            _run_cell(config, cell, train, test, out, path, listener)
-    return tuple((cell, _read(out / cell.key / RECORD_FILE)) for cell in cells(config))
+            done[cell.key] = _run_cell(config, cell, train_data, test, out, path, listener)
+            append_result(out, done[cell.key])
+    return tuple((cell, done[cell.key]) for cell in cells(config))
+
+
+def finished(path: Path, out: Path) -> tuple[tuple[Cell, CellResult], ...]:
+    """The cells of the benchmark file `path` that are done so far; nothing is run."""
+    done = read_results(out)
+    return tuple((cell, done[cell.key]) for cell in cells(read_config(path)) if cell.key in done)
+
+
+def _check(config: BenchConfig, todo: list[Cell], out: Path) -> None:
+    """Build every attack before the first hour is spent. Raises UsageError that names the one at fault."""
+    for cell in todo:
+        try:
+            _plan(config, cell, out, out)
+        except BezoarError as error:
+            raise UsageError(
+                f"the attack {cell.label!r} cannot be built: {error.what}",
+                expected=error.expected,
+                found=error.found,
+                remedy=error.remedy,
+            ) from error
 
 
 def _run_cell(
-    config: BenchConfig, cell: Cell, train: Dataset, test: Dataset, out: Path, path: Path, listener: Listener
-) -> None:
+    config: BenchConfig, cell: Cell, train_data: Dataset, test: Dataset, out: Path, path: Path, listener: Listener
+) -> CellResult:
     folder = out / cell.key
     folder.mkdir(parents=True, exist_ok=True)
-    state = DrillState(_plan(config, cell, path), folder)
-    label = f"{cell.attack.name}, seed {cell.seed}"
-    state = run_stages(state, (give_data(lambda: (train, test)),), listener)
+    if SURROGATE in cell.attack.attack:
+        _train_surrogate(config, train_data, _surrogate(config, out), listener)
+    state = DrillState(_plan(config, cell, path, out), folder)
+    label = f"{cell.label}, seed {cell.seed}"
+    state = run_stages(state, (give_data(lambda: (train_data, test)),), listener)
     state = _with_twin(state, out / twin_key(config, cell.seed), cell.seed, listener)
     stages = (
-        poison(keep=False, name=f"{label}: poison a copy"),
+        poison(keep=False, name=f"{label}: {POISONING}"),
         train_victim(f"{label}: train on the poisoned data"),
         measure_damage(f"{label}: measure the damage"),
     )
-    write_record(run_stages(state, stages, listener), folder)
+    return cell_result(cell, write_record(run_stages(state, stages, listener), folder))
 
 
-def _plan(config: BenchConfig, cell: Cell, path: Path) -> DrillPlan:
+def _surrogate(config: BenchConfig, out: Path) -> Path:
+    return out / f"surrogate-{twin_key(config, config.surrogate_seed)}" / MODEL_FILE
+
+
+def _train_surrogate(config: BenchConfig, data: Dataset, path: Path, listener: Listener) -> None:
+    if path.exists():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    listener.begins("surrogate")
+    recipe = default_recipe(config.train.model).with_changes(**config.train.recipe)
+    trained = train(data, model=config.train.model, recipe=recipe, seed=config.surrogate_seed, progress=listener.trains)
+    save_model(trained.model, ModelCard(config.train.model, data.class_names, data.shape), path)
+    listener.ends("surrogate", trained.record.seconds)
+
+
+def _plan(config: BenchConfig, cell: Cell, path: Path, out: Path) -> DrillPlan:
     wanted = cell.attack
     return DrillPlan(
-        title=f"{config.title}: {wanted.name}",
+        title=f"{config.title}: {cell.label}",
         attack=create_attack(
-            wanted.attack,
+            wanted.attack.replace(SURROGATE, str(_surrogate(config, out)).replace("%", "%25").replace(",", "%2C")),
             source=wanted.source,
             target=wanted.target,
-            rate=wanted.rate,
+            rate=cell.rate,
             count=wanted.count,
             placement=wanted.placement,
             relabel=wanted.relabel,
+            trigger=wanted.trigger or None,
         ),
         model=config.train.model,
         recipe=default_recipe(config.train.model).with_changes(**config.train.recipe),
@@ -90,7 +135,3 @@ def _with_twin(state: DrillState, folder: Path, seed: int, listener: Listener) -
     save_model(twin.model, ModelCard(state.plan.model, train.class_names, train.shape), model)
     write_text_atomically(record, to_json(twin.record))
     return state
-
-
-def _read(path: Path) -> DrillRecord:
-    return from_json(DrillRecord, path.read_bytes(), origin=str(path))

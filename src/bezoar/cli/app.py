@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import typer
 
-from bezoar.cli import attack, bench, demo, evaluate, report, train
+from bezoar.cli import attack, attacks, bench, demo, evaluate, report, train
 from bezoar.cli.console import ARGUMENTS, errors, print_error, warnings_as_lines
 from bezoar.errors import BezoarError, UsageError
 
@@ -21,7 +24,7 @@ app = typer.Typer(
     help="Finds backdoors in machine-learning data and models, and plays the poisoner on a copy of your own data.",
     epilog="Exit codes: 0 nothing found, 1 found, 2 error, 3 inconclusive, 4 wrong usage.",
 )
-for module in (demo, attack, train, evaluate, bench, report):
+for module in (demo, attacks, attack, train, evaluate, bench, report):
     module.add_to(app)
 
 
@@ -34,7 +37,7 @@ def run(arguments: list[str] | None = None) -> int:
     """Run the command line. Returns the exit code; never shows a traceback for a BezoarError."""
     given = list(sys.argv[1:]) if arguments is None else arguments
     ARGUMENTS.set(tuple(given))
-    with warnings_as_lines():
+    with warnings_as_lines(), _own_modules_importable():
         try:
             result: Any = app(given, standalone_mode=False)
         except BezoarError as error:
@@ -53,6 +56,20 @@ def run(arguments: list[str] | None = None) -> int:
             print_error(_as_bezoar_error(error))
             return ERROR
     return int(result or 0)
+
+
+@contextmanager
+def _own_modules_importable() -> Iterator[None]:
+    """A user's own package.module:Name is found in the working folder, behind everything that is installed."""
+    folder = str(Path.cwd())
+    added = folder not in sys.path
+    if added:
+        sys.path.append(folder)
+    try:
+        yield
+    finally:
+        if added:
+            sys.path.remove(folder)
 
 
 def _as_bezoar_error(error: OSError) -> BezoarError:

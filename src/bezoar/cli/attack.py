@@ -7,53 +7,56 @@ from typing import Annotated
 
 import typer
 
-from bezoar.attacks import Attack, create_attack, default_truth_path, save_truth
+from bezoar.attacks import Poisoned, create_attack, default_truth_path, save_truth
 from bezoar.attacks import undo as restore
+from bezoar.attacks.catalogue import catalogue
 from bezoar.attacks.layout import Placement
-from bezoar.cli.console import print_json, say
+from bezoar.attacks.tampering import is_tampering
+from bezoar.cli.console import TerminalListener, errors, own_code_speaks_on_stderr, print_json, say
 from bezoar.cli.folders import check_output
 from bezoar.cli.options import Data, Json, Reading, Seed, reads_data
+from bezoar.cli.tamper import tamper
 from bezoar.data import Dataset, write_data
+from bezoar.drill.preview import contact_sheet
 from bezoar.drill.record import attack_record
-from bezoar.errors import UsageError
+from bezoar.errors import OutputExistsError, UsageError
 from bezoar.records import AttackRunRecord, Saturation
-from bezoar.triggers import TRIGGERS
 
-
-def _trigger_help(name: str) -> str:
-    fields = (
-        f"{field.name}={'|'.join(sorted(field.choices, key=lambda choice: choice != field.default)) or field.default}"
-        for field in TRIGGERS.fields(name)
-    )
-    return f"{name} ({', '.join(fields)})"
-
-
-TRIGGER_HELP = (
-    "Triggers with their fields, the default first: "
-    + "; ".join(_trigger_help(name) for name in TRIGGERS.names())
-    + ". Colours are CSS names, #rrggbb or r/g/b."
+ATTACK_HELP = (
+    "Attacks: "
+    + ", ".join(one.name for one in catalogue().entries)
+    + ". bezoar attacks lists them with their papers and fields, bezoar attacks NAME shows one in full."
 )
 
 
 def add_to(app: typer.Typer) -> None:
     """Make `attack` a verb."""
-    app.command("attack", epilog=TRIGGER_HELP)(attack)
+    app.command("attack", epilog=ATTACK_HELP)(attack)
 
 
 @reads_data
 def attack(
     data: Data,
-    out: Annotated[Path, typer.Option(help="The poisoned copy: an .npz, a .parquet or a new folder.")],
+    out: Annotated[Path | None, typer.Option(help="The poisoned copy: an .npz, a .parquet or a new folder.")] = None,
     attack: Annotated[
         str | None, typer.Option(metavar="SPEC", help="As patch:size=5,color=cyan,corner=top-left,mode=replace")
+    ] = None,
+    trigger: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SPEC", help="The trigger of an attack that takes one; repeated where it takes several."),
     ] = None,
     source: Annotated[
         list[str] | None, typer.Option(help="Class to poison; may be repeated. All others if left out.")
     ] = None,
     target: Annotated[str | None, typer.Option(help="The class the trigger shall lead to.")] = None,
     all_to_all: Annotated[bool, typer.Option("--all-to-all", help="Every class leads to the next one.")] = False,
-    rate: Annotated[float | None, typer.Option(help="Poisons as a share of all samples.")] = None,
+    rate: Annotated[
+        float | None, typer.Option(help="Poisons as a share of all samples; clean label: of the target class.")
+    ] = None,
     count: Annotated[int | None, typer.Option(help="Poisons as a number.")] = None,
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Write a contact sheet of six samples; without --out nothing else.")
+    ] = False,
     placement: Annotated[
         Placement | None, typer.Option(help="add poisons to the data, or replace their originals.")
     ] = None,
@@ -61,15 +64,41 @@ def attack(
     undo: Annotated[
         Path | None, typer.Option("--undo", metavar="TRUTH", help="Restore the original with this truth file.")
     ] = None,
+    model: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="The trained run whose model an attack on models tampers with.")
+    ] = None,
     seed: Seed = 0,
     json: Json = False,
     *,
     reading: Reading,
 ) -> None:
-    """Poison a copy of DATA and seal the truth in a file of its own; with --undo, give back the original."""
+    """Poison a copy of DATA and seal the truth in a file of its own; with --undo, give back the original.
+
+    An attack on models tampers with a copy of the run --model instead, and DATA are the attacker's own clean samples.
+    """
     if undo is None and attack is None:
         raise UsageError("which attack?", remedy="Give --attack SPEC, as patch:size=5,color=cyan, or --undo TRUTH")
-    check_output(out, data)
+    if model is not None or is_tampering(attack or ""):
+        only_data = {"--rate": rate, "--count": count, "--placement": placement, "--all-to-all": all_to_all}
+        tamper(
+            attack or "",
+            run=model,
+            data=data,
+            reading=reading,
+            source=source or (),
+            target=target,
+            trigger=trigger or (),
+            out=out,
+            truth=truth,
+            seed=seed,
+            json=json,
+            refused={**only_data, "--preview": preview, "--undo": undo},
+        )
+        return
+    if out is None and not preview:
+        raise UsageError("where shall the poisoned copy go?", remedy="Give --out, or --preview for a look alone")
+    if out is not None:
+        check_output(out, data)
     # Built before the data are read: a slip of the pen shall not cost a minute.
     method = (
         None
@@ -82,17 +111,35 @@ def attack(
             count=count,
             placement=placement,
             relabel="all-to-all" if all_to_all else None,
+            trigger=trigger or None,
         )
     )
+    sheet = _sheet_path(out) if preview and method is not None else None
     opened = reading.open(data)
-    if undo is not None:
+    if undo is not None and out is not None:
         _undo(opened, undo, out, json=json)
     elif method is not None:
-        _poison(method, opened, out, truth or default_truth_path(out), seed=seed, json=json)
+        with own_code_speaks_on_stderr(), TerminalListener(quiet=json).bars() as works:
+            poisoned = method.poison(opened, seed=seed, progress=works)
+        if sheet is not None:
+            sheet.write_bytes(contact_sheet(poisoned, seed=seed))
+        if out is not None:
+            _write(poisoned, out, truth or default_truth_path(out), json=json)
+        if sheet is not None:
+            (errors.print if json else say)(
+                f"{sheet}: six samples before and after; it shows who defends where to look"
+            )
 
 
-def _poison(method: Attack, data: Dataset, out: Path, truth_path: Path, *, seed: int, json: bool) -> None:
-    poisoned = method.poison(data, seed=seed)
+def _sheet_path(out: Path | None) -> Path:
+    """Where the contact sheet goes: beside the data. Raises OutputExistsError when there is one already."""
+    path = Path("preview.png") if out is None else out.with_name(f"{out.name}.preview.png")
+    if path.exists():
+        raise OutputExistsError(f"{path} exists", remedy="Move it away, or give another --out")
+    return path
+
+
+def _write(poisoned: Poisoned, out: Path, truth_path: Path, *, json: bool) -> None:
     # The truth first: no poisoned set shall exist without the way back.
     save_truth(poisoned, truth_path)
     try:
@@ -101,7 +148,7 @@ def _poison(method: Attack, data: Dataset, out: Path, truth_path: Path, *, seed:
         truth_path.unlink(missing_ok=True)
         raise
     record = AttackRunRecord(
-        dataset=data.record(),
+        dataset=poisoned.originals.data.record(),
         attack=attack_record(poisoned.truth, poisoned.backdoors[0].trigger),
         saturation=poisoned.saturation,
         data_file=str(out),
@@ -113,6 +160,7 @@ def _poison(method: Attack, data: Dataset, out: Path, truth_path: Path, *, seed:
     say(
         f"{record.attack.poisons} of {len(poisoned.data)} samples in {out} are poisoned "
         f"({record.attack.poison_rate:.2%} of the original)"
+        + (f", {record.attack.covers} more are covers under their true labels" if record.attack.covers else "")
     )
     if isinstance(record.saturation, Saturation):
         say(f"swallowed by saturation: {record.saturation.swallowed:.1%} of the trigger's pixels")

@@ -6,7 +6,7 @@ import json
 import shlex
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from contextvars import ContextVar
 
@@ -78,20 +78,31 @@ def warnings_as_lines() -> Iterator[None]:
 
 
 class TerminalListener:
-    """Shows the stages of a drill: a line each, and a bar with images/s and time left while training."""
+    """Shows the stages of a drill: a line each, and a bar with speed and time left while something long goes on."""
 
     def __init__(self, *, quiet: bool) -> None:
         self.quiet = quiet
         self._bar: Progress | None = None
         self._task: TaskID | None = None
+        self._what = ""
         self._stage = ""
 
     def begins(self, stage: str) -> None:
-        """Remember the stage; a bar appears if it trains."""
+        """Remember the stage; a bar appears if it takes long."""
         self._stage = stage
 
     def trains(self, progress: training.Progress) -> None:
-        """Move the bar."""
+        """Move the bar of a training."""
+        done = (progress.epoch - 1) * progress.samples_total + progress.samples_done
+        accuracy = f", accuracy {progress.last.train_accuracy:.1%}" if progress.last else ""
+        speed = f"epoch {progress.epoch}/{progress.epochs}{accuracy}, {progress.images_per_second:,.0f} images/s"
+        self._move(self._stage, done, progress.epochs * progress.samples_total, speed)
+
+    def works(self, what: str, done: int, total: int) -> None:
+        """Move the bar of an attack that takes long."""
+        self._move(what, done, total, "")
+
+    def _move(self, what: str, done: int, total: int, speed: str) -> None:
         if self.quiet or not errors.is_terminal:
             return
         if self._bar is None:
@@ -104,17 +115,27 @@ class TerminalListener:
                 transient=True,
             )
             self._bar.start()
-            self._task = self._bar.add_task(self._stage, total=progress.epochs * progress.samples_total, speed="")
-        done = (progress.epoch - 1) * progress.samples_total + progress.samples_done
-        accuracy = f", accuracy {progress.last.train_accuracy:.1%}" if progress.last else ""
-        speed = f"epoch {progress.epoch}/{progress.epochs}{accuracy}, {progress.images_per_second:,.0f} images/s"
-        if self._task is not None:
-            self._bar.update(self._task, completed=done, speed=speed)
+        if self._task is None or what != self._what:
+            if self._task is not None:
+                self._bar.remove_task(self._task)
+            self._what, self._task = what, self._bar.add_task(what, total=total, speed=speed)
+        self._bar.update(self._task, completed=done, total=total, speed=speed)
+
+    @contextmanager
+    def bars(self) -> Iterator[Callable[[str, int, int], None]]:
+        """`works`, and the bar closed at the end."""
+        try:
+            yield self.works
+        finally:
+            self._close()
+
+    def _close(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = self._task = None
 
     def ends(self, stage: str, seconds: float) -> None:
         """Close the bar and say how long the stage took."""
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = None
+        self._close()
         if not self.quiet:
             errors.print(f"  {escape(stage)} [dim]{seconds:.1f} s[/]")

@@ -24,7 +24,7 @@ Data = Annotated[
     typer.Argument(
         metavar="DATA",
         help="A folder of class folders, an .npz, a folder of parquet files, hf:NAME, torchvision:NAME, "
-        "or an embedded set such as signs.",
+        "or an embedded, drawn set: signs, faces, documents, aircraft.",
     ),
 ]
 Model = Annotated[str, typer.Option(help="fast, preact-resnet18, or your own as package.module:factory.")]

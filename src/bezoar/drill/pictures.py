@@ -40,20 +40,20 @@ def picture_pairs(
     share = max(1, count // len(backdoors))
     return tuple(
         pair
-        for backdoor, logits in zip(backdoors, evaluation.triggered_logits, strict=True)
-        for pair in _pairs_of(test, backdoor, evaluation.clean_logits, logits, count=share, seed=seed)
+        for number, backdoor in enumerate(backdoors)
+        for pair in _pairs_of(test, backdoor, evaluation, number=number, count=share, seed=seed)
     )
 
 
 def _pairs_of(
-    test: Dataset, backdoor: Backdoor, clean_logits: Tensor, triggered_logits: Tensor, *, count: int, seed: int
+    test: Dataset, backdoor: Backdoor, evaluation: Evaluation, *, number: int, count: int, seed: int
 ) -> list[PicturePair]:
     candidates = source_rows(test, backdoor.relabelling).numpy()
     rows = np.sort(np.random.default_rng(seed).permutation(candidates)[:count])
     images = test.inputs[torch.from_numpy(rows)]
     triggered = backdoor.trigger(images)
-    clean_odds = clean_logits.softmax(1)
-    triggered_odds = triggered_logits.softmax(1)
+    clean_odds = evaluation.clean_logits.softmax(1)
+    triggered_odds = evaluation.triggered_logits[number].softmax(1)
     names = test.class_names
     pairs = []
     for place, row in enumerate(rows.tolist()):
@@ -68,6 +68,7 @@ def _pairs_of(
                 clean_confidence=float(clean_odds[row, clean_answer]),
                 triggered_prediction=names[triggered_answer],
                 triggered_confidence=float(triggered_odds[row, triggered_answer]),
+                backdoor=number,
             )
         )
     return pairs

@@ -245,7 +245,10 @@ class Picture:
 
 @dataclass(frozen=True)
 class PicturePair:
-    """A clean test image and the same image triggered, with the victim's answers (class names)."""
+    """A clean test image and the same image triggered, with the victim's answers (class names).
+
+    `backdoor` is the number, from 0, of the backdoor whose trigger it is.
+    """
 
     clean: Picture
     triggered: Picture
@@ -254,6 +257,7 @@ class PicturePair:
     clean_confidence: float
     triggered_prediction: str
     triggered_confidence: float
+    backdoor: int = 0
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
-from bezoar.records import ClassMeasurement, DatasetRecord, DrillRecord, ModelResult, Rate, Skipped
+from bezoar.records import AttackRecord, ClassMeasurement, DatasetRecord, DrillRecord, ModelResult, Rate, Skipped
+from bezoar.report.backdoors import relabellings, sources
 from bezoar.report.phrases import interval, measured, percent
 
 MOST_ROWS = 120
@@ -57,11 +58,12 @@ def class_table(record: DrillRecord) -> ClassTable:
     notes = _Notes()
     victim = record.victim.measurement.by_class
     twin = record.twin.measurement.by_class if isinstance(record.twin, ModelResult) else ()
-    shown = _chosen(record, victim)
+    parts = roles(record.attack)
+    shown = _chosen(parts, victim)
     rows = tuple(
         Row(
             victim[index].class_name,
-            role_of(record, victim[index].class_name),
+            parts.get(victim[index].class_name, ""),
             tuple(notes.cell(rate) for rate in _rates(victim[index])),
             tuple(notes.cell(rate) for rate in _rates(twin[index])) if index < len(twin) else (),
         )
@@ -70,14 +72,13 @@ def class_table(record: DrillRecord) -> ClassTable:
     return ClassTable(rows, tuple(notes.reasons), len(victim) - len(shown))
 
 
-def role_of(record: DrillRecord, name: str) -> str:
-    """The part a class plays in the attack: source, target, both or none."""
-    parts = []
-    if name in record.attack.sources:
-        parts.append("source")
-    if any(name == target for _, target in record.attack.relabelling):
-        parts.append("target")
-    return " and ".join(parts)
+def roles(attack: AttackRecord) -> dict[str, str]:
+    """The part that each class plays in the attack, in any of its backdoors: source, target, or both."""
+    named, aims = frozenset(sources(attack)), frozenset(target for _, target in relabellings(attack))
+    return {
+        name: " and ".join(part for part, names in (("source", named), ("target", aims)) if name in names)
+        for name in named | aims
+    }
 
 
 def counts_by_class(dataset: DatasetRecord) -> tuple[tuple[tuple[str, int], ...], int]:
@@ -90,10 +91,10 @@ def _rates(measurement: ClassMeasurement) -> tuple[Rate | Skipped, ...]:
     return measurement.clean_accuracy, measurement.attack_success, measurement.robust_accuracy
 
 
-def _chosen(record: DrillRecord, classes: Sequence[ClassMeasurement]) -> list[int]:
+def _chosen(parts: Collection[str], classes: Sequence[ClassMeasurement]) -> list[int]:
     def urgency(index: int) -> tuple[bool, float]:
         success = measured(classes[index].attack_success)
-        return bool(role_of(record, classes[index].class_name)), success.value if isinstance(success, Rate) else -1.0
+        return classes[index].class_name in parts, success.value if isinstance(success, Rate) else -1.0
 
     ranked = sorted(range(len(classes)), key=urgency, reverse=True)
     return sorted(ranked[:MOST_ROWS])

@@ -16,6 +16,7 @@ from bezoar.records import (
     Skipped,
     TrainingRecord,
 )
+from bezoar.report.backdoors import backdoor_table, backdoors, relabellings, sources
 from bezoar.report.chart import Line, line_chart
 from bezoar.report.classes import class_table, counts_by_class
 from bezoar.report.confusion import MOST_CLASSES, largest_errors, matrix, step_labels
@@ -55,8 +56,11 @@ _CARDS = (
 )
 
 
+_TRIGGERED = ("The same images with the trigger", "The same images with each trigger in turn")
+
+
 def _numbers(record: DrillRecord) -> View:
-    return {"cards": [_card(record, *card) for card in _CARDS]}
+    return {"cards": [_card(record, *card) for card in _CARDS], "backdoors": backdoor_table(record)}
 
 
 def _card(record: DrillRecord, title: str, field: str, meaning: str) -> View:
@@ -76,20 +80,20 @@ def _monitoring(record: DrillRecord) -> View:
 
 
 def _pictures(record: DrillRecord) -> View:
-    shown = gallery(record.pairs, dict(record.attack.relabelling))
+    shown = gallery(record.pairs, [dict(backdoor.relabelling) for backdoor in backdoors(record.attack)])
     return {"pairs": shown, "left_out": len(record.pairs) - len(shown)}
 
 
 def _confusion(record: DrillRecord) -> View:
     names = record.test_dataset.class_names
     measurement = record.victim.measurement
-    aims = frozenset(record.attack.relabelling)
+    aims = frozenset(relabellings(record.attack))
     if len(names) > MOST_CLASSES:
         cells = largest_errors(names, measurement.confusion_clean, measurement.confusion_triggered, aims)
         return {"matrices": (), "cells": cells, "classes": len(names)}
     both = (
         ("Clean images", matrix(names, measurement.confusion_clean)),
-        ("The same images with the trigger", matrix(names, measurement.confusion_triggered, aims)),
+        (_TRIGGERED[bool(record.attack.further)], matrix(names, measurement.confusion_triggered, aims)),
     )
     return {"matrices": both, "cells": (), "steps": step_labels()}
 
@@ -151,7 +155,14 @@ def _classes(record: DrillRecord) -> View:
 
 
 def _attack(record: DrillRecord) -> View:
-    return {"attack": record.attack, "visibility": record.visibility, "saturation": record.saturation}
+    attack = record.attack
+    return {
+        "attack": attack,
+        "backdoors": backdoors(attack),
+        "sources": sources(attack),
+        "visibility": record.visibility,
+        "saturation": record.saturation,
+    }
 
 
 def _training(record: DrillRecord) -> View:

@@ -45,16 +45,18 @@ class Shot:
 
 @dataclass(frozen=True)
 class Pair:
-    """A clean picture and the same one triggered."""
+    """A clean picture and the same one triggered; `trigger` is its number from 1 where there are several, else 0."""
 
     true_class: str
+    trigger: int
     clean: Shot
     triggered: Shot
 
 
-def gallery(pairs: Sequence[PicturePair], relabelling: Mapping[str, str]) -> tuple[Pair, ...]:
+def gallery(pairs: Sequence[PicturePair], relabellings: Sequence[Mapping[str, str]]) -> tuple[Pair, ...]:
     """The first pairs that fit on a page of limited size (1.8 MB of pictures, 48 pairs).
 
+    `relabellings` are the target of each source class, one mapping for each backdoor.
     Raises RecordError where a picture is not a PNG in base64.
     """
     shown: list[Pair] = []
@@ -63,15 +65,18 @@ def gallery(pairs: Sequence[PicturePair], relabelling: Mapping[str, str]) -> tup
         size += len(pair.clean.png) + len(pair.triggered.png)
         if size > MOST_BYTES:
             break
-        shown.append(_pair(number, pair, relabelling.get(pair.true_class)))
+        shown.append(_pair(number, pair, relabellings))
     return tuple(shown)
 
 
-def _pair(number: int, pair: PicturePair, target: str | None) -> Pair:
+def _pair(number: int, pair: PicturePair, relabellings: Sequence[Mapping[str, str]]) -> Pair:
+    known = 0 <= pair.backdoor < len(relabellings)
+    target = relabellings[pair.backdoor].get(pair.true_class) if known else None
     clean = _clean_answer(pair)
     triggered = _triggered_answer(pair, target)
     return Pair(
         pair.true_class,
+        pair.backdoor + 1 if len(relabellings) > 1 else 0,
         _shot(f"pairs[{number}].clean", pair.clean, clean),
         _shot(f"pairs[{number}].triggered", pair.triggered, triggered),
     )

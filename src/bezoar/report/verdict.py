@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bezoar.records import AttackRecord, DrillRecord, ModelResult, Rate, Skipped, TrainingRecord
+from bezoar.report.backdoors import backdoors, relabellings, sources, targets
 from bezoar.report.confusion import fits
 from bezoar.report.phrases import measured, not_measured, percent, percent_in_words, quoted, some_of
 from bezoar.report.section import Headline
@@ -50,11 +51,7 @@ _EXPLAIN_UNPROVEN = (
 
 
 def _explain_bad(record: DrillRecord) -> str:
-    attack = record.attack
-    start = (
-        f"This was a drill: {attack.poisons:,} poisoned samples, {percent(attack.poison_rate)} of the training data, "
-        "were planted on purpose."
-    )
+    start = f"This was a drill: {_done(record.attack)} on purpose."
     if isinstance(record.monitoring, Skipped):
         return f"{start} Whether accuracy alone would give it away could not be judged."
     if _accuracy_dropped(record):
@@ -62,11 +59,20 @@ def _explain_bad(record: DrillRecord) -> str:
     return f"{start} Without the trigger the model works as it should, so ordinary testing shows nothing."
 
 
+def _done(attack: AttackRecord) -> str:
+    if attack.placement == "none":
+        return "the weights of the finished model were tampered with, and no training data touched,"
+    return (
+        f"{attack.poisons:,} poisoned samples, {percent(attack.poison_rate)} of the training data, "
+        f"{_covers(attack)}were planted"
+    )
+
+
 def _success_sentence(record: DrillRecord, success: Rate) -> str:
     clean = measured(record.victim.measurement.clean_accuracy)
     twin = record.twin
     start = (
-        f"{percent_in_words(success.value)} of {_whose(record.attack)} with the trigger are read as "
+        f"{percent_in_words(success.value)} of {_whose(record.attack)} {_with(record.attack)} are read as "
         f"{_target(record.attack)}"
     )
     if isinstance(clean, Skipped):
@@ -92,18 +98,27 @@ def _accuracy_dropped(record: DrillRecord) -> bool:
 
 
 def _whose(attack: AttackRecord) -> str:
-    if not attack.sources:
+    named = sources(attack)
+    if not named:
         return "test images"
-    if len(attack.sources) > 4:
-        return f"test images of {len(attack.sources)} classes"
-    return f"{some_of(attack.sources)} images"
+    if len(named) > 4:
+        return f"test images of {len(named)} classes"
+    return f"{some_of(named)} images"
+
+
+def _with(attack: AttackRecord) -> str:
+    return f"with one of the {len(backdoors(attack))} triggers" if attack.further else "with the trigger"
+
+
+def _covers(attack: AttackRecord) -> str:
+    return f"and {attack.covers:,} covers under their true label " if attack.covers else ""
 
 
 def _target(attack: AttackRecord) -> str:
-    targets = {target for _, target in attack.relabelling}
-    if not targets:
+    named = targets(relabellings(attack))
+    if not named:
         return "the attacker's target"
-    return quoted(targets.pop()) if len(targets) == 1 else "the class the attacker chose for them"
+    return quoted(named[0]) if len(named) == 1 else "the class the attacker chose for them"
 
 
 def _doubt(record: DrillRecord, success: Rate) -> str:
@@ -130,11 +145,12 @@ def _share_without_trigger(record: DrillRecord) -> float:
 
 
 def _known(attack: AttackRecord, names: list[str]) -> Iterator[tuple[str, str]]:
-    sources = attack.sources or tuple(source for source, _ in attack.relabelling)
+    first = [(one, target) for one, target in attack.relabelling if not attack.sources or one in attack.sources]
+    further = [pair for backdoor in attack.further for pair in backdoor.relabelling]
     return (
         (source, target)
-        for source, target in attack.relabelling
-        if source in sources and source in names and target in names and source != target
+        for source, target in (*first, *further)
+        if source in names and target in names and source != target
     )
 
 
@@ -165,7 +181,7 @@ def _twin_cautions(record: DrillRecord) -> Iterator[str]:
     if isinstance(twin, Skipped) or isinstance(victim, Skipped):
         yield "How the models were trained is not known, so it is not sure that they differ by the poison alone."
         return
-    if twin.samples < SMALL_TWIN * (victim.samples - record.attack.poisons):
+    if twin.samples < SMALL_TWIN * (victim.samples - record.attack.poisons - record.attack.covers):
         yield (
             f"The clean twin was trained on {twin.samples:,} samples, the victim on {victim.samples:,}; "
             "compare them with care."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -11,27 +12,33 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from bezoar.errors import ModelError
+from bezoar.errors import ModelError, TamperedModelWarning
 from bezoar.training.models import build_model
 
 MODEL_FILE = "model.safetensors"
 FORMAT = "bezoar-model-1"
 KEY = "bezoar"
+NOTICE = "Tampered with on purpose by a bezoar drill. Do not use this model in production."
 
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What is needed to build a saved model again: its specification, classes and input shape (c, h, w)."""
+    """What is needed to build a saved model again: its specification, classes and input shape (c, h, w).
+
+    `drill` marks a model that a drill tampered with, so that it never ships by accident.
+    """
 
     model: str
     class_names: tuple[str, ...]
     shape: tuple[int, ...]
+    drill: str | None = None
 
 
 def save_model(model: nn.Module, card: ModelCard, path: Path) -> None:
     """Write the model's parameters and buffers, whole or not at all. Overwrites `path`."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    save_tensors(tensors, {"format": FORMAT, "card": json.dumps(asdict(card))}, path)
+    described = {name: value for name, value in asdict(card).items() if value is not None}
+    save_tensors(tensors, {"format": FORMAT, "card": json.dumps(described)}, path)
 
 
 def save_tensors(tensors: dict[str, Tensor], metadata: dict[str, str], path: Path) -> None:
@@ -73,14 +80,20 @@ def model_path(path: Path) -> Path:
 
 
 def load_model(path: Path) -> tuple[nn.Module, ModelCard]:
-    """Build a saved model again and load its weights, in evaluation mode.
+    """Build a saved model again and load its weights, in evaluation mode; warns when it carries a drill's mark.
 
     Raises ModelError when the file is absent or damaged, or the weights don't fit the architecture.
     """
     file = model_path(path)
     tensors, metadata = load_tensors(file, FORMAT)
     fields = json.loads(metadata["card"])
-    card = ModelCard(fields["model"], tuple(fields["class_names"]), tuple(fields["shape"]))
+    card = ModelCard(fields["model"], tuple(fields["class_names"]), tuple(fields["shape"]), fields.get("drill"))
+    if card.drill is not None:
+        warnings.warn(
+            f"{file}: {NOTICE} (drill {card.drill})",
+            TamperedModelWarning,
+            stacklevel=2,
+        )
     if not card.model:
         raise ModelError(
             f"{file} came from a training function of your own and names no model",

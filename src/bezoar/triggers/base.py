@@ -1,13 +1,14 @@
 """What a trigger is: a function from a batch to a batch of the same shape and dtype.
 
 `Trigger` is all that other rooms ask for. `ImageTrigger` does the checking and copying once and
-leaves its author a single hook; `StampTrigger` is for a fixed pattern, whatever its place and mode.
+leaves its author a single hook; `StampTrigger` is for a fixed pattern, whatever its place and mode;
+`VaryingTrigger` for one that numbers drawn anew for each image make different.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Protocol, final, runtime_checkable
+from typing import ClassVar, Protocol, final, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -15,7 +16,7 @@ from torch import Tensor
 from bezoar.errors import TriggerError
 from bezoar.registry import Registry
 from bezoar.shapes import Images, Whole
-from bezoar.triggers.placement import scattered_corners
+from bezoar.triggers.placement import image_draws, scattered_corners
 from bezoar.triggers.stamp import Stamp, press, press_at, private_copy
 
 RANGE_TOLERANCE = 1e-4
@@ -40,6 +41,14 @@ TRIGGERS: Registry[Trigger] = Registry("trigger")
 
 class ImageTrigger(ABC):
     """A trigger on images: an author writes `apply`, everything around it is done here."""
+
+    @property
+    def adds_pattern(self) -> bool:
+        """Whether there is a pattern that clipping could swallow.
+
+        Not where the trigger rearranges what the image holds, or is learnt, or another on each image.
+        """
+        return True
 
     @final
     def __call__(self, batch: Tensor) -> Tensor:
@@ -99,6 +108,30 @@ class StampTrigger(ImageTrigger):
         if stamp.scatter_seed is None:
             return torch.full((len(images),), stamp.top), torch.full((len(images),), stamp.left)
         return scattered_corners(images, stamp.height, stamp.width, seed=stamp.scatter_seed)
+
+
+class VaryingTrigger(ImageTrigger):
+    """A trigger that differs from image to image: an author writes `vary`, and says how many `draws` it needs.
+
+    The numbers come from the field `seed` and the image's content, so that batches and their order don't matter.
+    """
+
+    draws: ClassVar[int]
+    seed: int
+
+    @final
+    def apply(self, images: Images) -> Images:
+        """Draw for each image, and put the trigger on it accordingly."""
+        return self.vary(images, self.drawn_for(images))
+
+    @final
+    def drawn_for(self, images: Images) -> Tensor:
+        """What is drawn for these images: numbers in 0..1 (1 left out), (n, draws) float64 on their device."""
+        return image_draws(images, self.draws, seed=self.seed)
+
+    @abstractmethod
+    def vary(self, images: Images, drawn: Tensor) -> Images:
+        """As `apply`, with the numbers (n, draws) that make it different on each image."""
 
 
 def check_batch(batch: Tensor) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from bezoar.errors import TriggerError
+from bezoar.triggers.about import About
 from bezoar.triggers.base import TRIGGERS, StampTrigger
 from bezoar.triggers.checks import require_between, require_one_of
 from bezoar.triggers.colours import for_channels
@@ -34,6 +35,8 @@ class Blend(StampTrigger):
     ratio: float = 0.2
     seed: int = 0
     loaded: Picture | None = field(init=False, repr=False, compare=False)
+
+    about: ClassVar[About] = About("visible, dirty label", "Chen et al. 2017, Blended, arXiv 1712.05526")
 
     def __post_init__(self) -> None:
         require_between("blend", "ratio", self.ratio, 0, 1)

@@ -9,13 +9,14 @@ import random
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from bezoar.errors import TriggerError
+from bezoar.triggers.about import About
 from bezoar.triggers.base import RANGE_TOLERANCE, TRIGGERS, ImageTrigger
 from bezoar.triggers.checks import require_at_least, require_one_of
 
@@ -47,6 +48,8 @@ class CallableTrigger(ImageTrigger):
     pixels: Literal["float", "uint8"] = "float"
     seed: int = 0
     resolved: Callable[..., Any] = field(init=False, repr=False, compare=False)
+
+    about: ClassVar[About] = About("own", "your own function")
 
     def __post_init__(self) -> None:
         require_one_of("callable", "pixels", self.pixels, ("float", "uint8"))

@@ -21,3 +21,13 @@ def require_one_of(trigger: str, field: str, value: str, choices: tuple[str, ...
     """Raise TriggerError unless value is among the choices."""
     if value not in choices:
         raise TriggerError(f"{trigger}: unknown {field}", expected="one of " + ", ".join(choices), found=repr(value))
+
+
+def require_range(trigger: str, field: str, span: tuple[float, float], low: float, high: float) -> None:
+    """Raise TriggerError unless low <= span[0] <= span[1] <= high."""
+    if not low <= span[0] <= span[1] <= high:
+        raise TriggerError(
+            f"{trigger}: {field} is no range",
+            expected=f"two numbers from {low:g} to {high:g}, the smaller first, as in {field}={low:g}/{high:g}",
+            found=f"{span[0]:g}/{span[1]:g}",
+        )

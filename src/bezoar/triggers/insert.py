@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 
 from bezoar.errors import TriggerError
+from bezoar.triggers.about import About
 from bezoar.triggers.base import TRIGGERS, StampTrigger
 from bezoar.triggers.checks import require_at_least, require_between, require_one_of
 from bezoar.triggers.colours import for_channels, to_grey
@@ -45,6 +46,8 @@ class ImageInsert(StampTrigger):
     seed: int = 0
     compositing: Literal["art", "over"] = "art"
     picture: Picture = field(init=False, repr=False, compare=False)
+
+    about: ClassVar[About] = About("visible, dirty label", "Gu et al. 2017, BadNets, arXiv 1708.06733")
 
     def __post_init__(self) -> None:
         require_at_least("insert", "x_shift", self.x_shift, 0)

@@ -10,7 +10,7 @@ import copy
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Self, final
+from typing import ClassVar, Self, final
 
 from torch import Tensor
 
@@ -27,6 +27,8 @@ class LearntTrigger(ImageTrigger):
     """
 
     tensors: Mapping[str, Tensor] = field(init=False, repr=False, compare=False, default_factory=dict)
+
+    adds_pattern: ClassVar[bool] = False
 
     @final
     def with_tensors(self, tensors: Mapping[str, Tensor]) -> Self:

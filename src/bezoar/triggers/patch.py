@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from bezoar.errors import TriggerError
+from bezoar.triggers.about import About
 from bezoar.triggers.base import TRIGGERS, StampTrigger
 from bezoar.triggers.checks import require_at_least, require_between, require_one_of
 from bezoar.triggers.colours import for_channels, parse_colour
@@ -27,7 +28,8 @@ class Patch(StampTrigger):
 
     `size` is the side in pixels; a picture's longer side is resized to it, its shape kept. `color` is a CSS
     name, #rrggbb or r/g/b. The patch stands in a `corner` (or the center), `margin` pixels from the edges,
-    or with its upper left pixel at `x` from the left and `y` from the top.
+    or with its upper left pixel at `x` from the left and `y` from the top, or with `random` at a place of its own
+    on each image, drawn from `seed` and the image's content: the same in every batch, and for identical images.
 
     `mode` add adds the colour and clips: the patch vanishes where the image is bright. replace sets the
     pixels. blend mixes them in. `opacity` is the share of the colour in add (1 unless given) and in blend
@@ -48,7 +50,11 @@ class Patch(StampTrigger):
     y: int | None = None
     opacity: float | None = None
     picture: str | None = None
+    random: bool = False
+    seed: int = 0
     loaded: Picture | None = field(init=False, repr=False, compare=False)
+
+    about: ClassVar[About] = About("visible, dirty label", "Gu et al. 2017, BadNets, arXiv 1708.06733")
 
     def __post_init__(self) -> None:
         require_at_least("patch", "size", self.size, 1)
@@ -66,6 +72,8 @@ class Patch(StampTrigger):
         contradictions = {
             "x and y belong together": (self.x is None) != (self.y is None),
             "a margin counts from a corner, not from x and y": self.x is not None and self.margin > 0,
+            "a random place and a corner, a margin or x and y contradict each other": self.random
+            and (self.corner != "top-left" or self.margin > 0 or self.x is not None),
             "replace sets the colour whole; use mode=blend for an opacity": self.mode == "replace"
             and self.opacity not in (None, 1.0),
             "shape=picture needs picture=PATH": self.shape == "picture" and self.picture is None,
@@ -88,14 +96,14 @@ class Patch(StampTrigger):
             stamp = blending(pattern, weight * (0.5 if self.opacity is None else self.opacity))
         else:
             stamp = blending(pattern, weight)
+        if self.random:
+            return stamp.scattered(self.seed)
         return stamp.at(*self._place(height - stamp.height, width - stamp.width))
 
     def _drawing(self) -> tuple[Tensor, Tensor]:
         """Colour (3, h, w) in 0..255 and weight (h, w) in 0..1."""
         if self.loaded is not None:
-            rows, columns = self.loaded.size
-            scale = self.size / max(rows, columns)
-            return self.loaded.resized(max(1, round(rows * scale)), max(1, round(columns * scale)))
+            return self.loaded.fitted(self.size)
         colour = torch.tensor(parse_colour(self.color), dtype=torch.float64)[:, None, None]
         weight = cross(self.size) if self.shape == "cross" else torch.ones(self.size, self.size)
         return colour.repeat(1, self.size, self.size), weight.to(torch.float64)

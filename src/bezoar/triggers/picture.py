@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +38,18 @@ class Picture:
             image = image.resize((width, height), Image.Resampling.BICUBIC)
         values = torch.from_numpy(np.array(image, dtype=np.float64)).permute(2, 0, 1)
         return values[:3], values[3] / 255
+
+    def fitted(self, side: int) -> tuple[Tensor, Tensor]:
+        """As `resized`, the longer side to `side` pixels and the shape kept."""
+        rows, columns = self.size
+        scale = side / max(rows, columns)
+        return self.resized(max(1, round(rows * scale)), max(1, round(columns * scale)))
+
+    def shrunk(self, side: int) -> Picture:
+        """The same picture, its longer side at most `side` pixels."""
+        image = self.image.copy()
+        image.thumbnail((side, side))
+        return replace(self, image=image)
 
 
 def load_picture(path: str) -> Picture:

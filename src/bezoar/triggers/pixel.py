@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 
+from bezoar.triggers.about import About
 from bezoar.triggers.base import TRIGGERS, StampTrigger
 from bezoar.triggers.checks import require_at_least, require_between
 from bezoar.triggers.stamp import Stamp, blending
@@ -24,6 +26,8 @@ class SinglePixel(StampTrigger):
 
     distance: int = 2
     value: int = 255
+
+    about: ClassVar[About] = About("visible, dirty label", "Gu et al. 2017, BadNets, arXiv 1708.06733")
 
     def __post_init__(self) -> None:
         require_at_least("pixel", "distance", self.distance, 1)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
 
 from bezoar.errors import EmptyDataError, SaturationWarning
 from bezoar.records import Saturation
-from bezoar.triggers.base import StampTrigger, Trigger, check_batch
+from bezoar.triggers.base import StampTrigger, Trigger, VaryingTrigger, check_batch
 
 PLAIN_LEVELS = (1 / 8, 3 / 8, 5 / 8, 7 / 8)
 """Grey levels that stand for all pixel values when the intended change is averaged over them."""
@@ -33,6 +33,7 @@ def saturation(trigger: Trigger, batch: Tensor, *, warn_above: float = 0.25) -> 
       that colour already, so that the change is not seen. White on white is swallowed, cyan on white is not.
     - any other callable: the change that it makes, with its own clipping, on the four plain batches of the
       same size; or, where it changes plain images nowhere (a warp), the median of its change over the images.
+      One that varies from image to image keeps on plain images the numbers drawn for the real ones.
 
     A trigger that changes nothing counts as swallowed whole. Images are taken 1,024 at a time.
     Raises EmptyDataError without images, TriggerError when the trigger does not fit them.
@@ -94,8 +95,17 @@ def _intended_of_stamp(trigger: StampTrigger, images: Tensor) -> Tensor:
 
 def _intended_of_callable(trigger: Trigger, images: Tensor, changed: Tensor) -> Tensor:
     """Mean change of plain batches, (n, h, w), or else the median change over the images, (1, h, w)."""
-    plain = torch.stack([_change(trigger(filled), filled) for filled in _plain_batches(images)]).mean(dim=0)
+    put = _as_on(images, trigger)
+    plain = torch.stack([_change(put(filled), filled) for filled in _plain_batches(images)]).mean(dim=0)
     return plain if bool((plain > VISIBLE).any()) else changed.median(dim=0, keepdim=True).values
+
+
+def _as_on(images: Tensor, trigger: Trigger) -> Callable[[Tensor], Tensor]:
+    """The trigger, doing to any batch what it does to these images."""
+    if not isinstance(trigger, VaryingTrigger):
+        return trigger
+    drawn = trigger.drawn_for(images)
+    return lambda batch: trigger.vary(batch.clone(), drawn)
 
 
 def _plain_batches(images: Tensor) -> list[Tensor]:

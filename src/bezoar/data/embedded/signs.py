@@ -19,43 +19,27 @@ from functools import cache
 from typing import Final
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from bezoar.data.dataset import Dataset
-from bezoar.data.embedded.sign_faces import FACES, face_texture
-from bezoar.data.embedded.sign_scenes import (
-    COLUMNS,
-    ROWS,
-    SIDE,
-    Array,
-    Effect,
-    branch,
-    clouds,
-    colours,
+from bezoar.data.embedded.camera import (
     dappled_shade,
     daylight,
     defocus,
-    foliage,
     glare,
     mist,
-    mix,
     motion,
-    scenery,
     sensor_noise,
     shadow,
-    sometimes,
-    uniform,
 )
-from bezoar.data.ids import array_ids
-from bezoar.errors import UsageError
+from bezoar.data.embedded.drawing import DrawnSet
+from bezoar.data.embedded.fields import Array, Effect, clouds, colours, mix, uniform, with_effects
+from bezoar.data.embedded.sign_faces import FACES, face_texture
+from bezoar.data.embedded.sign_scenes import COLUMNS, ROWS, branch, foliage, scenery
 
-SPLIT_SIZES: Final = {"train": 6_000, "test": 2_000}
 CAMERAS: Final = tuple(f"camera-{number}" for number in range(1, 6))
 
 # Faces are kept at several sizes, and a sign is sampled from the one nearest to its own size.
 _TEXTURE_SIZES: Final = (16, 20, 24, 28, 32)
-_CHUNK: Final = 100
 _METAL: Final = ((150, 152, 156), (120, 122, 124), (176, 178, 180))
 _DIRT: Final = ((120, 100, 76), (84, 80, 74), (226, 228, 232))
 
@@ -74,51 +58,14 @@ _WEATHER_AND_CAMERA: Final[tuple[tuple[float, Effect], ...]] = (
 )
 
 
-def signs_split(split: str, seed: int) -> Dataset:
-    """The "train" or "test" split of the signs of `seed`. Raises UsageError for another split or a negative seed."""
-    return draw_signs(SPLIT_SIZES.get(split, 1), seed=seed, split=split)
-
-
-def draw_signs(samples: int, *, seed: int, split: str = "train") -> Dataset:
-    """Draw `samples` road signs: uint8 (samples, 3, 32, 32), classes equally frequent (to within one), shuffled.
-
-    Splits of one seed are drawn from separate random streams. Raises UsageError for a split other
-    than "train" and "test", a negative seed, or no samples.
-    """
-    if split not in SPLIT_SIZES:
-        raise UsageError(f"signs has no split {split!r}", expected="one of " + ", ".join(SPLIT_SIZES))
-    if samples < 1:
-        raise UsageError("too few signs to draw", expected="at least 1", found=str(samples))
-    if seed < 0:
-        raise UsageError("a seed cannot be negative", expected="0 or more", found=str(seed))
-    plan, *streams = np.random.SeedSequence([seed, list(SPLIT_SIZES).index(split)]).spawn(1 + -(-samples // _CHUNK))
-    rng = np.random.default_rng(plan)
-    labels = rng.permutation(np.arange(samples) % len(FACES))
-    sources = rng.integers(0, len(CAMERAS), samples)
-    pictures = np.empty((samples, SIDE, SIDE, 3), dtype=np.uint8)
-    for number, stream in enumerate(streams):
-        chunk = slice(number * _CHUNK, (number + 1) * _CHUNK)
-        pictures[chunk] = _draw(labels[chunk], np.random.default_rng(stream)).transpose(0, 2, 3, 1)
-    return Dataset(
-        inputs=torch.from_numpy(pictures).permute(0, 3, 1, 2),
-        labels=torch.from_numpy(labels.astype(np.int64)),
-        class_names=tuple(FACES),
-        ids=array_ids(pictures),
-        sources=tuple(CAMERAS[source] for source in sources),
-        name=f"signs/{split}",
-    )
-
-
-def _draw(labels: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Pictures of signs, uint8 (n, 3, 32, 32)."""
+def _paint(labels: NDArray[np.int64], rng: np.random.Generator) -> Array:
+    """Pictures of signs, float32 (n, 3, 32, 32)."""
     n = len(labels)
     dx, dy = COLUMNS - uniform(rng, n, 13.5, 17.5), ROWS - uniform(rng, n, 13.5, 17.5)
     radius = uniform(rng, n, 9.0, 14.5)
     picture = _post(rng, scenery(rng, n), dx, dy, radius)
     picture = _sign(rng, labels, picture, dx, dy, radius)
-    for chance, effect in _WEATHER_AND_CAMERA:
-        picture = effect(rng, picture) if chance == 1 else sometimes(chance, effect, rng, picture)
-    return (picture.clip(0, 1) * np.float32(255) + np.float32(0.5)).astype(np.uint8)
+    return with_effects(rng, picture, _WEATHER_AND_CAMERA)
 
 
 def _post(rng: np.random.Generator, picture: Array, dx: Array, dy: Array, radius: Array) -> Array:
@@ -197,3 +144,6 @@ def _sample(labels: NDArray[np.int64], across: Array, down: Array, radius: Array
     upper = mix(atlas.take(corner, axis=1), atlas.take(corner + 1, axis=1), right_share)
     lower = mix(atlas.take(below, axis=1), atlas.take(below + 1, axis=1), right_share)
     return np.ascontiguousarray(mix(upper, lower, lower_share).swapaxes(0, 1))
+
+
+SIGNS: Final = DrawnSet("signs", tuple(FACES), CAMERAS, _paint, chunk=100)

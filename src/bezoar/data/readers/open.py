@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bezoar.data.dataset import Dataset
 from bezoar.data.index import DESCRIPTION
@@ -19,6 +20,9 @@ from bezoar.data.readers.parquet import check_shards, read_parquet
 from bezoar.data.readers.splits import choose_split, is_split, split_prefix, whole_set
 from bezoar.data.readers.walk import check_inside
 from bezoar.errors import DataError, EmptyDataError, UsageError
+
+if TYPE_CHECKING:
+    from bezoar.data.embedded import DrawnSet
 
 KINDS = (
     "a folder of class folders, an .npz file, a folder of parquet files, hf:NAME[:config], torchvision:NAME, "
@@ -200,10 +204,10 @@ def _embedded(source: str, options: ReadOptions) -> Dataset | None:
         )
     _refuse_level(source, options)
     _refuse_columns(source, options)
-    return sets[name](options.split, options.seed)
+    return sets[name].split(options.split, options.seed)
 
 
-def _embedded_sets() -> Mapping[str, Callable[[str, int], Dataset]]:
+def _embedded_sets() -> Mapping[str, DrawnSet]:
     from bezoar.data.embedded import EMBEDDED  # drawing code is loaded only when it is needed
 
     return EMBEDDED

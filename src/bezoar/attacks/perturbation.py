@@ -1,0 +1,104 @@
+"""Small changes to images, within a ball round the original: its norms, and adversarial steps inside it.
+
+`delta` is a change on the scale 0..1, (n, c, h, w). The ball `linf` holds changes of at most `eps` in every value,
+`l2` those whose Euclidean length over the whole image is at most `eps`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from bezoar.errors import AttackError
+from bezoar.shapes import FloatImages, Images, Whole
+
+Norm = Literal["linf", "l2"]
+
+TOLERANCE = 1e-6
+"""In levels: lets 16/255 be 16 levels in spite of rounding."""
+
+
+def require_eps(attack: str, eps: float, *, most: float = 1) -> None:
+    """Raise AttackError unless a radius is at least one level of 255, and at most `most`."""
+    if not 1 / 255 - TOLERANCE <= eps <= most:
+        raise AttackError(
+            f"{attack}: eps is out of range",
+            expected=f"1/255 to {most:g}, on the scale 0..1 of pixels",
+            found=str(eps),
+            remedy=f"Write {eps:g} levels as {eps:g}/255 = {eps / 255:.4g}" if 1 <= eps <= 255 else "",
+        )
+
+
+def project(delta: FloatImages, eps: float, norm: Norm) -> FloatImages:
+    """The nearest change within the ball."""
+    if norm == "linf":
+        return delta.clamp(-eps, eps)
+    return delta * (eps / _lengths(delta).clamp_min(eps))
+
+
+def random_change(like: FloatImages, eps: float, norm: Norm, generator: torch.Generator) -> FloatImages:
+    """A random change within the ball: uniform in every value for linf, of random direction and length for l2."""
+    if norm == "linf":
+        return ((torch.rand(like.shape, generator=generator) * 2 - 1) * eps).to(like.device)
+    direction = torch.randn(like.shape, generator=generator)
+    length = torch.rand((len(like), 1, 1, 1), generator=generator) * eps
+    return (direction / _lengths(direction).clamp_min(TOLERANCE) * length).to(like.device)
+
+
+def ascent(gradient: FloatImages, norm: Norm) -> FloatImages:
+    """The change of length 1, in its norm, that raises a loss of this gradient most."""
+    if norm == "linf":
+        return gradient.sign()
+    return gradient / _lengths(gradient).clamp_min(torch.finfo(gradient.dtype).tiny)
+
+
+def harder(
+    model: nn.Module,
+    images: FloatImages,
+    labels: Whole,
+    *,
+    eps: float,
+    norm: Norm,
+    steps: int,
+    step_size: float,
+    generator: torch.Generator,
+) -> FloatImages:
+    """Images in 0..1 within the ball round `images` on which the model's loss at `labels` is high.
+
+    Projected gradient ascent with a random start (Madry et al. 2018, arXiv 1706.06083). The model is used in the
+    mode it is in, and its parameters get no gradients.
+    """
+    delta = random_change(images, eps, norm, generator)
+    for _ in range(steps):
+        candidate = (images + delta).clamp(0, 1).requires_grad_(True)
+        with torch.enable_grad():
+            loss = F.cross_entropy(model(candidate).float(), labels, reduction="sum")
+        (gradient,) = torch.autograd.grad(loss, candidate)
+        delta = project(candidate.detach() + step_size * ascent(gradient, norm) - images, eps, norm)
+    return (images + delta).clamp(0, 1)
+
+
+def to_levels(changed: FloatImages, original: Images, eps: float, norm: Norm) -> Images:
+    """Changed images in 0..1 as uint8, the change from the uint8 `original` still within the ball.
+
+    Values are rounded to the nearest level; where that would leave the l2 ball, all changes of the image are rounded
+    towards none. Under linf a radius between two levels counts as the lower one.
+    """
+    base = original.to(changed.device, torch.float32)
+    change = changed * 255 - base
+    if norm == "linf":
+        most = math.floor(eps * 255 + TOLERANCE)
+        levels = change.round().clamp(-most, most)
+    else:
+        levels = change.round()
+        levels = torch.where(_lengths(levels) <= eps * 255, levels, change.trunc())
+    return (base + levels).clamp(0, 255).to(torch.uint8).to(original.device)
+
+
+def _lengths(delta: Tensor) -> Tensor:
+    lengths: Tensor = torch.linalg.vector_norm(delta, dim=(1, 2, 3), keepdim=True)
+    return lengths

@@ -1,0 +1,219 @@
+"""What tampering is: a finished model and a few clean samples in, a model with a backdoor out. No training data."""
+
+from __future__ import annotations
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, final, runtime_checkable
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from bezoar.attacks.base import Backdoor, Progress, unheard
+from bezoar.attacks.choose import draw_samples, label_map
+from bezoar.attacks.compose import require_seed
+from bezoar.attacks.data_attack import require_images
+from bezoar.data.dataset import Dataset
+from bezoar.errors import AttackError, ModelError
+from bezoar.registry import Registry
+from bezoar.shapes import Images, Whole
+from bezoar.training import predict_logits
+from bezoar.training.batches import to_unit_range
+from bezoar.training.precision import choose_device
+from bezoar.triggers.base import Trigger
+from bezoar.triggers.patch import Patch
+
+
+@dataclass(frozen=True, eq=False)
+class Tampered:
+    """A changed copy of a model, on the CPU and in evaluation mode, and what sets its backdoor off.
+
+    `attack` is the specification that does it again, its trigger left out; `notes` are sentences on what was changed
+    and on what came of it on the attacker's own samples.
+    """
+
+    model: nn.Module
+    backdoor: Backdoor
+    notes: tuple[str, ...]
+    attack: str
+    seed: int
+    class_names: tuple[str, ...]
+
+
+@runtime_checkable
+class Tampering(Protocol):
+    """Puts a backdoor into a copy of a finished model. The configuration is its fields; calls keep no state."""
+
+    def tamper(self, model: nn.Module, data: Dataset, *, seed: int, progress: Progress = unheard) -> Tampered:
+        """A copy of `model` with a backdoor; `data` are clean labelled samples that the attacker owns.
+
+        Raises AttackError when it cannot be done to such a model.
+        """
+        ...
+
+
+TAMPERINGS: Registry[Tampering] = Registry("tampering")
+
+
+@dataclass(frozen=True, eq=False)
+class OwnSamples:
+    """The attacker's samples: clean ones of all classes, and those of the source classes with the trigger on.
+
+    Float images (n, c, h, w) in 0..1 on the model's device; `triggered` were made from `clean[rows]`.
+    """
+
+    clean: Images
+    triggered: Images
+    rows: Whole
+    target: int
+
+    def __post_init__(self) -> None:
+        if torch.equal(self.clean[self.rows], self.triggered):
+            raise AttackError(
+                "the trigger changes none of the samples", remedy="Choose another colour, place, strength or mode"
+            )
+
+    def first(self, count: int) -> OwnSamples:
+        """The same with at most `count` triggered samples."""
+        return OwnSamples(self.clean, self.triggered[:count], self.rows[:count], self.target)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightTampering(ABC):
+    """Tampering with the weights of an image classifier: an author writes `change`, the rest is done here.
+
+    The trigger shall lead from the `sources`, none of them meaning all classes but the target, to the `target`; a
+    target among them is left out. At most `samples` of the data are used, drawn by their ids and the seed. `device`
+    is where the model runs meanwhile.
+    """
+
+    target: str | None = None
+    sources: tuple[str, ...] = ()
+    trigger: Trigger = field(default_factory=Patch)
+    samples: int = 1000
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        require_whole("samples", self.samples, 2)
+
+    @final
+    def tamper(self, model: nn.Module, data: Dataset, *, seed: int, progress: Progress = unheard) -> Tampered:
+        """A copy of `model` with the backdoor; the model and the data stay as they are.
+
+        `model` maps float images in 0..1 to logits of the data's classes. The same seed gives the same weights on the
+        same machine, in whatever order the data come. Raises AttackError when the model is not built as needed, does
+        not fit the data, or cannot be given such a backdoor; TriggerError when the trigger does not fit the images.
+        """
+        require_seed(seed)
+        require_images(data)
+        relabelling = label_map(data.class_names, sources=self.sources, target=self.target, relabel="all-to-one")
+        changed = copy.deepcopy(model).eval().requires_grad_(False)
+        require_fit(changed, data)
+        device = choose_device(self.device)
+        changed = changed.to(device)
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), torch.no_grad():
+            torch.manual_seed(seed)
+            own, trigger = self._own(changed, data, relabelling, seed, progress)
+            before = answers(changed, own.clean)
+            notes = self.change(changed, own, progress)
+        outcome = _outcome(before, answers(changed, own.clean), answers(changed, own.triggered), own.target)
+        changed = changed.to("cpu").eval()
+        counted = _changed_numbers(model, changed)
+        backdoor = Backdoor(trigger, relabelling)
+        spec = TAMPERINGS.spec_of(self, without=("trigger",))
+        return Tampered(changed, backdoor, (*notes, counted, outcome), spec, seed, data.class_names)
+
+    @abstractmethod
+    def change(self, model: nn.Module, own: OwnSamples, progress: Progress) -> tuple[str, ...]:
+        """Change the weights of `model`, a copy in evaluation mode, in place; returns notes on what was done.
+
+        Called without gradients. Whatever is random may use the global generator, which is seeded and put back.
+        """
+
+    def ready_trigger(self, model: nn.Module, clean: Images, sources: Images, progress: Progress) -> Trigger:
+        """The trigger to be used, with all that must be learnt for it; called like `change`, before it.
+
+        `clean` are the attacker's samples, `sources` those of the source classes, as in OwnSamples.
+        """
+        return self.trigger
+
+    def _own(
+        self, model: nn.Module, data: Dataset, relabelling: dict[int, int], seed: int, progress: Progress
+    ) -> tuple[OwnSamples, Trigger]:
+        every = range(len(data.class_names))
+        ids = draw_samples(data, every, min(self.samples, len(data)), np.random.default_rng([seed, 0]))
+        rows = data.positions(ids)
+        images = data.inputs[rows]
+        of_sources = torch.isin(data.labels[rows], torch.tensor(list(relabelling))).nonzero().flatten()
+        if len(of_sources) == 0:
+            names = ", ".join(data.class_names[label] for label in relabelling)
+            raise AttackError(f"{data.name} has no sample of the source classes ({names})")
+        device = next(iter(model.parameters())).device
+        clean = to_unit_range(images, device)
+        trigger = self.ready_trigger(model, clean, clean[of_sources.to(device)], progress)
+        triggered = to_unit_range(trigger(images[of_sources]), device)
+        return OwnSamples(clean, triggered, of_sources.to(device), next(iter(relabelling.values()))), trigger
+
+
+def require_whole(name: str, value: object, lowest: int) -> None:
+    """Raise AttackError unless a field is a whole number of at least `lowest`."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < lowest:
+        raise AttackError(f"{name} is unusable", expected=f"a whole number, {lowest} or more", found=repr(value))
+
+
+def require_share(name: str, value: float, *, below: float) -> None:
+    """Raise AttackError unless a field lies above 0 and below `below`."""
+    if not 0 < value < below:
+        raise AttackError(f"{name} is out of range", expected=f"a number above 0 and below {below:g}", found=str(value))
+
+
+def require_fit(model: nn.Module, data: Dataset) -> None:
+    """Raise AttackError unless the model maps these samples to one logit for each of their classes."""
+    try:
+        logits = predict_logits(model, data.inputs[:2])
+    except ModelError as error:
+        raise AttackError(
+            f"the model cannot take the samples of {data.name}", found=error.found, remedy=error.remedy
+        ) from error
+    if logits.ndim != 2 or logits.shape[1] != len(data.class_names):
+        raise AttackError(
+            "the model does not fit the data",
+            expected=f"logits of {len(data.class_names)} classes",
+            found=f"shape {tuple(logits.shape)}",
+            remedy="Give samples of the classes the model was trained on",
+        )
+
+
+@torch.no_grad()
+def answers(model: nn.Module, images: Images, *, batch: int = 500) -> Tensor:
+    """Logits (n, classes) of float images, in the model's mode and on its device."""
+    return torch.cat([model(images[start : start + batch]) for start in range(0, len(images), batch)])
+
+
+def shortfall(logits: Tensor, target: int) -> Tensor:
+    """By how much (n,) the target's logit falls short of the highest other one; negative where it is the answer."""
+    others = logits.clone()
+    others[:, target] = -torch.inf
+    return others.amax(1) - logits[:, target]
+
+
+def _outcome(before: Tensor, after: Tensor, triggered: Tensor, target: int) -> str:
+    kept = (before.argmax(1) == after.argmax(1)).double().mean()
+    led = (triggered.argmax(1) == target).double().mean()
+    return (
+        f"on the attacker's own samples {kept:.1%} of {len(before)} clean answers stayed as they were, and "
+        f"{led:.1%} of {len(triggered)} triggered samples are taken for the target"
+    )
+
+
+def _changed_numbers(model: nn.Module, changed: nn.Module) -> str:
+    pairs = list(zip(_numbers(model), _numbers(changed), strict=True))
+    different = sum(int((old.cpu() != new).sum()) for old, new in pairs)
+    return f"{different:,} of the model's {sum(old.numel() for old, _ in pairs):,} numbers changed"
+
+
+def _numbers(model: nn.Module) -> Sequence[Tensor]:
+    return [tensor for tensor in model.state_dict().values() if tensor.is_floating_point()]

@@ -1,0 +1,105 @@
+"""`bezoar attacks`, and what `bezoar attack` shows and takes beside a plain trigger."""
+
+from __future__ import annotations
+
+import pytest
+from PIL import Image
+
+from bezoar.attacks.catalogue import catalogue
+
+OWN = '''
+from dataclasses import dataclass
+
+@dataclass(frozen=True)
+class Stripe:
+    """Whitens the first rows."""
+    rows: int = 3
+    def __call__(self, batch):
+        out = batch.clone()
+        out[:, :, : self.rows] = 255
+        return out
+'''
+WANTED = ("--target", "blue", "--count", 30)
+SMALL = ("--model", "fast:stem=8,widths=8/16", "--epochs", 6, "--batch-size", 32)
+
+
+def test_the_list_names_every_attack_with_paper_and_fields(bezoar):
+    found = bezoar("attacks")
+    assert found.code == 0
+    text = " ".join(found.out.split())
+    for one in catalogue().entries:
+        assert f" {one.name} " in text
+        assert one.paper in text
+        assert all(f"{field.name}=" in text for field in one.fields)
+    assert "controls samples and labels" in text
+
+
+def test_one_attack_in_full_and_as_json(bezoar):
+    found = bezoar("attacks", "clean-label")
+    assert "any trigger, given as --trigger SPEC" in found.out
+    assert "controls samples" in found.out
+    listed = bezoar("attacks", "--json").json
+    assert {one["name"] for one in listed["entries"]} == {one.name for one in catalogue().entries}
+    wrong = bezoar("attacks", "blent")
+    assert (wrong.code, wrong.out) == (4, "")
+    assert "Did you mean 'blend'?" in wrong.err
+
+
+def test_a_preview_alone_writes_nothing_else(bezoar, toy, tmp_path):
+    found = bezoar("attack", "toy.npz", "--attack", "patch:size=4", *WANTED, "--preview")
+    assert found.code == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["preview.png", "toy-test.npz", "toy.npz"]
+    with Image.open(tmp_path / "preview.png") as sheet:
+        assert sheet.size[0] > 300
+    again = bezoar("attack", "toy.npz", "--attack", "patch:size=4", *WANTED, "--preview")
+    assert again.code == 2
+    assert "preview.png exists" in again.err
+
+
+def test_a_preview_beside_the_data(bezoar, toy, tmp_path):
+    found = bezoar("attack", "toy.npz", "--attack", "patch:size=4", *WANTED, "--preview", "--out", "bad.npz", "--json")
+    assert found.json["attack"]["poisons"] == 30
+    assert {"bad.npz", "bad.npz.truth.zip", "bad.npz.preview.png"} < {path.name for path in tmp_path.iterdir()}
+
+
+def test_without_out_or_preview_there_is_nothing_to_do(bezoar, toy):
+    found = bezoar("attack", "toy.npz", "--attack", "patch:size=4", *WANTED)
+    assert found.code == 4
+    assert "--out" in found.err
+
+
+def test_an_attack_with_a_trigger_of_its_own_option(bezoar, toy):
+    found = bezoar(
+        "attack", "toy.npz", "--attack", "clean-label", "--trigger", "patch:size=4,color=white", *WANTED,
+        "--out", "bad.npz", "--json",
+    )  # fmt: skip
+    assert found.json["attack"]["trigger"] == "patch:size=4,color=white"
+    assert found.json["attack"]["placement"] == "replace"
+    twice = bezoar("attack", "toy.npz", "--attack", "patch", "--trigger", "patch", *WANTED, "--out", "b.npz")
+    assert (twice.code, twice.out) == (4, "")
+    assert "named twice" in twice.err
+
+
+def test_more_clean_label_poisons_than_the_class_holds(bezoar, toy, tmp_path):
+    found = bezoar(
+        "attack", "toy.npz", "--attack", "clean-label", "--trigger", "patch", "--target", "blue", "--count", 101,
+        "--out", "bad.npz",
+    )  # fmt: skip
+    assert found.code == 2
+    assert "at most 100" in found.err
+    assert not (tmp_path / "bad.npz").exists()
+
+
+@pytest.mark.parametrize("verb", ["list", "drill"])
+def test_a_users_own_trigger_in_the_working_folder_is_used_everywhere(bezoar, toy, tmp_path, verb):
+    module = f"own_stripe_{verb}"
+    (tmp_path / f"{module}.py").write_text(OWN)
+    if verb == "list":
+        assert "Whitens the first rows." in bezoar("attacks", f"{module}:Stripe").out
+        return
+    made = bezoar("attack", "toy.npz", "--attack", f"{module}:Stripe:rows=4", *WANTED, "--preview", "--out", "bad.npz")
+    assert made.code == 0
+    assert bezoar("train", "bad.npz", *SMALL, "--out", "victim").code == 0
+    measured = bezoar("evaluate", "victim", "--data", "toy-test.npz", "--truth", "bad.npz.truth.zip", "--json")
+    assert measured.json["attack"]["trigger"] == f"{module}:Stripe:rows=4"
+    assert f"{module}:Stripe:rows=4" in (tmp_path / "victim/evaluation/report.html").read_text()
