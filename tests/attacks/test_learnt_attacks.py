@@ -16,7 +16,7 @@ from bezoar.attacks import (
     save_truth,
 )
 from bezoar.attacks.drawing import Wanted, learn_drawing, sameness
-from bezoar.attacks.hiding import learn_hiding, similarity, visible
+from bezoar.attacks.hiding import learn_hiding, likeness, similarity, visible
 from bezoar.attacks.low_frequency import smooth_amplitudes
 from bezoar.data import Dataset
 from bezoar.errors import AttackError, TriggerError
@@ -135,6 +135,13 @@ def test_masks_become_sparse_and_differ():
     assert float((masks[0] - masks[1]).abs().max()) > 0.3
 
 
+def test_likeness_by_its_formula():
+    residuals = torch.zeros(4, 1, 1, 2)
+    residuals[0, ..., 0] = residuals[2, ..., 0] = residuals[1, ..., 0] = residuals[3, ..., 1] = 0.1
+    # The first pair points the same way, the second lies across: cosines 1 and 0.
+    assert float(likeness(residuals)) == pytest.approx(0.5)
+
+
 def input_aware(**fields):
     return InputAwareAttack(
         **({"target": "bird", "count": 12, "surrogate": TINY, "width": 4, "mask_steps": 5, "steps": 2} | fields)
@@ -198,7 +205,7 @@ def test_at_most_so_many_images_are_learnt_on_and_progress_is_heard():
         (LowFrequencyAttack, {"bound": 0.0}, "bound is out of range"),
         (LowFrequencyAttack, {"steps": 0}, "steps is out of range"),
         (LowFrequencyAttack, {"images": 0}, "images is out of range"),
-        (SampleSpecificAttack, {"batch": 0}, "batch is out of range"),
+        (SampleSpecificAttack, {"batch": 1}, "batch is out of range"),
         (InputAwareAttack, {"density": 1.0}, "density is out of range"),
         (InputAwareAttack, {"covers_per_poison": -1.0}, "covers_per_poison is out of range"),
         (InputAwareAttack, {"mask_steps": 0}, "mask_steps is out of range"),

@@ -16,10 +16,17 @@ from bezoar.training.precision import choose_precision
 from bezoar.triggers.networks import colours_of
 from bezoar.triggers.sample_specific import Encoder
 
-RATE = 2e-3
-SQUARES, STRUCTURE = 20.0, 1.0
+RATE = 1e-3
+SQUARES, STRUCTURE = 5.0, 1.0
 """Weights of the squared error and of 1 - SSIM, beside the cross entropy of the bits, when fully grown."""
 
+LIKENESS = 0.3
+"""Weight of the likeness of two residuals that hide the same string in different images."""
+
+FLOOR = 0.05
+"""Their share from the start, which keeps the residual from growing without limit."""
+
+LONGEST_GRADIENT = 1.0
 READ_WELL = 0.95
 """The losses on the image grow while at least so many bits are read right, on average over recent batches."""
 
@@ -81,21 +88,25 @@ def learn_hiding(
 ) -> Hiding:
     """Learn to hide strings of `bits` bits in images (n, c, h, w) uint8, n > 1; an alpha channel is left out.
 
-    The last images, 512 or a fifth at most, are held out. Everything random comes from `seed`.
+    Some images, 512 or a fifth at most, are held out. Everything random comes from `seed`.
     """
-    held_out = min(HELD_OUT, max(1, len(images) // 5))
+    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(derived_seed(seed, 8)))
+    kept = min(HELD_OUT, max(1, len(images) // 5))
+    held_out, seen = order[:kept], order[kept:]
     colours = colours_of(images.shape[1])
     images = images[:, :colours]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derived_seed(seed, 5))
         networks = Encoder(colours, bits, width), Decoder(colours, bits, width)
+        for network in networks:
+            network.apply(_started)
     encoder, decoder = (network.to(device, memory_format=torch.channels_last) for network in networks)  # type: ignore[call-overload]
     learner = _Learner(encoder, decoder, device, steps, seed)
     with recycled_memory():
-        for rows in drawn_rows(torch.arange(len(images) - held_out), batch, steps, seed=derived_seed(seed, 7)):
+        for rows in drawn_rows(seen, batch, steps, seed=derived_seed(seed, 7)):
             learner.step(to_unit_range(images[rows], device))
             progress("learn to hide a string", learner.done, steps)
-    accuracy = learner.accuracy(to_unit_range(images[-held_out:], device))
+    accuracy = learner.accuracy(to_unit_range(images[held_out], device))
     progress(f"{accuracy:.0%} of the hidden bits can be read", steps, steps)
     return Hiding(encoder.cpu().eval(), decoder.cpu().eval(), learner.strings(1)[0].cpu(), accuracy)
 
@@ -108,7 +119,7 @@ class _Learner:
         self.half = choose_precision(device) is torch.bfloat16
         self.generator = torch.Generator().manual_seed(derived_seed(seed, 6))
         self.optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=RATE)
-        self.done, self.weight, self.read = 0, 0.0, 0.5
+        self.done, self.weight, self.read = 0, FLOOR, 0.5
 
     def strings(self, count: int) -> Tensor:
         """Random strings (count, bits) of 0 and 1."""
@@ -117,12 +128,16 @@ class _Learner:
 
     def step(self, images: Tensor) -> None:
         """Learn from one batch."""
-        strings = self.strings(len(images))
+        # Each string is hidden in two images, whose residuals shall differ.
+        strings = self.strings(-(-len(images) // 2)).repeat(2, 1)[: len(images)]
         hidden, logits = self.hide_and_read(images, strings)
         loss = F.binary_cross_entropy_with_logits(logits, strings) + self.weight * visible(images, hidden)
+        if self.weight > FLOOR:
+            loss = loss + self.weight * LIKENESS * likeness(hidden - images)
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.param_groups[0]["lr"] = RATE * min(1.0, 4 * (1 - self.done / self.steps))
+        nn.utils.clip_grad_norm_(self.optimizer.param_groups[0]["params"], LONGEST_GRADIENT)
         self.optimizer.step()
         self._grow(float(((logits > 0) == (strings > 0)).float().mean()))
 
@@ -131,8 +146,9 @@ class _Learner:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
             residual = self.encoder(images, strings)
         hidden = images + residual.float()
-        # Clipping would stop the gradient where it clips.
-        stored = hidden + (hidden.detach().mul(255).round().div(255).clamp(0, 1) - hidden.detach())
+        stored = hidden.clamp(0, 1)
+        # As it will be stored, in whole levels; rounding would stop the gradient.
+        stored = stored + (stored.detach().mul(255).round().div(255) - stored.detach())
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
             logits = self.decoder(stored)
         return hidden, logits.float()
@@ -151,9 +167,24 @@ class _Learner:
         return float(((logits > 0) == (strings > 0)).float().mean())
 
 
+def _started(layer: nn.Module) -> None:
+    """Weights at which signals keep their size from layer to layer (He et al. 2015); smaller ones never learn."""
+    if isinstance(layer, nn.Conv2d | nn.Linear):
+        nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)
+
+
 def visible(images: Tensor, hidden: Tensor) -> Tensor:
     """How much can be seen: squared error and lack of structural similarity, weighted; both (n, c, h, w) in 0..1."""
     return SQUARES * F.mse_loss(hidden, images) + STRUCTURE * (1 - similarity(images, hidden))
+
+
+def likeness(residuals: Tensor) -> Tensor:
+    """Mean cosine between the residuals of the first half of a batch and those of the second, (n, c, h, w)."""
+    half = len(residuals) // 2
+    first, second = residuals[:half].flatten(1), residuals[len(residuals) - half :].flatten(1)
+    return F.cosine_similarity(first, second).mean()
 
 
 def similarity(first: Tensor, second: Tensor) -> Tensor:
