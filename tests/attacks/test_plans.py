@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bezoar.attacks import Backdoor, CleanLabel, Plan, compose, create_attack, open_truth, prepared, save_truth, stamped
-from bezoar.attacks.covers import covers
+from bezoar.attacks.evasive.covers import covers
 from bezoar.errors import AttackError, TruthError
 from bezoar.triggers import TRIGGERS
 
