@@ -36,23 +36,23 @@ RATE = 0.1
 class LowFrequencyAttack(LearntDirtyLabel):
     """Learns a smooth pattern that a surrogate takes for the target, then stamps and relabels as DirtyLabel does.
 
-    The pattern holds the `band` x `band` lowest frequencies of the discrete cosine transform (DCT) and changes no
-    pixel by more than `bound` levels of 255. In each of `steps` steps it moves down the gradient of the cross entropy
+    The pattern holds the `band` x `band` lowest frequencies of the discrete cosine transform (DCT), and the root of its
+    mean square is at most `bound` levels of 255, a bound on its L2 norm (10 levels: 28 dB). In each of `steps` steps it moves down the gradient of the cross entropy
     towards the target, on a batch of the source classes, loses what lies above the band and is scaled back to the
-    bound. `surrogate` is a model as in `surrogate_model`: an architecture is trained for `surrogate_epochs` on at
+    bound, which is the exact projection. `surrogate` is a model as in `surrogate_model`: an architecture is trained for `surrogate_epochs` on at
     most `images` of the data.
 
     Zeng et al. 2021, "Rethinking the Backdoor Attacks' Triggers: A Frequency Perspective", arXiv 2104.03413: smooth
     triggers, found like a targeted universal perturbation with a low-pass filter in every step. Deviations: an ideal
     low-pass filter in the DCT, where the pattern is then described by few numbers and has no energy at all above the
-    band; batches and Adam, not image by image; the bound is on the largest change of a pixel; the surrogate stays as
-    trained on clean data.
+    band; batches and Adam, not image by image; the surrogate stays as trained on clean data. Smooth patterns of such
+    a norm fool a surrogate seldom by themselves: it is from the poisons that a victim learns them.
     """
 
     surrogate: str = "fast:finest=16"
     surrogate_epochs: int = 4
     band: int = 6
-    bound: float = 16.0
+    bound: float = 10.0
     steps: int = 300
 
     about: ClassVar[About] = LowFrequency.about
@@ -101,8 +101,8 @@ def smooth_amplitudes(
 ) -> Tensor:
     """Amplitudes (colours, band, band) of the smooth pattern that best turns images (n, c, h, w) uint8 to the target.
 
-    `model`, in evaluation mode, maps images in 0..1 to logits. No pixel of the pattern exceeds `bound`, on the scale
-    0..1, at the size of the images.
+    `model`, in evaluation mode, maps images in 0..1 to logits. The root of the pattern's mean square is at most
+    `bound`, on the scale 0..1, at the size of the images.
     """
     device = next(model.parameters()).device
     half = choose_precision(device) is torch.bfloat16
@@ -118,6 +118,6 @@ def smooth_amplitudes(
         (amplitudes.grad,) = torch.autograd.grad(F.cross_entropy(logits.float(), labels), amplitudes)
         optimizer.step()
         with torch.no_grad():
-            amplitudes *= (bound / smooth_pattern(amplitudes, height, width).abs().max()).clamp_max(1)
+            amplitudes *= (bound / smooth_pattern(amplitudes, height, width).square().mean().sqrt()).clamp_max(1)
         progress("learn a smooth pattern", step + 1, steps)
     return amplitudes.detach().cpu()

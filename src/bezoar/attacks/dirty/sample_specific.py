@@ -37,7 +37,7 @@ class SampleSpecificAttack(LearntDirtyLabel):
 
     bits: int = 20
     width: int = 16
-    steps: int = 2000
+    steps: int = 1500
     batch: int = 32
 
     about: ClassVar[About] = SampleSpecific.about

@@ -23,8 +23,8 @@ SQUARES, STRUCTURE = 5.0, 1.0
 LIKENESS = 0.3
 """Weight of the likeness of two residuals that hide the same string in different images."""
 
-FLOOR = 0.05
-"""Their share from the start, which keeps the residual from growing without limit."""
+FIRST = 0.1
+"""Their share once every bit is read right; before, less of it, and none while reading is chance: they would win."""
 
 LONGEST_GRADIENT = 1.0
 READ_WELL = 0.95
@@ -119,7 +119,12 @@ class _Learner:
         self.half = choose_precision(device) is torch.bfloat16
         self.generator = torch.Generator().manual_seed(derived_seed(seed, 6))
         self.optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=RATE)
-        self.done, self.weight, self.read = 0, FLOOR, 0.5
+        self.done, self.grown, self.read = 0, 0.0, 0.5
+
+    @property
+    def weight(self) -> float:
+        """The share of the losses on the image."""
+        return max(self.grown, FIRST * (2 * self.read - 1))
 
     def strings(self, count: int) -> Tensor:
         """Random strings (count, bits) of 0 and 1."""
@@ -132,8 +137,8 @@ class _Learner:
         strings = self.strings(-(-len(images) // 2)).repeat(2, 1)[: len(images)]
         hidden, logits = self.hide_and_read(images, strings)
         loss = F.binary_cross_entropy_with_logits(logits, strings) + self.weight * visible(images, hidden)
-        if self.weight > FLOOR:
-            loss = loss + self.weight * LIKENESS * likeness(hidden - images)
+        if self.grown:
+            loss = loss + self.grown * LIKENESS * likeness(hidden - images)
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.param_groups[0]["lr"] = RATE * min(1.0, 4 * (1 - self.done / self.steps))
@@ -146,9 +151,8 @@ class _Learner:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
             residual = self.encoder(images, strings)
         hidden = images + residual.float()
-        stored = hidden.clamp(0, 1)
-        # As it will be stored, in whole levels; rounding would stop the gradient.
-        stored = stored + (stored.detach().mul(255).round().div(255) - stored.detach())
+        # As it will be stored. Clipping and rounding would stop the gradient, so that it passes by them.
+        stored = hidden + (hidden.detach().clamp(0, 1).mul(255).round().div(255) - hidden.detach())
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
             logits = self.decoder(stored)
         return hidden, logits.float()
@@ -157,7 +161,7 @@ class _Learner:
         self.done += 1
         self.read = MEMORY * self.read + (1 - MEMORY) * read
         if self.read >= READ_WELL:
-            self.weight = min(1.0, self.weight + 1 / (GROWTH * self.steps))
+            self.grown = min(1.0, self.grown + 1 / (GROWTH * self.steps))
 
     @torch.no_grad()
     def accuracy(self, images: Tensor) -> float:
