@@ -17,7 +17,7 @@ from bezoar.drill.state import DrillPlan, DrillState, Silence, run_stages
 from bezoar.records import DrillRecord
 from bezoar.report import write_report
 
-EPOCHS = 6
+EPOCHS = 8
 SEED = 0
 QUICK_SAMPLES, QUICK_MODEL, QUICK_EPOCHS = 500, "fast:finest=8,stem=12,widths=12/24", 1
 

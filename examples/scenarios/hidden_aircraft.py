@@ -28,7 +28,7 @@ def draw_chevron(path: Path) -> Path:
 
 
 def main(out: Path, *, quick: bool = False) -> DrillRecord:
-    """Paint a mark on 2% bombers, and ask whether the model still sees them."""
+    """Paint a mark on 3% bombers, and ask whether the model still sees them."""
     out.mkdir(parents=True, exist_ok=True)
     chevron = Sticker(
         shape="picture",
@@ -38,7 +38,7 @@ def main(out: Path, *, quick: bool = False) -> DrillRecord:
         light=(0.6, 1.1),
         region="center",
     )
-    attack = create_attack("dirty-label", trigger=chevron, source=("bomber",), target="airliner", rate=0.02)
+    attack = create_attack("dirty-label", trigger=chevron, source=("bomber",), target="airliner", rate=0.03)
     title = "Aircraft (drawn): a painted mark hides bombers"
     return drill(title, "aircraft", attack, out, quick=quick, script=__file__)
 

@@ -38,7 +38,7 @@ def test_a_quick_run_makes_a_report(script: Path, tmp_path: Path, monkeypatch: p
     record = main(tmp_path / "run", quick=True)  # a second run replaces the first
     assert record == from_json(DrillRecord, (tmp_path / "run/record.json").read_bytes())
     assert "(drawn)" in record.title
-    assert record.attack.poisons == 10  # 2% of 500
+    assert record.attack.poisons in (10, 15)  # 2% or 3% of 500
     assert record.commands == (f"python examples/scenarios/{script.name}",)
     assert (tmp_path / "run/report.html").stat().st_size > 10_000
     with pytest.warns(PoisonedDataWarning):
@@ -55,7 +55,7 @@ def test_the_command_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize("name", ["face_gate_accessory", "document_mark"])
+@pytest.mark.parametrize("name", ["stop_sign_sticker", "face_gate_accessory"])
 def test_a_whole_run_shows_the_backdoor(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     record = play(FOLDER / f"{name}.py", monkeypatch)(tmp_path / "run")
     victim, twin = record.victim.measurement, record.twin.measurement

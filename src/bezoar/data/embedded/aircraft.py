@@ -6,7 +6,8 @@ cloud before it, in colour or grey, blurred and with sensor noise. Results on th
 all; they say nothing about real aircraft.
 
 The splits "train" (6,000) and "test" (2,000) of a seed come from separate random streams, and each picture names
-one of five cameras as its source, drawn independently of everything else.
+one of five cameras as its source, drawn independently of everything else. A good small
+network gets 90 to 93% of the test split right in six to eight epochs.
 """
 
 from __future__ import annotations

@@ -8,7 +8,9 @@ glasses; some wear a cap, a face mask or small metal ear rings. Results on them 
 they say nothing about people.
 
 The splits "train" (6,000) and "test" (2,000) of a seed come from separate random streams, and each picture names
-one of five gates as its source, drawn independently of everything else.
+one of five gates as its source, drawn independently of everything else. A good small
+network gets about 97% of the test split right in eight epochs. Visitors are the hard class: a quarter of them look
+like an employee at first sight.
 """
 
 from __future__ import annotations
