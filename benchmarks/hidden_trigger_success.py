@@ -37,8 +37,8 @@ from torch import Tensor, nn
 
 from bezoar.attacks import HiddenTrigger, Poisoned
 from bezoar.attacks.base import unheard
-from bezoar.attacks.features import features_at, find_layer
-from bezoar.attacks.surrogate import is_brought_along, surrogate_model
+from bezoar.attacks.learning.features import features_at, find_layer
+from bezoar.attacks.learning.surrogate import is_brought_along, surrogate_model
 from bezoar.data import Dataset, open_data
 from bezoar.drill.evaluate import evaluate
 from bezoar.errors import SaturationWarning

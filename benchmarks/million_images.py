@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from bezoar.attacks.dirty_label import DirtyLabel
+from bezoar.attacks.dirty.dirty_label import DirtyLabel
 from bezoar.data import Dataset, open_data
 from bezoar.data.memory import physical_memory, scratch_folder
 from bezoar.triggers.patch import Patch

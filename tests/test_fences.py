@@ -63,7 +63,7 @@ def test_no_defending_room_knows_the_truth(room):
         "from bezoar.attacks import undo",
         "from ..attacks.base import Poisoned",
         "def late():\n    from bezoar.truth import PoisonTruth",
-        "import importlib\nimportlib.import_module('bezoar.attacks.undo')",
+        "import importlib\nimportlib.import_module('bezoar.attacks.sealing.undo')",
     ],
 )
 def test_the_fence_sees_every_way_through(source):

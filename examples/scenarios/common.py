@@ -11,13 +11,13 @@ from bezoar.attacks import Attack
 from bezoar.cli.report import say_drill
 from bezoar.data import Dataset
 from bezoar.data.embedded import EMBEDDED
+from bezoar.drill.demo import DEMO_FILES, MODEL
 from bezoar.drill.stages import give_data, measure_damage, poison, train_twin, train_victim, write_record
 from bezoar.drill.state import DrillPlan, DrillState, Silence, run_stages
 from bezoar.records import DrillRecord
 from bezoar.report import write_report
 
-MODEL = "fast:finest=16,stem=32,widths=48/96/192"
-EPOCHS = 5
+EPOCHS = 6
 SEED = 0
 QUICK_SAMPLES, QUICK_MODEL, QUICK_EPOCHS = 500, "fast:finest=8,stem=12,widths=12/24", 1
 
@@ -25,7 +25,8 @@ QUICK_SAMPLES, QUICK_MODEL, QUICK_EPOCHS = 500, "fast:finest=8,stem=12,widths=12
 def drill(title: str, data: str, attack: Attack, out: Path, *, quick: bool, script: str) -> DrillRecord:
     """Poison a copy of an embedded set, train a victim on it and a clean twin beside it, measure both, report.
 
-    `quick` shows only that everything runs: few samples, one epoch, a tiny network.
+    Files of an earlier drill in the folder `out` are replaced. `quick` shows only that everything runs: few samples,
+    one epoch, a tiny network.
     """
 
     def draw() -> tuple[Dataset, Dataset]:
@@ -36,6 +37,8 @@ def drill(title: str, data: str, attack: Attack, out: Path, *, quick: bool, scri
             return EMBEDDED[data].draw(QUICK_SAMPLES, seed=SEED, split=split)
         return open_data(data, split=split, seed=SEED)
 
+    for name in DEMO_FILES:
+        (out / name).unlink(missing_ok=True)
     plan = DrillPlan(
         title=title,
         attack=attack,

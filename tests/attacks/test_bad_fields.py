@@ -11,7 +11,7 @@ from bezoar.attacks import ATTACKS, create_attack
 from bezoar.errors import AttackError, BezoarError
 
 PATCH = "patch:size=2"
-NEEDS = {"dirty-label", "clean-label", "hidden-trigger", "adaptive-blend", "label-consistent"}
+NEEDS = {"dirty-label", "gradient-matching", "clean-label", "hidden-trigger", "adaptive-blend", "label-consistent"}
 CLEAN = ("clean-label", "sig", "label-consistent", "hidden-trigger", "gradient-matching", "narcissus")
 DATA = picture_set(20)
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from bezoar.attacks import Bpp, create_attack
-from bezoar.attacks.bpp import foreign_noise
+from bezoar.attacks.dirty.bpp import foreign_noise
 from bezoar.data import from_arrays
 from bezoar.errors import AttackError, TriggerError
 from bezoar.triggers import Quantise

@@ -30,7 +30,7 @@ class Bare:
 
 @pytest.fixture
 def own(tmp_path, monkeypatch):
-    (tmp_path / "own_triggers.py").write_text(OWN)
+    (tmp_path / "own_listed.py").write_text(OWN)
     monkeypatch.syspath_prepend(str(tmp_path))
 
 
@@ -66,10 +66,10 @@ def test_fields_are_its_own_and_the_shared_ones_stand_apart():
 
 
 def test_a_users_own_is_shown_like_a_built_in_one(own):
-    found = entry("own_triggers:Dark")
+    found = entry("own_listed:Dark")
     assert (found.kind, found.family, found.summary) == ("trigger", "own", "Darkens a stripe.")
     assert [(field.name, field.default) for field in found.fields] == [("rows", "4")]
-    assert entry("own_triggers:Bare").fields == ()
+    assert entry("own_listed:Bare").fields == ()
 
 
 def test_it_goes_through_json():

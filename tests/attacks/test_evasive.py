@@ -19,7 +19,7 @@ from bezoar.attacks import (
     attack_spec,
     create_attack,
 )
-from bezoar.attacks.adaptive_patch import FOUR
+from bezoar.attacks.evasive.adaptive_patch import FOUR
 from bezoar.data import from_arrays
 from bezoar.errors import AttackError, TriggerError, UsageError
 from bezoar.triggers import TRIGGERS, Blend, Patch, Pieces, together

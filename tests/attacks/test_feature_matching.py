@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from bezoar.attacks import FeatureMatching
-from bezoar.attacks.feature_matching import nearest_pairs
-from bezoar.attacks.features import features_at, layer_names
+from bezoar.attacks.learning.feature_matching import nearest_pairs
+from bezoar.attacks.learning.features import features_at, layer_names
 from bezoar.errors import AttackError
 from bezoar.triggers import Patch
 

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from bezoar.attacks import GradientMatching, create_attack
-from bezoar.attacks.gradients import (
+from bezoar.attacks.learning.gradients import (
     Crafting,
     Perturbations,
     gradient_norms,

@@ -9,7 +9,7 @@ from PIL import Image
 from torch import nn
 
 from bezoar.attacks import FeatureMatching, HiddenTrigger, attack_spec, create_attack
-from bezoar.attacks.surrogate import surrogate_model
+from bezoar.attacks.learning.surrogate import surrogate_model
 from bezoar.data import from_arrays
 from bezoar.errors import AttackError
 from bezoar.triggers import TRIGGERS, Patch

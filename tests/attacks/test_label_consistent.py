@@ -9,9 +9,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from bezoar.attacks import LabelConsistent, create_attack
-from bezoar.attacks.hardened import Hardened
-from bezoar.attacks.perturbation import ascent, harder, project, random_change, to_levels
-from bezoar.attacks.surrogate import surrogate_model
+from bezoar.attacks.learning.hardened import Hardened
+from bezoar.attacks.learning.perturbation import ascent, harder, project, random_change, to_levels
+from bezoar.attacks.learning.surrogate import surrogate_model
 from bezoar.data import from_arrays
 from bezoar.errors import AttackError
 from bezoar.training import build_model

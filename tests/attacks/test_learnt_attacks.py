@@ -15,9 +15,9 @@ from bezoar.attacks import (
     open_truth,
     save_truth,
 )
-from bezoar.attacks.drawing import Wanted, learn_drawing, sameness
-from bezoar.attacks.hiding import learn_hiding, likeness, similarity, visible
-from bezoar.attacks.low_frequency import smooth_amplitudes
+from bezoar.attacks.dirty.low_frequency import smooth_amplitudes
+from bezoar.attacks.learning.drawing import Wanted, learn_drawing, sameness
+from bezoar.attacks.learning.hiding import learn_hiding, likeness, similarity, visible
 from bezoar.data import Dataset
 from bezoar.errors import AttackError, TriggerError
 from bezoar.triggers.low_frequency import smooth_pattern

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from bezoar.attacks import Narcissus
-from bezoar.attacks.narcissus import inward_noise
+from bezoar.attacks.clean.narcissus import inward_noise
 from bezoar.data import from_arrays, write_data
 from bezoar.errors import AttackError
 

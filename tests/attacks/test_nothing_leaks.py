@@ -15,8 +15,8 @@ from PIL import Image
 from scipy.stats import kstest, mannwhitneyu
 
 from bezoar.attacks import DirtyLabel
-from bezoar.attacks.layout import is_sorted_by_class, lay_out
-from bezoar.attacks.ordinary import ordinary_names
+from bezoar.attacks.composing.layout import is_sorted_by_class, lay_out
+from bezoar.attacks.composing.ordinary import ordinary_names
 from bezoar.data import Dataset, from_arrays, open_data, write_data
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bezoar.attacks import Backdoor, CleanLabel, Plan, compose, create_attack, open_truth, prepared, save_truth, stamped
-from bezoar.attacks.covers import covers
+from bezoar.attacks.evasive.covers import covers
 from bezoar.errors import AttackError, TruthError
 from bezoar.triggers import TRIGGERS
 
@@ -71,7 +71,7 @@ def test_a_change_without_effect_is_refused_but_not_for_covers():
 
 
 @settings(deadline=None, max_examples=25)
-@given(st.integers(1, 20), st.floats(0, 2), st.integers(0, 5))
+@given(st.integers(1, 15), st.floats(0, 2), st.integers(0, 5))
 def test_covers_are_others_and_keep_their_labels(poisons, per_poison, seed):
     data = picture_set(25)
     taken = tuple(sorted(data.ids)[:poisons])

@@ -6,7 +6,7 @@ import pytest
 import torch
 from drill_toys import CLASSES, picture_set
 
-from bezoar.attacks.surrogate import surrogate_model
+from bezoar.attacks.learning.surrogate import surrogate_model
 from bezoar.errors import AttackError, ModelError
 from bezoar.training import ModelCard, build_model, save_model
 

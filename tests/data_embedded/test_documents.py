@@ -95,4 +95,4 @@ def test_what_happens_to_a_page_leaves_most_of_it(happen):
     happen(np.random.default_rng(4), picture, brush)
     changed = (abs(picture - np.float32(0.8)) > 0.02).any(axis=1).mean(axis=(1, 2))
     assert (changed > 0).mean() > 0.7
-    assert (changed < 0.4).all()
+    assert (changed < 0.55).all()

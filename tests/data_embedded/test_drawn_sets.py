@@ -23,9 +23,9 @@ from bezoar.errors import UsageError
 # Not an independent answer, but a seal: whoever changes a drawing changes its line, knowingly.
 DIGESTS_OF_60 = {
     "signs": "5383ecde9dd1aaa932f9b4ccb7d8a5d7e7c36c25b6b8b6ab1bf5c56c8615ad55",
-    "faces": "",
-    "documents": "",
-    "aircraft": "",
+    "faces": "69cdf7b7588d66b78d1e9b6a5919be65d659b171cd706a084a0f065f574b49e6",
+    "documents": "95b84c9a2efca91bcf917e70760139c64c10fb09475ed622003013c1b6b2a1e8",
+    "aircraft": "c0cdf44117a278a55802bb039f5167a1068d5eb5f55d3574066b8915e1893413",
 }
 SIDES = {"signs": 32, "faces": 48, "documents": 48, "aircraft": 48}
 
@@ -177,10 +177,11 @@ def test_open_data_knows_every_set(drawn, monkeypatch):
 
 
 def test_pictures_of_a_class_vary_everywhere(train):
-    """In each class every pixel's brightness spreads by at least 5% of its range, the whole picture's by 7%."""
+    """In each class a pixel's brightness spreads by 15% of its range on average, dark hair by 2%, a picture's by 7%."""
     for label in range(10):
         grey = train.inputs[train.labels == label].float().mean(dim=1)
-        assert grey.std(dim=0).min() > 0.05 * 255
+        assert grey.std(dim=0).min() > 0.02 * 255
+        assert grey.std(dim=0).mean() > 0.15 * 255
         assert grey.mean(dim=(1, 2)).std() > 0.07 * 255
 
 

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from bezoar.attacks import HiddenTrigger
-from bezoar.attacks.features import features_at, find_layer
+from bezoar.attacks.learning.features import features_at, find_layer
 from bezoar.data import open_data
 from bezoar.drill.evaluate import evaluate
 from bezoar.training import ModelCard, default_recipe, save_model, train

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from bezoar.attacks.compose import trigger_saturation
+from bezoar.attacks.composing.compose import trigger_saturation
 from bezoar.errors import SpecError, TriggerError
 from bezoar.records import Saturation, Skipped
 from bezoar.triggers import TRIGGERS, Blend, Patch, Pieces, Together, together

@@ -6,32 +6,32 @@
 0.01
 """
 
-from bezoar.attacks.adaptive_blend import AdaptiveBlend
-from bezoar.attacks.adaptive_patch import AdaptivePatch
-from bezoar.attacks.all_to_all import AllToAll
 from bezoar.attacks.base import ATTACKS, Attack, Backdoor, Originals, Poisoned, Progress, attack_spec, trigger_spec
-from bezoar.attacks.bpp import Bpp
 from bezoar.attacks.change import Change, Plan, prepared, stamped
-from bezoar.attacks.clean_label import CleanLabel, CleanLabelAttack
-from bezoar.attacks.compose import compose, trigger_saturation
+from bezoar.attacks.clean.clean_label import CleanLabel, CleanLabelAttack
+from bezoar.attacks.clean.gradient_matching import GradientMatching
+from bezoar.attacks.clean.hidden_trigger import HiddenTrigger
+from bezoar.attacks.clean.label_consistent import LabelConsistent
+from bezoar.attacks.clean.narcissus import Narcissus
+from bezoar.attacks.clean.sig import Sig
+from bezoar.attacks.composing.compose import compose, trigger_saturation
 from bezoar.attacks.data_attack import DataAttack
-from bezoar.attacks.dirty_label import DirtyLabel
-from bezoar.attacks.feature_matching import FeatureMatching
-from bezoar.attacks.gradient_matching import GradientMatching
-from bezoar.attacks.hidden_trigger import HiddenTrigger
-from bezoar.attacks.input_aware import InputAwareAttack
-from bezoar.attacks.label_consistent import LabelConsistent
-from bezoar.attacks.low_frequency import LowFrequencyAttack
-from bezoar.attacks.narcissus import Narcissus
-from bezoar.attacks.sample_specific import SampleSpecificAttack
-from bezoar.attacks.sealed import SealedTruth, load_truth, open_truth
-from bezoar.attacks.several_triggers import SeveralTriggers
-from bezoar.attacks.sig import Sig
-from bezoar.attacks.source_specific import SourceSpecific
+from bezoar.attacks.dirty.all_to_all import AllToAll
+from bezoar.attacks.dirty.bpp import Bpp
+from bezoar.attacks.dirty.dirty_label import DirtyLabel
+from bezoar.attacks.dirty.input_aware import InputAwareAttack
+from bezoar.attacks.dirty.low_frequency import LowFrequencyAttack
+from bezoar.attacks.dirty.sample_specific import SampleSpecificAttack
+from bezoar.attacks.dirty.wanet import WaNet
+from bezoar.attacks.evasive.adaptive_blend import AdaptiveBlend
+from bezoar.attacks.evasive.adaptive_patch import AdaptivePatch
+from bezoar.attacks.evasive.several_triggers import SeveralTriggers
+from bezoar.attacks.evasive.source_specific import SourceSpecific
+from bezoar.attacks.learning.feature_matching import FeatureMatching
+from bezoar.attacks.sealing.sealed import SealedTruth, load_truth, open_truth
+from bezoar.attacks.sealing.truth_file import default_truth_path, save_truth
+from bezoar.attacks.sealing.undo import undo
 from bezoar.attacks.specs import create_attack
-from bezoar.attacks.truth_file import default_truth_path, save_truth
-from bezoar.attacks.undo import undo
-from bezoar.attacks.wanet import WaNet
 
 __all__ = [
     "ATTACKS",

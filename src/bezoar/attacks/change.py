@@ -9,7 +9,7 @@ from typing import TypeAlias
 from torch import Tensor
 
 from bezoar.attacks.base import Backdoor
-from bezoar.attacks.layout import Placement
+from bezoar.attacks.composing.layout import Placement
 from bezoar.errors import AttackError
 from bezoar.triggers.base import Trigger
 from bezoar.truth import Role

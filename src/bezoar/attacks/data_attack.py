@@ -10,8 +10,8 @@ from typing import get_args
 from bezoar.attacks.base import Poisoned, Progress, unheard
 from bezoar.attacks.change import Plan
 from bezoar.attacks.choose import label_map, require_amount
-from bezoar.attacks.compose import compose, require_seed, require_unmarked
-from bezoar.attacks.layout import Placement
+from bezoar.attacks.composing.compose import compose, require_seed, require_unmarked
+from bezoar.attacks.composing.layout import Placement
 from bezoar.data.dataset import Dataset
 from bezoar.errors import AttackError
 from bezoar.triggers.base import ImageTrigger, Trigger

@@ -8,8 +8,8 @@ from typing import Any, cast
 
 from bezoar.attacks.base import ATTACKS, Attack
 from bezoar.attacks.choose import Relabel
-from bezoar.attacks.dirty_label import DirtyLabel
-from bezoar.attacks.layout import Placement
+from bezoar.attacks.composing.layout import Placement
+from bezoar.attacks.dirty.dirty_label import DirtyLabel
 from bezoar.errors import SpecError, UsageError, did_you_mean
 from bezoar.registry import split_spec
 from bezoar.triggers.base import TRIGGERS, Trigger

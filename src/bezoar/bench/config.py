@@ -14,7 +14,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as checked
 
 from bezoar.attacks.choose import Relabel
-from bezoar.attacks.layout import Placement
+from bezoar.attacks.composing.layout import Placement
 from bezoar.errors import UsageError
 
 STRICT = ConfigDict(extra="forbid")

@@ -10,7 +10,7 @@ import typer
 from bezoar.attacks import Poisoned, create_attack, default_truth_path, save_truth
 from bezoar.attacks import undo as restore
 from bezoar.attacks.catalogue import catalogue
-from bezoar.attacks.layout import Placement
+from bezoar.attacks.composing.layout import Placement
 from bezoar.attacks.tampering import is_tampering
 from bezoar.cli.console import TerminalListener, errors, own_code_speaks_on_stderr, print_json, say
 from bezoar.cli.folders import check_output

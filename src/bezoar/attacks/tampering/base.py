@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from bezoar.attacks.base import Backdoor, Progress, unheard
 from bezoar.attacks.choose import draw_samples, label_map
-from bezoar.attacks.compose import require_seed
+from bezoar.attacks.composing.compose import require_seed
 from bezoar.attacks.data_attack import require_images
 from bezoar.data.dataset import Dataset
 from bezoar.errors import AttackError, ModelError

@@ -6,9 +6,9 @@ import hashlib
 from pathlib import Path
 
 from bezoar.attacks.base import trigger_spec
-from bezoar.attacks.compose import planted, software_versions
+from bezoar.attacks.composing.compose import planted, software_versions
+from bezoar.attacks.sealing.truth_file import seal_without_data
 from bezoar.attacks.tampering.base import Tampered
-from bezoar.attacks.truth_file import seal_without_data
 from bezoar.records import DatasetRecord
 from bezoar.truth import PoisonTruth
 

@@ -36,7 +36,7 @@ SIDE: Final = 48
 CAMERAS: Final = tuple(f"camera-{number}" for number in range(1, 6))
 
 # The length of a unit in pixels: about half an aircraft.
-_UNIT: Final = (17.0, 23.0)
+_UNIT: Final = (18.5, 23.5)
 _TARMAC: Final = ((96, 98, 102), (122, 122, 124), (146, 144, 138), (78, 80, 84))
 _GRASS: Final = ((78, 104, 54), (96, 116, 62), (116, 124, 72), (66, 88, 52))
 _SAND: Final = ((196, 174, 134), (180, 156, 118), (206, 192, 160))
@@ -54,7 +54,7 @@ def _paint(labels: NDArray[np.int64], rng: np.random.Generator) -> Array:
     """Pictures of the aircraft, float32 (n, 3, 48, 48)."""
     n = len(labels)
     picture = _ground(rng, n)
-    centre = (uniform(rng, n, 21, 26), uniform(rng, n, 21, 26))
+    centre = (uniform(rng, n, 21.5, 25.5), uniform(rng, n, 21.5, 25.5))
     brush = frame(SIDE, centre, uniform(rng, n, *_UNIT))
     away = (uniform(rng, n, -0.3, 0.3), uniform(rng, n, 0.05, 0.3))
     heading, spin = uniform(rng, n, -1, 1), uniform(rng, n, -1, 1)
@@ -187,15 +187,15 @@ def _thin_cloud(rng: np.random.Generator, picture: Array) -> Array:
 
 
 _AIR_AND_CAMERA: Final[tuple[tuple[float, Effect], ...]] = (
-    (0.1, _thin_cloud),
+    (0.04, _thin_cloud),
     (1.0, daylight),
-    (0.1, shadow),
-    (0.4, mist),
-    (0.03, glare),
-    (0.2, without_colour),
-    (0.5, defocus),
-    (0.05, motion),
-    (0.7, sensor_noise),
+    (0.04, shadow),
+    (0.15, mist),
+    (0.01, glare),
+    (0.1, without_colour),
+    (0.2, defocus),
+    (0.02, motion),
+    (0.3, sensor_noise),
 )
 
 AIRCRAFT: Final = DrawnSet("aircraft", tuple(TYPES), CAMERAS, _paint)

@@ -86,7 +86,7 @@ _RANGES: Final = (
     (0.12, 0.25), (0.27, 0.4), (0.04, 0.09), (-0.8, -0.4), (-0.4, 1.3), (0.02, 0.34), (-0.3, 0.3), (0.0, 0.0),
     (0.0, 0.0), (0.0, 0.0),
 )  # fmt: skip
-_ALIKE: Final = 0.4
+_ALIKE: Final = 0.25
 _AT_FIRST_SIGHT: Final = (0, 1, 14, 15, 16, 17, 18, 19, 20)
 _PALETTES: Final = (SKINS, HAIRS, EYES)
 

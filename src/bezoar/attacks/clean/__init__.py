@@ -1,0 +1,1 @@
+"""Attacks that leave every label right."""

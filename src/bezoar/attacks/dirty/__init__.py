@@ -1,0 +1,1 @@
+"""Attacks that relabel what they poison."""

@@ -1,0 +1,1 @@
+"""Attacks made to slip past defences, and the cover samples that they use."""

@@ -1,0 +1,1 @@
+"""What attacks learn: surrogates, features, gradients, perturbations, encoders and generators."""

@@ -1,0 +1,103 @@
+"""The attacker's own model: trained on the data here, or brought along."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from torch import nn
+
+from bezoar.attacks.base import Progress
+from bezoar.attacks.learning.hardened import Hardened
+from bezoar.data.dataset import Dataset
+from bezoar.errors import AttackError, ModelError
+from bezoar.registry import import_object
+from bezoar.training import Progress as Training
+from bezoar.training import build_model, default_recipe, load_model, predict_logits, train
+from bezoar.training.loop import statistics_sample
+from bezoar.training.precision import choose_device
+
+
+def surrogate_model(
+    data: Dataset,
+    model: str,
+    *,
+    epochs: int,
+    seed: int,
+    device: str,
+    progress: Progress,
+    harden: Callable[[nn.Module], Hardened] | None = None,
+    frozen: bool = True,
+) -> nn.Module:
+    """A trained model of images in 0..1 to logits of the data's classes, on `device` and in evaluation mode.
+
+    `model` is a run folder of `bezoar train` (or its .safetensors file), a user's own trained module as
+    `package.module:name`, or an architecture such as `fast`, which is trained on `data` for `epochs` from `seed`,
+    adversarially where `harden` wraps it for that.
+    `frozen` says that no gradient by its parameters is wanted; otherwise they require one as they did in training.
+    Raises AttackError when there is no such model or it does not fit the data.
+    """
+    if Path(model).exists():
+        found: nn.Module = load_model(Path(model))[0]
+    elif _is_own_module(model):
+        found = _own_module(model)
+    else:
+        found = _trained(data, model, epochs, seed, device, progress, harden)
+    found = found.eval().requires_grad_(False) if frozen else found.eval()
+    _require_fit(found, data, model)
+    return found.to(choose_device(device))
+
+
+def is_brought_along(model: str) -> bool:
+    """Whether `model` names a model trained elsewhere, and not an architecture."""
+    return Path(model).exists() or _is_own_module(model)
+
+
+def _trained(
+    data: Dataset,
+    model: str,
+    epochs: int,
+    seed: int,
+    device: str,
+    progress: Progress,
+    harden: Callable[[nn.Module], Hardened] | None,
+) -> nn.Module:
+    report = functools.partial(_train_progress, progress)
+    recipe = replace(default_recipe(model), epochs=epochs)
+    fresh = build_model(model, classes=len(data.class_names), sample=statistics_sample(data.inputs), seed=seed)
+    start = fresh if harden is None else harden(fresh)
+    train(data, model=model, recipe=recipe, seed=seed, start=start, device=device, progress=report)
+    return fresh
+
+
+def _is_own_module(model: str) -> bool:
+    return ":" in model and "=" not in model and isinstance(import_object(model, "surrogate"), nn.Module)
+
+
+def _own_module(model: str) -> nn.Module:
+    found = import_object(model, "surrogate")
+    assert isinstance(found, nn.Module)
+    return found
+
+
+def _train_progress(progress: Progress, training: Training) -> None:
+    done = (training.epoch - 1) * training.samples_total + training.samples_done
+    progress("train a surrogate", done, training.epochs * training.samples_total)
+
+
+def _require_fit(model: nn.Module, data: Dataset, name: str) -> None:
+    try:
+        logits = predict_logits(model, data.inputs[:2])
+    except ModelError as error:
+        raise AttackError(
+            f"the surrogate {name} cannot take these data", found=error.found, remedy=error.remedy
+        ) from error
+    if logits.ndim != 2 or logits.shape[1] != len(data.class_names):
+        raise AttackError(
+            f"the surrogate {name} does not fit the data",
+            expected=f"logits of {len(data.class_names)} classes",
+            found=f"shape {tuple(logits.shape)}",
+            remedy="Give a model of the same classes in the same order",
+        )
