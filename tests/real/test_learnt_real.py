@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from bezoar.attacks.hiding import learn_hiding
 
+from bezoar.attacks.learning.hiding import learn_hiding
 from bezoar.data import open_data
 from bezoar.metrics import visibility
 from bezoar.triggers import SampleSpecific

@@ -37,10 +37,10 @@ class LowFrequencyAttack(LearntDirtyLabel):
     """Learns a smooth pattern that a surrogate takes for the target, then stamps and relabels as DirtyLabel does.
 
     The pattern holds the `band` x `band` lowest frequencies of the discrete cosine transform (DCT), and the root of its
-    mean square is at most `bound` levels of 255, a bound on its L2 norm (10 levels: 28 dB). In each of `steps` steps it moves down the gradient of the cross entropy
-    towards the target, on a batch of the source classes, loses what lies above the band and is scaled back to the
-    bound, which is the exact projection. `surrogate` is a model as in `surrogate_model`: an architecture is trained for `surrogate_epochs` on at
-    most `images` of the data.
+    mean square is at most `bound` levels of 255, a bound on its L2 norm (10 levels: 28 dB). In each of `steps` steps it
+    moves down the gradient of the cross entropy towards the target, on a batch of the source classes, loses what lies
+    above the band and is scaled back to the bound, which is the exact projection. `surrogate` is a model as in
+    `surrogate_model`: an architecture is trained for `surrogate_epochs` on at most `images` of the data.
 
     Zeng et al. 2021, "Rethinking the Backdoor Attacks' Triggers: A Frequency Perspective", arXiv 2104.03413: smooth
     triggers, found like a targeted universal perturbation with a low-pass filter in every step. Deviations: an ideal
