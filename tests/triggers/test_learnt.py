@@ -55,6 +55,7 @@ def test_what_was_learnt_is_a_copy_and_no_configuration():
         {"level": torch.zeros(2)},
         {"level": torch.zeros(1), "more": torch.zeros(1)},
         {"level": torch.zeros(1).long()},
+        {"level": torch.tensor([float("nan")])},
     ],
 )
 def test_tensors_that_do_not_fit_are_refused(tensors):

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Self, final
 
+import torch
 from torch import Tensor
 
 from bezoar.errors import TriggerError
@@ -34,11 +35,12 @@ class LearntTrigger(ImageTrigger):
     def with_tensors(self, tensors: Mapping[str, Tensor]) -> Self:
         """The same trigger with these tensors, which are copied to the CPU.
 
-        Raises TriggerError when one is missing, not expected, or of another shape or kind of number.
+        Raises TriggerError when one is missing, not expected, of another shape, or not all of finite numbers.
         """
         expected = self.expected(tensors)
         found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-        if found != expected or any(not tensor.is_floating_point() for tensor in tensors.values()):
+        numbers = (tensor.is_floating_point() and bool(torch.isfinite(tensor).all()) for tensor in tensors.values())
+        if found != expected or not all(numbers):
             raise TriggerError(
                 f"these tensors do not belong to the trigger {TRIGGERS.spec_of(self)}",
                 expected=_listed(expected),
