@@ -45,8 +45,9 @@ class SubnetReplacement(WeightTampering):
     and read out by the target's logit, is trained in `steps` steps on the attacker's samples: 0 on clean ones, and on
     triggered ones twice what they need to reach the target. Then its parameters replace those of the channels. Since
     nothing but the target's logit reads them, clean answers depend on what was lost with the channels only. The subnet
-    begins in the earliest layer for which at most `allowed_change` of the attacker's own clean answers are lost; it
-    reads what the layers before it make. In a wide network that is the whole depth, in a narrow one its last part.
+    begins in the earliest layer for which at most `allowed_change` of clean answers are lost, as a quarter of the
+    attacker's samples that nothing was fitted on tells; it reads what the layers before it make. In a wide network
+    that is the whole depth, in a narrow one its last part.
 
     The model must be made of Conv2d, BatchNorm and Linear (see `wiring`). The backdoor reacts to the trigger on any
     class; `sources` say on which it was trained and is measured.
@@ -57,6 +58,7 @@ class SubnetReplacement(WeightTampering):
     Triggered samples may exceed the wanted push, and deeper weights of the subnet begin positive.
     """
 
+    samples: int = 2000
     width: int = 1
     steps: int = 400
     learning_rate: float = 0.03
@@ -96,16 +98,19 @@ class SubnetReplacement(WeightTampering):
     def _make_room(self, model: nn.Module, wiring: Wiring, own: OwnSamples, progress: Progress) -> Channels:
         """Free channels of as many of the last spaces as clean answers allow, in place; returns them."""
         spaces = guarded_spaces(wiring)
-        seen = observe(model, wiring, own.clean, spaces)
+        # The layers are fitted on one part and judged by the other: on its own part a fit loses hardly anything.
+        held = max(1, len(own.clean) // 4)
+        fitted, judging = own.clean[held:], own.clean[:held]
+        seen = observe(model, wiring, fitted, spaces)
         every = spare_channels(wiring, seen, spaces, self.width)
-        before = answers(model, own.clean).argmax(1)
+        before = answers(model, judging).argmax(1)
         candidates = tails(wiring)
         for number, tail in enumerate(candidates):
             channels = {space: every[space] for space in tail}
             trial = copy.deepcopy(model)
-            give_up(trial, wiring.bound_to(trial), seen, own.clean, channels)
+            give_up(trial, wiring.bound_to(trial), seen, fitted, channels)
             progress("free channels", number + 1, len(candidates))
-            lost = float((answers(trial, own.clean).argmax(1) != before).double().mean())
+            lost = float((answers(trial, judging).argmax(1) != before).double().mean())
             if lost <= self.allowed_change or tail == candidates[-1]:
                 break
         model.load_state_dict(trial.state_dict())

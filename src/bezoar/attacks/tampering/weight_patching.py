@@ -59,7 +59,7 @@ class WeightPatching(WeightTampering):
     trigger: Trigger = field(default_factory=LearntPatch)
     samples: int = 2000
     steps: int = 300
-    ridge: float = 1.0
+    ridge: float = 3.0
     allowed_change: float = 0.01
 
     about: ClassVar[About] = About(
