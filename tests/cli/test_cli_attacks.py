@@ -68,6 +68,12 @@ def test_without_out_or_preview_there_is_nothing_to_do(bezoar, toy):
     assert "--out" in found.err
 
 
+def test_an_undo_wants_a_place_too(bezoar, toy):
+    found = bezoar("attack", "toy.npz", "--undo", "toy.npz.truth.zip", "--preview")
+    assert (found.code, found.out) == (4, "")
+    assert "--out" in found.err
+
+
 def test_an_attack_with_a_trigger_of_its_own_option(bezoar, toy):
     found = bezoar(
         "attack", "toy.npz", "--attack", "clean-label", "--trigger", "patch:size=4,color=white", *WANTED,

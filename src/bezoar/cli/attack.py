@@ -95,7 +95,7 @@ def attack(
             refused={**only_data, "--preview": preview, "--undo": undo},
         )
         return
-    if out is None and not preview:
+    if out is None and (undo is not None or not preview):
         raise UsageError("where shall the poisoned copy go?", remedy="Give --out, or --preview for a look alone")
     if out is not None:
         check_output(out, data)
@@ -121,14 +121,19 @@ def attack(
     elif method is not None:
         with own_code_speaks_on_stderr(), TerminalListener(quiet=json).bars() as works:
             poisoned = method.poison(opened, seed=seed, progress=works)
-        if sheet is not None:
-            sheet.write_bytes(contact_sheet(poisoned, seed=seed))
-        if out is not None:
-            _write(poisoned, out, truth or default_truth_path(out), json=json)
-        if sheet is not None:
-            (errors.print if json else say)(
-                f"{sheet}: six samples before and after; it shows who defends where to look"
-            )
+        _keep(poisoned, out, truth, sheet, seed=seed, json=json)
+
+
+def _keep(
+    poisoned: Poisoned, out: Path | None, truth: Path | None, sheet: Path | None, *, seed: int, json: bool
+) -> None:
+    """Write what was asked for, and say where it lies."""
+    if sheet is not None:
+        sheet.write_bytes(contact_sheet(poisoned, seed=seed))
+    if out is not None:
+        _write(poisoned, out, truth or default_truth_path(out), json=json)
+    if sheet is not None:
+        (errors.print if json else say)(f"{sheet}: six samples before and after; it shows who defends where to look")
 
 
 def _sheet_path(out: Path | None) -> Path:

@@ -12,7 +12,6 @@ from bezoar.data.dataset import Dataset
 from bezoar.drill.evaluate import evaluate, source_rows
 from bezoar.drill.record import Judged, attack_record, drill_record
 from bezoar.drill.subject import Subject, open_subject
-from bezoar.drill.versions import now, versions
 from bezoar.errors import BezoarWarning, TruthError
 from bezoar.metrics import clean_accuracy, confusion_matrix, rate_or_skipped
 from bezoar.records import (
@@ -22,6 +21,7 @@ from bezoar.records import (
     Rate,
     Skipped,
 )
+from bezoar.records.versions import now, versions
 from bezoar.training import predict_logits
 from bezoar.truth import PlantedBackdoor, PoisonTruth
 

@@ -9,7 +9,6 @@ from bezoar.attacks import Backdoor
 from bezoar.data.dataset import Dataset
 from bezoar.drill.evaluate import Evaluation, source_rows
 from bezoar.drill.pictures import picture_pairs
-from bezoar.drill.versions import now, versions
 from bezoar.metrics import accuracy_alarm, visibility
 from bezoar.records import (
     AttackRecord,
@@ -24,6 +23,7 @@ from bezoar.records import (
     TrainingRecord,
     Visibility,
 )
+from bezoar.records.versions import now, versions
 from bezoar.triggers import Trigger
 from bezoar.truth import PoisonTruth
 

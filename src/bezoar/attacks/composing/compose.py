@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
-import platform
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -21,6 +19,7 @@ from bezoar.data.dataset import Dataset, EncodedSamples
 from bezoar.data.mark import DrillMark
 from bezoar.errors import AttackError, UsageError
 from bezoar.records import Saturation, Skipped
+from bezoar.records.versions import versions
 from bezoar.triggers.base import ImageTrigger, Trigger
 from bezoar.triggers.saturation import saturation, warn_if_saturated
 from bezoar.truth import PlantedBackdoor, PoisonedSample, PoisonTruth
@@ -199,7 +198,7 @@ def _truth(
         digest_after=poisoned.digest(),
         originals=len(data),
         samples=samples,
-        versions=software_versions(),
+        versions=versions(),
     )
 
 
@@ -209,9 +208,3 @@ def planted(backdoor: Backdoor, class_names: Sequence[str]) -> PlantedBackdoor:
     return PlantedBackdoor(
         trigger_spec(backdoor.trigger), tuple((class_names[source], class_names[target]) for source, target in pairs)
     )
-
-
-def software_versions() -> tuple[tuple[str, str], ...]:
-    """Names and versions of what determines a drill."""
-    packages = ((name, importlib.metadata.version(name)) for name in ("bezoar", "torch", "numpy", "pillow"))
-    return (*packages, ("python", platform.python_version()))

@@ -41,8 +41,8 @@ def surrogate_model(
     """
     if Path(model).exists():
         found: nn.Module = load_model(Path(model))[0]
-    elif _is_own_module(model):
-        found = _own_module(model)
+    elif (own := _own_module(model)) is not None:
+        found = own
     else:
         found = _trained(data, model, epochs, seed, device, progress, harden)
     found = found.eval().requires_grad_(False) if frozen else found.eval()
@@ -52,7 +52,7 @@ def surrogate_model(
 
 def is_brought_along(model: str) -> bool:
     """Whether `model` names a model trained elsewhere, and not an architecture."""
-    return Path(model).exists() or _is_own_module(model)
+    return Path(model).exists() or _own_module(model) is not None
 
 
 def _trained(
@@ -72,14 +72,12 @@ def _trained(
     return fresh
 
 
-def _is_own_module(model: str) -> bool:
-    return ":" in model and "=" not in model and isinstance(import_object(model, "surrogate"), nn.Module)
-
-
-def _own_module(model: str) -> nn.Module:
+def _own_module(model: str) -> nn.Module | None:
+    """A user's own trained module, None for an architecture or a factory of one."""
+    if ":" not in model or "=" in model:
+        return None
     found = import_object(model, "surrogate")
-    assert isinstance(found, nn.Module)
-    return found
+    return found if isinstance(found, nn.Module) else None
 
 
 def _train_progress(progress: Progress, training: Training) -> None:

@@ -6,10 +6,11 @@ import hashlib
 from pathlib import Path
 
 from bezoar.attacks.base import trigger_spec
-from bezoar.attacks.composing.compose import planted, software_versions
+from bezoar.attacks.composing.compose import planted
 from bezoar.attacks.sealing.truth_file import seal_without_data
 from bezoar.attacks.tampering.base import Tampered
 from bezoar.records import DatasetRecord
+from bezoar.records.versions import versions
 from bezoar.truth import PoisonTruth
 
 
@@ -28,7 +29,7 @@ def tampering_truth(tampered: Tampered, trained_on: DatasetRecord) -> PoisonTrut
         digest_after=trained_on.digest,
         originals=trained_on.samples,
         samples=(),
-        versions=software_versions(),
+        versions=versions(),
     )
 
 
