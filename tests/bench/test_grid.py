@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 
 from bezoar.bench import finished, into_page, markdown_table, read_config, run_grid
+from bezoar.bench.claims import claimed
 from bezoar.bench.config import cells
 from bezoar.data import from_arrays, write_data
 from bezoar.drill.state import Silence
@@ -103,6 +107,41 @@ def test_results_alone_are_enough_for_the_table(config: Path, tmp_path: Path) ->
     heard = Heard()
     assert run_grid(config, tmp_path / "carried", heard) == first
     assert heard.stages == []
+
+
+def test_two_processes_share_a_grid(config: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "bezoar", "bench", str(config), "--out", str(tmp_path / "out"), "--quiet"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    both = [subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) for _ in range(2)]
+    assert [one.wait(timeout=120) for one in both] == [0, 0]
+    lines = (tmp_path / "out" / "results.jsonl").read_text().splitlines()
+    assert len(lines) == len(finished(config, tmp_path / "out")) == 4
+
+
+def test_a_cell_that_another_process_is_at_is_left_alone(config: Path, tmp_path: Path) -> None:
+    taken = cells(read_config(config))[0]
+    heard = Heard()
+    with claimed(tmp_path / "out" / taken.key) as mine:
+        assert mine
+        done = run_grid(config, tmp_path / "out", heard)
+    assert [cell.key for cell, _ in done] == [cell.key for cell in cells(read_config(config))[1:]]
+    assert not any(stage.startswith("strong, seed 0") for stage in heard.stages)
+    assert len(run_grid(config, tmp_path / "out", heard)) == 4
+
+
+def test_the_claim_of_a_killed_process_is_dropped(tmp_path: Path) -> None:
+    code = "import sys, time; from pathlib import Path; from bezoar.bench.claims import claimed\n"
+    code += "with claimed(Path(sys.argv[1])) as mine: print(mine, flush=True); time.sleep(60)"
+    holder = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "cell")], stdout=subprocess.PIPE, text=True)
+    assert holder.stdout is not None
+    with holder.stdout as said:
+        assert said.readline() == "True\n"
+    with claimed(tmp_path / "cell") as mine:
+        assert not mine
+    holder.kill()
+    holder.wait()
+    with claimed(tmp_path / "cell") as mine:
+        assert mine
 
 
 def test_a_page_keeps_all_but_its_table() -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bezoar.attacks import create_attack
+from bezoar.bench.claims import alone, claimed
 from bezoar.bench.config import SURROGATE, BenchConfig, Cell, cells, data_source, read_config, twin_key
 from bezoar.bench.results import POISONING, CellResult, append_result, cell_result, read_results
 from bezoar.data import open_data
@@ -30,6 +31,8 @@ def run_grid(path: Path, out: Path, listener: Listener) -> tuple[tuple[Cell, Cel
 
     The clean twin of a seed is trained once and shared by its cells, and so is the surrogate. Stopping loses at
     most one cell. Each cell leaves its whole record in a folder of its key beside its line in the results.
+    Several processes may run the same grid into the same `out`: each leaves alone the cells that another one is
+    at. Returns the cells that are done in the end.
     """
     config = read_config(path)
     out.mkdir(parents=True, exist_ok=True)
@@ -43,9 +46,11 @@ def run_grid(path: Path, out: Path, listener: Listener) -> tuple[tuple[Cell, Cel
             for split in (config.data.train_split, config.data.test_split)
         )
         for cell in todo:
-            done[cell.key] = _run_cell(config, cell, train_data, test, out, path, listener)
-            append_result(out, done[cell.key])
-    return tuple((cell, done[cell.key]) for cell in cells(config))
+            with claimed(out / cell.key) as mine:
+                # Another process may have finished it since.
+                if mine and cell.key not in read_results(out):
+                    append_result(out, _run_cell(config, cell, train_data, test, out, path, listener))
+    return finished(path, out)
 
 
 def finished(path: Path, out: Path) -> tuple[tuple[Cell, CellResult], ...]:
@@ -72,13 +77,15 @@ def _run_cell(
     config: BenchConfig, cell: Cell, train_data: Dataset, test: Dataset, out: Path, path: Path, listener: Listener
 ) -> CellResult:
     folder = out / cell.key
-    folder.mkdir(parents=True, exist_ok=True)
     if SURROGATE in cell.attack.attack:
-        _train_surrogate(config, train_data, _surrogate(config, out), listener)
+        with alone(_surrogate(config, out).parent):
+            _train_surrogate(config, train_data, _surrogate(config, out), listener)
     state = DrillState(_plan(config, cell, path, out), folder)
     label = f"{cell.label}, seed {cell.seed}"
     state = run_stages(state, (give_data(lambda: (train_data, test)),), listener)
-    state = _with_twin(state, out / twin_key(config, cell.seed), cell.seed, listener)
+    twin = out / twin_key(config, cell.seed)
+    with alone(twin):
+        state = _with_twin(state, twin, cell.seed, listener)
     stages = (
         poison(keep=False, name=f"{label}: {POISONING}"),
         train_victim(f"{label}: train on the poisoned data"),
@@ -94,7 +101,6 @@ def _surrogate(config: BenchConfig, out: Path) -> Path:
 def _train_surrogate(config: BenchConfig, data: Dataset, path: Path, listener: Listener) -> None:
     if path.exists():
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
     listener.begins("surrogate")
     recipe = default_recipe(config.train.model).with_changes(**config.train.recipe)
     trained = train(data, model=config.train.model, recipe=recipe, seed=config.surrogate_seed, progress=listener.trains)
@@ -129,7 +135,6 @@ def _with_twin(state: DrillState, folder: Path, seed: int, listener: Listener) -
     if record.exists():
         training = from_json(TrainingRecord, record.read_bytes(), origin=str(record))
         return replace(state, twin=Trained(load_model(model)[0], training))
-    folder.mkdir(parents=True, exist_ok=True)
     state = run_stages(state, (train_twin(f"clean twin, seed {seed}"),), listener)
     twin, train = made(state.twin, "clean twin"), made(state.train, "training data")
     save_model(twin.model, ModelCard(state.plan.model, train.class_names, train.shape), model)

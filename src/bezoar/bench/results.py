@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from bezoar.bench.claims import alone
 from bezoar.bench.config import Cell
 from bezoar.records import DrillRecord, Measurement, Rate, Saturation, Skipped, from_json, to_json
 
@@ -77,7 +78,7 @@ def read_results(folder: Path) -> dict[str, CellResult]:
 
 def append_result(folder: Path, result: CellResult) -> None:
     """Add a line to the results, on the disk before this returns; it takes the place of one that was cut off."""
-    with (folder / RESULTS_FILE).open("a+b") as file:
+    with alone(folder), (folder / RESULTS_FILE).open("a+b") as file:
         file.seek(0)
         file.truncate(file.read().rfind(b"\n") + 1)
         file.write(to_json(result, indent=None).encode() + b"\n")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from bezoar.bench import finished, into_page, markdown_table, run_grid
+from bezoar.bench import cells, finished, into_page, markdown_table, read_config, run_grid
 from bezoar.cli.console import TerminalListener, say
 from bezoar.drill.stages import RECORD_FILE
 from bezoar.errors import UsageError
@@ -32,7 +32,10 @@ def bench(
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
 ) -> None:
-    """Run attacks by seeds and print the table. Run it again to go on where it stopped."""
+    """Run attacks by seeds and print the table. Run it again to go on where it stopped.
+
+    The same command in a second terminal shares the work.
+    """
     folder = out or Path("runs") / config.stem
     if into is not None:
         into_page(read_page(into), "")  # raises for a page without marks before hours are spent
@@ -49,6 +52,9 @@ def bench(
     if into is not None:
         write_text_atomically(into, into_page(read_page(into), text))
     say(escape(text))
+    left = len(cells(read_config(config))) - len(results)
+    if left:
+        say(f"{left} cells are not done yet." if table else f"{left} cells are still with another process.")
 
 
 def read_page(path: Path) -> str:
