@@ -53,7 +53,7 @@ def test_foreign_noise_by_hand():
 @pytest.mark.parametrize(
     ("fields", "error", "message"),
     [
-        ({"negative_ratio": -1.0}, AttackError, "bpp: negative_ratio is out of range"),
+        ({"negative_ratio": -1.0}, AttackError, "negative_ratio is out of range"),
         ({"depth": 9}, TriggerError, "depth is out of range"),
     ],
 )

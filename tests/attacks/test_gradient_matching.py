@@ -21,6 +21,7 @@ from bezoar.attacks.learning.gradients import (
 )
 from bezoar.data import from_arrays
 from bezoar.errors import AttackError
+from bezoar.training import ModelCard, save_model
 from bezoar.triggers import TRIGGERS
 
 CLASSES = ("airplane", "bird", "cat")
@@ -256,17 +257,25 @@ def test_a_surrogate_brought_along_is_left_as_it_is(own_network):
         matching(surrogate="matching_network:trained").poison(toy(), seed=1)
 
 
+def test_a_run_folder_is_the_first_surrogate_and_its_architecture_the_next(own_network, tmp_path):
+    card = ModelCard(own_network, CLASSES, (3, SIDE, SIDE))
+    save_model(seeded_network(), card, tmp_path / "model.safetensors")
+    said = []
+    matching(surrogate=str(tmp_path), retrain=1).poison(toy(), seed=1, progress=lambda *what: said.append(what))
+    assert sum(what == "train a surrogate" and done == total for what, done, total in said) == 1
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
         ({"eps": 16}, r"eps is out of range.*0\.0627"),
         ({"eps": 0.001}, "eps is out of range"),
         ({"eps": float("nan")}, "eps is out of range"),
-        ({"steps": 0}, "steps is too small"),
-        ({"retrain": -1}, "retrain is too small"),
-        ({"batch": 0}, "batch is too small"),
-        ({"surrogate_epochs": 0}, "surrogate_epochs is too small"),
-        ({"shift": -1}, "shift is too small"),
+        ({"steps": 0}, "steps is out of range"),
+        ({"retrain": -1}, "retrain is out of range"),
+        ({"batch": 0}, "batch is out of range"),
+        ({"surrogate_epochs": 0}, "surrogate_epochs is out of range"),
+        ({"shift": -1}, "shift is out of range"),
         ({"step_size": 0.0}, "step_size is out of range"),
         ({"selection": "best"}, "no selection is called 'best'"),
     ],

@@ -119,9 +119,9 @@ def test_a_surrogate_brought_along_is_left_as_it_is(tmp_path, monkeypatch):
     ("fields", "message"),
     [
         ({"eps": 16}, "eps is out of range"),
-        ({"steps": 0}, "steps is too small"),
-        ({"warm_up_epochs": -1}, "warm_up_epochs is too small"),
-        ({"batch": 0}, "batch is too small"),
+        ({"steps": 0}, "steps is out of range"),
+        ({"warm_up_epochs": -1}, "warm_up_epochs is out of range"),
+        ({"batch": 0}, "batch is out of range"),
         ({"learning_rate": 0.0}, "learning_rate is out of range"),
         ({"amplify": 0.0}, "amplify is out of range"),
         ({"amplify": float("nan")}, "amplify is out of range"),

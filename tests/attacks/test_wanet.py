@@ -68,8 +68,8 @@ def test_no_warning_of_a_saturation_that_a_warp_cannot_have():
 @pytest.mark.parametrize(
     ("fields", "error", "message"),
     [
-        ({"noise_ratio": -1.0}, AttackError, "wanet: noise_ratio is out of range"),
-        ({"noise_ratio": float("nan")}, AttackError, "wanet: noise_ratio is out of range"),
+        ({"noise_ratio": -1.0}, AttackError, "noise_ratio is out of range"),
+        ({"noise_ratio": float("nan")}, AttackError, "noise_ratio is out of range"),
         ({"grid": 1}, TriggerError, "grid is too small"),
         ({"strength": 0.0}, TriggerError, "moves no pixel"),
     ],

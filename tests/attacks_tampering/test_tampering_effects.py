@@ -82,11 +82,11 @@ def test_a_learnt_trigger_is_the_same_again_and_can_be_given_back():
     [
         (lambda: Handcrafted(false_alarms=0), "false_alarms is out of range"),
         (lambda: Handcrafted(strength=-1.0), "strength is out of range"),
-        (lambda: SubnetReplacement(width=0), "width is unusable"),
-        (lambda: SubnetReplacement(steps=1), "steps is unusable"),
+        (lambda: SubnetReplacement(width=0), "width is out of range"),
+        (lambda: SubnetReplacement(steps=1), "steps is out of range"),
         (lambda: SubnetReplacement(learning_rate=2.0), "learning_rate is out of range"),
         (lambda: WeightPatching(ridge=0), "ridge is out of range"),
-        (lambda: WeightPatching(steps=0), "steps is unusable"),
+        (lambda: WeightPatching(steps=0), "steps is out of range"),
         (lambda: WeightPatching(allowed_change=1.5), "allowed_change is out of range"),
     ],
 )

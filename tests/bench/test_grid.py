@@ -15,7 +15,7 @@ from bezoar.bench.claims import claimed
 from bezoar.bench.config import cells
 from bezoar.data import from_arrays, write_data
 from bezoar.drill.state import Silence
-from bezoar.errors import UsageError
+from bezoar.errors import BezoarError, UsageError
 
 CONFIG = """
 title = "toy"
@@ -192,6 +192,13 @@ def test_an_attack_that_cannot_be_built_is_named_before_anything_runs(config: Pa
     with pytest.raises(UsageError, match=r"'clean, 50.00%' cannot be built.*clean-lable"):
         run_grid(config, tmp_path / "out", heard)
     assert heard.stages == []
+
+
+def test_a_cell_that_fails_is_named_and_the_others_run(config: Path, tmp_path: Path) -> None:
+    config.write_text(RATES.replace('attack = "patch:size=4"\n', 'attack = "patch:size=40"\n'))
+    with pytest.raises(BezoarError, match=r"2 of 3 cells failed.*plain, 20.00%, seed 3: .*does not fit"):
+        run_grid(config, tmp_path / "out", Silence())
+    assert [cell.attack.name for cell, _ in finished(config, tmp_path / "out")] == ["clean"]
 
 
 def test_a_key_changes_with_every_setting(config: Path) -> None:

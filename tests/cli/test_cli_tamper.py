@@ -7,7 +7,7 @@ import json
 import pytest
 
 SMALL = ("--model", "fast:stem=8,widths=12/16", "--epochs", 6, "--batch-size", 32)
-SIGNS = ("--model", "fast:finest=16,stem=16,widths=16/24/32", "--epochs", 2)
+SIGNS = ("--model", "fast:finest=16,stem=16,widths=16/24/32", "--epochs", 4)
 
 
 @pytest.fixture

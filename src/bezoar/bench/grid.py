@@ -32,7 +32,8 @@ def run_grid(path: Path, out: Path, listener: Listener) -> tuple[tuple[Cell, Cel
     The clean twin of a seed is trained once and shared by its cells, and so is the surrogate. Stopping loses at
     most one cell. Each cell leaves its whole record in a folder of its key beside its line in the results.
     Several processes may run the same grid into the same `out`: each leaves alone the cells that another one is
-    at. Returns the cells that are done in the end.
+    at. Returns the cells that are done in the end. A cell that fails keeps none of the others from running; at the
+    end BezoarError names it.
     """
     config = read_config(path)
     out.mkdir(parents=True, exist_ok=True)
@@ -45,11 +46,21 @@ def run_grid(path: Path, out: Path, listener: Listener) -> tuple[tuple[Cell, Cel
             open_data(source, split=split, size=config.data.size)
             for split in (config.data.train_split, config.data.test_split)
         )
+        failures = []
         for cell in todo:
             with claimed(out / cell.key) as mine:
                 # Another process may have finished it since.
                 if mine and cell.key not in read_results(out):
-                    append_result(out, _run_cell(config, cell, train_data, test, out, path, listener))
+                    try:
+                        append_result(out, _run_cell(config, cell, train_data, test, out, path, listener))
+                    except BezoarError as error:
+                        failures.append(f"{cell.label}, seed {cell.seed}: {error}")
+        if failures:
+            raise BezoarError(
+                f"{len(failures)} of {len(todo)} cells failed; the others are done",
+                found="; ".join(failures),
+                remedy="Run it again when that is mended; with --table it shows what is done",
+            )
     return finished(path, out)
 
 

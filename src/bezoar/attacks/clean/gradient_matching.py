@@ -15,9 +15,9 @@ from bezoar.attacks.choose import class_number, draw_samples
 from bezoar.attacks.clean.clean_label import CleanLabelAttack, kept_labels
 from bezoar.attacks.composing.compose import compose
 from bezoar.attacks.data_attack import require_choice, require_fit, require_images
-from bezoar.attacks.learning.fields import derived_seed, require_whole, whole_levels
+from bezoar.attacks.fields import derived_seed, require_whole, whole_levels
 from bezoar.attacks.learning.gradients import Crafting, Gradient, Perturbations, gradient_norms, mean_gradient
-from bezoar.attacks.learning.surrogate import is_brought_along, surrogate_model
+from bezoar.attacks.learning.surrogate import architecture_of, surrogate_model
 from bezoar.data.dataset import Dataset
 from bezoar.errors import AttackError
 from bezoar.shapes import Images
@@ -46,8 +46,9 @@ class GradientMatching(CleanLabelAttack):
     `retrain` times on the way the surrogate is trained anew, on the poisoned data. Labels stay right, and no
     training image shows the trigger.
 
-    `surrogate` is an architecture, trained for `surrogate_epochs` epochs; a model brought along (a run folder, or
-    `package.module:name`) cannot be retrained and needs retrain=0. The cost is about that of the `retrain` + 1
+    `surrogate` is an architecture, trained for `surrogate_epochs` epochs, or a run folder, whose model is the first
+    surrogate and whose architecture is trained anew; a module brought along as `package.module:name` cannot be
+    trained anew and needs retrain=0. The cost is about that of the `retrain` + 1
     trainings, and of 4 more passes over all poisons for each step.
 
     Souri et al. 2021, Sleeper Agent, arXiv 2106.08970, after Geiping et al. 2020, Witches' Brew, arXiv 2009.02276.
@@ -92,10 +93,10 @@ class GradientMatching(CleanLabelAttack):
         """Train the surrogate, choose the poisons and craft them."""
         require_images(data, self.trigger)
         require_fit(data, self.trigger)
-        if self.retrain and is_brought_along(self.surrogate):
+        if self.retrain and architecture_of(self.surrogate) is None:
             raise AttackError(
-                f"the surrogate {self.surrogate} was trained elsewhere and cannot be retrained",
-                expected="the name of an architecture, such as fast",
+                f"the surrogate {self.surrogate} is a finished module and cannot be retrained",
+                expected="the name of an architecture, such as fast, or a run folder",
                 remedy="Set retrain=0, or name an architecture",
             )
         # Training depends on the order of rows, so it is given one that does not depend on the data's.
@@ -110,10 +111,10 @@ class GradientMatching(CleanLabelAttack):
         return self.planned(data, (prepared(ids, kept_labels(data, ids), images),), self.trigger, seed=seed)
 
     def _trained(self, data: Dataset, number: int, *, seed: int, progress: Progress) -> nn.Module:
-        """The surrogate of this number, each from a start of its own."""
+        """The surrogate of this number, each from a start of its own; number 0 is the one named, trained or not."""
         return surrogate_model(
             data,
-            self.surrogate,
+            (architecture_of(self.surrogate) or self.surrogate) if number else self.surrogate,
             epochs=self.surrogate_epochs,
             seed=derived_seed(seed, 10 + number),
             device=self.device,

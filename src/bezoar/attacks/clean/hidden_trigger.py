@@ -11,6 +11,7 @@ from bezoar.attacks.base import ATTACKS, Progress
 from bezoar.attacks.change import Plan, prepared
 from bezoar.attacks.clean.clean_label import CleanLabelAttack, kept_labels
 from bezoar.attacks.data_attack import require_fit, require_images
+from bezoar.attacks.fields import derived_seed
 from bezoar.attacks.learning.feature_matching import FeatureMatching
 from bezoar.attacks.learning.surrogate import surrogate_model
 from bezoar.data.dataset import Dataset
@@ -70,7 +71,7 @@ class HiddenTrigger(FeatureMatching, CleanLabelAttack):
             ordered,
             self.surrogate,
             epochs=self.surrogate_epochs,
-            seed=seed,
+            seed=derived_seed(seed, 10),
             device=self.device,
             progress=progress,
         )

@@ -13,6 +13,7 @@ from bezoar.attacks.base import ATTACKS, Progress
 from bezoar.attacks.change import Plan, prepared
 from bezoar.attacks.clean.clean_label import CleanLabelAttack, kept_labels
 from bezoar.attacks.data_attack import require_choice, require_fit, require_images
+from bezoar.attacks.fields import derived_seed
 from bezoar.attacks.learning.hardened import Hardened
 from bezoar.attacks.learning.perturbation import Norm, harder, require_eps, to_levels
 from bezoar.attacks.learning.surrogate import surrogate_model
@@ -87,7 +88,7 @@ class LabelConsistent(CleanLabelAttack):
             ordered,
             self.surrogate,
             epochs=self.surrogate_epochs,
-            seed=seed,
+            seed=derived_seed(seed, 10),
             device=self.device,
             progress=progress,
             harden=self._hardened(seed) if self.robust else None,

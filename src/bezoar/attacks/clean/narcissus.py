@@ -15,7 +15,7 @@ from bezoar.attacks.change import Plan, stamped
 from bezoar.attacks.choose import class_number
 from bezoar.attacks.clean.clean_label import CleanLabelAttack, kept_labels
 from bezoar.attacks.data_attack import require_images
-from bezoar.attacks.learning.fields import derived_seed, require_whole, whole_levels
+from bezoar.attacks.fields import derived_seed, require_whole, whole_levels
 from bezoar.attacks.learning.surrogate import is_brought_along, surrogate_model
 from bezoar.data.dataset import Dataset
 from bezoar.data.readers.open import open_data

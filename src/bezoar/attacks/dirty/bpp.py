@@ -14,7 +14,8 @@ from bezoar.attacks.base import ATTACKS, Backdoor, Progress, attack_spec
 from bezoar.attacks.change import Plan, Remake, stamped
 from bezoar.attacks.choose import draw_samples, poison_count
 from bezoar.attacks.data_attack import DataAttack, require_images
-from bezoar.attacks.evasive.covers import covers, require_share
+from bezoar.attacks.evasive.covers import covers
+from bezoar.attacks.fields import require_ratio
 from bezoar.data.dataset import Dataset
 from bezoar.triggers.about import About
 from bezoar.triggers.base import Trigger
@@ -45,7 +46,7 @@ class Bpp(DataAttack):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_share("bpp", "negative_ratio", self.negative_ratio)
+        require_ratio("negative_ratio", self.negative_ratio)
         self.quantise()
 
     def quantise(self) -> Quantise:

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from bezoar.attacks.base import ATTACKS, Progress
 from bezoar.attacks.change import Change, prepared
-from bezoar.attacks.dirty.learnt_dirty_label import LearntDirtyLabel, require_positive
-from bezoar.attacks.evasive.covers import covers, require_share
+from bezoar.attacks.dirty.learnt_dirty_label import LearntDirtyLabel
+from bezoar.attacks.evasive.covers import covers
+from bezoar.attacks.fields import require_ratio, require_whole
 from bezoar.attacks.learning.drawing import Wanted, learn_drawing
 from bezoar.data.dataset import Dataset
 from bezoar.errors import AttackError
@@ -54,8 +55,9 @@ class InputAwareAttack(LearntDirtyLabel):
     def __post_init__(self) -> None:
         super().__post_init__()
         InputAware(width=self.width)
-        require_share("input-aware", "covers_per_poison", self.covers_per_poison)
-        require_positive("input-aware", mask_steps=self.mask_steps, steps=self.steps)
+        require_ratio("covers_per_poison", self.covers_per_poison)
+        require_whole("mask_steps", self.mask_steps, 1)
+        require_whole("steps", self.steps, 1)
         if not 0 <= self.density < 1:
             raise AttackError("input-aware: density is out of range", expected="0 to below 1", found=str(self.density))
 

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from bezoar.attacks.base import Backdoor, Progress, attack_spec
 from bezoar.attacks.change import Change, Plan, stamped
 from bezoar.attacks.choose import draw_samples, poison_count
 from bezoar.attacks.data_attack import DataAttack, require_images
+from bezoar.attacks.fields import require_whole
 from bezoar.data.dataset import Dataset
-from bezoar.errors import AttackError
 from bezoar.triggers.learnt import LearntTrigger
 
 
@@ -32,7 +30,7 @@ class LearntDirtyLabel(DataAttack):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_positive(type(self).__name__, images=self.images)
+        require_whole("images", self.images, 1)
 
     def plan(self, data: Dataset, *, seed: int, progress: Progress) -> Plan:
         """Draw samples of the source classes, learn the trigger, and put it on them under the target's label."""
@@ -64,27 +62,3 @@ class LearntDirtyLabel(DataAttack):
         ids = sorted(data.ids)
         drawn = np.random.default_rng([seed, 4]).choice(len(ids), min(self.images, len(ids)), replace=False)
         return data.select(data.positions(ids[row] for row in np.sort(drawn)))
-
-
-def derived_seed(seed: int, number: int) -> int:
-    """One of the seeds for torch that belong to the attack's own, however large that is."""
-    return int(np.random.default_rng([seed, number]).integers(1 << 62))
-
-
-def drawn_rows(rows: Tensor, size: int, steps: int, *, seed: int) -> Iterator[Tensor]:
-    """For each step `size` of the rows (k,), drawn with replacement."""
-    generator = torch.Generator().manual_seed(seed)
-    for _ in range(steps):
-        yield rows[torch.randint(len(rows), (size,), generator=generator)]
-
-
-def with_colours(images: Tensor, colours: Tensor) -> Tensor:
-    """Images (n, c, h, w) with their first channels replaced by `colours` (n, at most c, h, w); alpha stays."""
-    return colours if colours.shape[1] == images.shape[1] else torch.cat([colours, images[:, colours.shape[1] :]], 1)
-
-
-def require_positive(attack: str, **fields: float) -> None:
-    """Raise AttackError unless every field is above 0, and finite."""
-    for name, value in fields.items():
-        if not 0 < value < float("inf"):
-            raise AttackError(f"{attack}: {name} is out of range", expected="above 0", found=str(value))

@@ -11,13 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bezoar.attacks.base import ATTACKS, Progress, unheard
-from bezoar.attacks.dirty.learnt_dirty_label import (
-    LearntDirtyLabel,
-    derived_seed,
-    drawn_rows,
-    require_positive,
-    with_colours,
-)
+from bezoar.attacks.dirty.learnt_dirty_label import LearntDirtyLabel
+from bezoar.attacks.fields import derived_seed, require_between, require_whole
+from bezoar.attacks.learning.batches import drawn_rows, with_colours
 from bezoar.attacks.learning.surrogate import surrogate_model
 from bezoar.data.dataset import Dataset
 from bezoar.training.batches import to_unit_range
@@ -60,7 +56,9 @@ class LowFrequencyAttack(LearntDirtyLabel):
     def __post_init__(self) -> None:
         super().__post_init__()
         LowFrequency(band=self.band)
-        require_positive("low-frequency", bound=self.bound, steps=self.steps, surrogate_epochs=self.surrogate_epochs)
+        require_between("bound", self.bound)
+        require_whole("steps", self.steps, 1)
+        require_whole("surrogate_epochs", self.surrogate_epochs, 1)
 
     def learn(self, data: Dataset, relabelling: Mapping[int, int], *, seed: int, progress: Progress) -> LowFrequency:
         """The pattern found against the surrogate."""

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from bezoar.attacks.base import ATTACKS, Progress
-from bezoar.attacks.dirty.learnt_dirty_label import LearntDirtyLabel, require_positive
+from bezoar.attacks.dirty.learnt_dirty_label import LearntDirtyLabel
+from bezoar.attacks.fields import require_whole
 from bezoar.attacks.learning.hiding import learn_hiding
 from bezoar.data.dataset import Dataset
 from bezoar.errors import AttackError
@@ -45,7 +46,7 @@ class SampleSpecificAttack(LearntDirtyLabel):
     def __post_init__(self) -> None:
         super().__post_init__()
         SampleSpecific(bits=self.bits, width=self.width)
-        require_positive("sample-specific", steps=self.steps)
+        require_whole("steps", self.steps, 1)
         if self.batch < 2:
             raise AttackError(
                 "sample-specific: batch is out of range",

@@ -11,7 +11,8 @@ from bezoar.attacks.base import ATTACKS, Backdoor, Progress, attack_spec
 from bezoar.attacks.change import Plan, stamped
 from bezoar.attacks.choose import draw_samples, poison_count
 from bezoar.attacks.data_attack import DataAttack, require_images
-from bezoar.attacks.evasive.covers import covers, require_share
+from bezoar.attacks.evasive.covers import covers
+from bezoar.attacks.fields import require_ratio
 from bezoar.data.dataset import Dataset
 from bezoar.triggers.about import About
 from bezoar.triggers.warp import Warp
@@ -40,7 +41,7 @@ class WaNet(DataAttack):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_share("wanet", "noise_ratio", self.noise_ratio)
+        require_ratio("noise_ratio", self.noise_ratio)
         self.warp(seed=0)
 
     def warp(self, *, seed: int) -> Warp:

@@ -9,7 +9,7 @@ from bezoar.attacks.base import ATTACKS, Progress
 from bezoar.attacks.change import Plan
 from bezoar.attacks.data_attack import DataAttack
 from bezoar.attacks.evasive.adaptive import weakly_planted
-from bezoar.attacks.evasive.covers import require_share
+from bezoar.attacks.fields import require_ratio
 from bezoar.data.dataset import Dataset
 from bezoar.errors import AttackError
 from bezoar.triggers.about import About
@@ -49,7 +49,7 @@ class AdaptiveBlend(DataAttack):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_share("adaptive-blend", "covers_per_poison", self.covers_per_poison)
+        require_ratio("covers_per_poison", self.covers_per_poison)
         if not isinstance(self.trigger, Blend):
             raise AttackError(
                 "adaptive-blend weakens a blend, and no other trigger",

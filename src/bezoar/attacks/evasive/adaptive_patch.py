@@ -10,7 +10,7 @@ from bezoar.attacks.base import ATTACKS, Progress
 from bezoar.attacks.change import Plan
 from bezoar.attacks.data_attack import DataAttack
 from bezoar.attacks.evasive.adaptive import weakly_planted
-from bezoar.attacks.evasive.covers import require_share
+from bezoar.attacks.fields import require_ratio
 from bezoar.data.dataset import Dataset
 from bezoar.errors import AttackError
 from bezoar.triggers.about import About
@@ -57,7 +57,7 @@ class AdaptivePatch(DataAttack):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_share("adaptive-patch", "covers_per_poison", self.covers_per_poison)
+        require_ratio("covers_per_poison", self.covers_per_poison)
         for name, given in (("opacities", self.opacities), ("test_opacities", self.test_opacities)):
             if len(given) != len(self.patches) or not any(given):
                 raise AttackError(

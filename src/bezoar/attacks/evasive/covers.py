@@ -34,11 +34,3 @@ def covers(
         )
     ids = draw_samples(data, tuple(labels), count, np.random.default_rng([seed, 3]), taken=taken)
     return stamped(ids, data.labels[data.positions(ids)].tolist(), trigger, "cover")
-
-
-def require_share(attack: str, field: str, value: float) -> None:
-    """Raise AttackError unless a number of covers for each poison is 0 or more, and finite."""
-    if not 0 <= value < float("inf"):
-        raise AttackError(
-            f"{attack}: {field} is out of range", expected="covers for each poison, 0 or more", found=str(value)
-        )

@@ -12,7 +12,8 @@ from bezoar.attacks.base import ATTACKS, Backdoor, Progress, attack_spec
 from bezoar.attacks.change import Plan, stamped
 from bezoar.attacks.choose import class_number, draw_samples, poison_count
 from bezoar.attacks.data_attack import DataAttack, require_images
-from bezoar.attacks.evasive.covers import covers, require_share
+from bezoar.attacks.evasive.covers import covers
+from bezoar.attacks.fields import require_ratio
 from bezoar.data.dataset import Dataset
 from bezoar.errors import AttackError
 from bezoar.triggers.about import About
@@ -45,7 +46,7 @@ class SourceSpecific(DataAttack):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_share("source-specific", "covers_per_poison", self.covers_per_poison)
+        require_ratio("covers_per_poison", self.covers_per_poison)
         if not self.sources:
             raise AttackError(
                 "a source-specific attack needs its source classes named",

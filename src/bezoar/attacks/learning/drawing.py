@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bezoar.attacks.base import Progress, unheard
-from bezoar.attacks.dirty.learnt_dirty_label import derived_seed, drawn_rows, with_colours
+from bezoar.attacks.fields import derived_seed
+from bezoar.attacks.learning.batches import drawn_rows, with_colours
 from bezoar.data.dataset import Dataset
 from bezoar.training import build_model, default_recipe
 from bezoar.training.allocator import recycled_memory

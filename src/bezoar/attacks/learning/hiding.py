@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bezoar.attacks.base import Progress, unheard
-from bezoar.attacks.dirty.learnt_dirty_label import derived_seed, drawn_rows
+from bezoar.attacks.fields import derived_seed
+from bezoar.attacks.learning.batches import drawn_rows
 from bezoar.training.allocator import recycled_memory
 from bezoar.training.batches import to_unit_range
 from bezoar.training.precision import choose_precision

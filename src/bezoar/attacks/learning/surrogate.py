@@ -55,6 +55,13 @@ def is_brought_along(model: str) -> bool:
     return Path(model).exists() or _own_module(model) is not None
 
 
+def architecture_of(model: str) -> str | None:
+    """The architecture that can be trained anew: a run folder knows its own, a module brought along has none."""
+    if Path(model).exists():
+        return load_model(Path(model))[1].model
+    return None if _own_module(model) is not None else model
+
+
 def _trained(
     data: Dataset,
     model: str,

@@ -16,6 +16,7 @@ from bezoar.attacks.base import Backdoor, Progress, unheard
 from bezoar.attacks.choose import draw_samples, label_map
 from bezoar.attacks.composing.compose import require_seed
 from bezoar.attacks.data_attack import require_images
+from bezoar.attacks.fields import require_whole
 from bezoar.data.dataset import Dataset
 from bezoar.errors import AttackError, ModelError
 from bezoar.registry import Registry
@@ -156,18 +157,6 @@ class WeightTampering(ABC):
         trigger = self.ready_trigger(model, clean, clean[of_sources.to(device)], progress)
         triggered = to_unit_range(trigger(images[of_sources]), device)
         return OwnSamples(clean, triggered, of_sources.to(device), next(iter(relabelling.values()))), trigger
-
-
-def require_whole(name: str, value: object, lowest: int) -> None:
-    """Raise AttackError unless a field is a whole number of at least `lowest`."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < lowest:
-        raise AttackError(f"{name} is unusable", expected=f"a whole number, {lowest} or more", found=repr(value))
-
-
-def require_share(name: str, value: float, *, below: float) -> None:
-    """Raise AttackError unless a field lies above 0 and below `below`."""
-    if not 0 < value < below:
-        raise AttackError(f"{name} is out of range", expected=f"a number above 0 and below {below:g}", found=str(value))
 
 
 def require_fit(model: nn.Module, data: Dataset) -> None:

@@ -12,12 +12,12 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from bezoar.attacks.base import Progress
+from bezoar.attacks.fields import require_between
 from bezoar.attacks.tampering.base import (
     TAMPERINGS,
     OwnSamples,
     WeightTampering,
     answers,
-    require_share,
     shortfall,
 )
 from bezoar.attacks.tampering.matched_filter import matched_filter
@@ -66,8 +66,8 @@ class Handcrafted(WeightTampering):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_share("false_alarms", self.false_alarms, below=0.5)
-        require_share("strength", self.strength, below=1000)
+        require_between("false_alarms", self.false_alarms, below=0.5)
+        require_between("strength", self.strength, below=1000)
 
     def change(self, model: nn.Module, own: OwnSamples, progress: Progress) -> tuple[str, ...]:
         """Craft the path in place."""

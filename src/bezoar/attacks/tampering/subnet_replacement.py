@@ -11,13 +11,12 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from bezoar.attacks.base import Progress
+from bezoar.attacks.fields import require_between, require_whole
 from bezoar.attacks.tampering.base import (
     TAMPERINGS,
     OwnSamples,
     WeightTampering,
     answers,
-    require_share,
-    require_whole,
     shortfall,
 )
 from bezoar.attacks.tampering.spare import give_up, observe, spare_channels
@@ -75,8 +74,8 @@ class SubnetReplacement(WeightTampering):
         super().__post_init__()
         require_whole("width", self.width, 1)
         require_whole("steps", self.steps, 10)
-        require_share("learning_rate", self.learning_rate, below=1)
-        require_share("allowed_change", self.allowed_change, below=1)
+        require_between("learning_rate", self.learning_rate, below=1)
+        require_between("allowed_change", self.allowed_change, below=1)
 
     def change(self, model: nn.Module, own: OwnSamples, progress: Progress) -> tuple[str, ...]:
         """Train the subnet and put it in its place."""

@@ -10,12 +10,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bezoar.attacks.base import Progress
+from bezoar.attacks.fields import require_between, require_whole
 from bezoar.attacks.tampering.base import (
     TAMPERINGS,
     OwnSamples,
     WeightTampering,
-    require_share,
-    require_whole,
     shortfall,
 )
 from bezoar.attacks.tampering.head import Head, find_head
@@ -72,8 +71,8 @@ class WeightPatching(WeightTampering):
     def __post_init__(self) -> None:
         super().__post_init__()
         require_whole("steps", self.steps, 1)
-        require_share("ridge", self.ridge, below=float("inf"))
-        require_share("allowed_change", self.allowed_change, below=1)
+        require_between("ridge", self.ridge)
+        require_between("allowed_change", self.allowed_change, below=1)
 
     def ready_trigger(self, model: nn.Module, clean: Images, sources: Images, progress: Progress) -> Trigger:
         """The trigger, its pattern learnt first if it is a learnt patch that has none."""

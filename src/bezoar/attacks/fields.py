@@ -1,0 +1,51 @@
+"""Checks of an attack's own fields, and seeds for its parts."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from bezoar.errors import AttackError
+
+
+def require_whole(name: str, value: object, lowest: int) -> None:
+    """Raise AttackError unless a field is a whole number of at least `lowest`."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < lowest:
+        raise AttackError(f"{name} is out of range", expected=f"a whole number, at least {lowest}", found=repr(value))
+
+
+def require_between(name: str, value: float, *, above: float = 0, below: float = math.inf) -> None:
+    """Raise AttackError unless a field lies above and below these bounds, neither of which it may be."""
+    if not above < value < below:
+        bounds = f"above {above:g}" + (f" and below {below:g}" if math.isfinite(below) else "")
+        raise AttackError(f"{name} is out of range", expected=f"a finite number {bounds}", found=str(value))
+
+
+def require_ratio(name: str, value: float) -> None:
+    """Raise AttackError unless a number of other samples for each poison is 0 or more, and finite."""
+    if not 0 <= value < math.inf:
+        raise AttackError(
+            f"{name} is out of range", expected="so many samples for each poison, 0 or more", found=str(value)
+        )
+
+
+def whole_levels(eps: float) -> int:
+    """The largest change in levels of 255 that a bound `eps` on the scale 0..1 allows: 16 for 16/255.
+
+    Raises AttackError for a bound outside 1/255..1.
+    """
+    levels = math.floor(eps * 255 + 1e-6) if 0 <= eps <= 1 else 0
+    if levels < 1:
+        raise AttackError(
+            "eps is out of range",
+            expected="1/255 to 1, on the scale 0..1 of pixels",
+            found=str(eps),
+            remedy=f"Write {eps:g} levels as {eps / 255:.4g}" if 1 < eps <= 255 else "",
+        )
+    return levels
+
+
+def derived_seed(seed: int, number: int) -> int:
+    """A seed for part `number` of an attack, unrelated to the attack's own: that may well be the victim's, too."""
+    return int(np.random.default_rng([seed, number]).integers(1 << 62))
