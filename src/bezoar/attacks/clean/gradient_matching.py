@@ -11,7 +11,7 @@ from torch import nn
 
 from bezoar.attacks.base import ATTACKS, Progress
 from bezoar.attacks.change import Plan, prepared
-from bezoar.attacks.choose import class_number, draw_samples
+from bezoar.attacks.choose import class_number, draw_samples, samples_of
 from bezoar.attacks.clean.clean_label import CleanLabelAttack, kept_labels
 from bezoar.attacks.composing.compose import compose
 from bezoar.attacks.data_attack import require_choice, require_fit, require_images
@@ -99,8 +99,6 @@ class GradientMatching(CleanLabelAttack):
                 expected="the name of an architecture, such as fast, or a run folder",
                 remedy="Set retrain=0, or name an architecture",
             )
-        # Training depends on the order of rows, so it is given one that does not depend on the data's.
-        data = data.select(data.positions(sorted(data.ids)))
         drawn = self.drawn(data, seed=seed)
         model = self._trained(data, 0, seed=seed, progress=progress)
         ids = drawn if self.selection == "random" else self._steepest(data, model, len(drawn), progress)
@@ -124,7 +122,7 @@ class GradientMatching(CleanLabelAttack):
 
     def _steepest(self, data: Dataset, model: nn.Module, count: int, progress: Progress) -> tuple[str, ...]:
         """Ids, sorted, of the samples of the target class on which the surrogate has the largest gradients."""
-        rows = (data.labels == self._target(data)).nonzero().flatten()
+        rows = data.positions(samples_of(data, (self._target(data),)))
         norms = gradient_norms(
             model, data.inputs[rows], self._target(data), heard=functools.partial(progress, "measure gradients")
         )

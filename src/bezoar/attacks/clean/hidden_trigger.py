@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
-
 from bezoar.attacks.base import ATTACKS, Progress
 from bezoar.attacks.change import Plan, prepared
+from bezoar.attacks.choose import samples_of
 from bezoar.attacks.clean.clean_label import CleanLabelAttack, kept_labels
 from bezoar.attacks.data_attack import require_fit, require_images
 from bezoar.attacks.fields import derived_seed
@@ -66,19 +65,18 @@ class HiddenTrigger(FeatureMatching, CleanLabelAttack):
         require_images(data, self.trigger)
         require_fit(data, self.trigger)
         ids = self.drawn(data, seed=seed)
-        ordered = data.select(data.positions(sorted(data.ids)))
         model = surrogate_model(
-            ordered,
+            data,
             self.surrogate,
             epochs=self.surrogate_epochs,
             seed=derived_seed(seed, 10),
             device=self.device,
             progress=progress,
         )
-        sources = torch.isin(ordered.labels, torch.tensor(list(self.relabelling(data.class_names))))
-        if not sources.any():
+        sources = samples_of(data, self.relabelling(data.class_names))
+        if not sources:
             raise AttackError(f"{data.name} has no sample of the source classes")
-        targets = data.inputs[data.positions(ids)]
-        matched = self.match(model, targets, ordered.inputs[sources], self.trigger, seed=seed, progress=progress)
+        targets, others = (data.inputs[data.positions(some)] for some in (ids, sources))
+        matched = self.match(model, targets, others, self.trigger, seed=seed, progress=progress)
         change = prepared(ids, kept_labels(data, ids), matched.poisons)
         return self.planned(data, (change,), self.trigger, seed=seed)

@@ -83,9 +83,8 @@ class LabelConsistent(CleanLabelAttack):
         require_images(data, self.trigger)
         require_fit(data, self.trigger)
         ids = self.drawn(data, seed=seed)
-        ordered = data.select(data.positions(sorted(data.ids)))
         model = surrogate_model(
-            ordered,
+            data,
             self.surrogate,
             epochs=self.surrogate_epochs,
             seed=derived_seed(seed, 10),

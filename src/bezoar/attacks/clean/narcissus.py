@@ -12,7 +12,7 @@ from torch import nn
 
 from bezoar.attacks.base import ATTACKS, Backdoor, Progress, attack_spec
 from bezoar.attacks.change import Plan, stamped
-from bezoar.attacks.choose import class_number
+from bezoar.attacks.choose import class_number, samples_of
 from bezoar.attacks.clean.clean_label import CleanLabelAttack, kept_labels
 from bezoar.attacks.data_attack import require_images
 from bezoar.attacks.fields import derived_seed, require_whole, whole_levels
@@ -89,12 +89,10 @@ class Narcissus(CleanLabelAttack):
     def plan(self, data: Dataset, *, seed: int, progress: Progress) -> Plan:
         """Train and warm up the surrogate, learn the noise, and draw the samples that it is added to."""
         require_images(data)
-        # Training depends on the order of rows, so it is given one that does not depend on the data's.
-        data = data.select(data.positions(sorted(data.ids)))
         ids = self.drawn(data, seed=seed)
         assert self.target is not None
         label = class_number(data.class_names, self.target)
-        own = data.select(data.labels == label)
+        own = data.select(data.positions(samples_of(data, (label,))))
         pattern = self._pattern(data, own, seed=seed, progress=progress)
         noise = NarcissusNoise(strength=1.0).with_tensors({"pattern": pattern})
         amplified = NarcissusNoise(strength=self.amplify).with_tensors({"pattern": pattern})
@@ -190,7 +188,6 @@ def open_public(path: str, own: Dataset) -> Dataset:
 
 def _with_public(public: Dataset, own: Dataset) -> tuple[Dataset, Dataset]:
     """The public data and the target class with common class names, the target class being one class more."""
-    public = public.select(public.positions(sorted(public.ids)))
     names = (*public.class_names, own.class_names[int(own.labels[0])])
     labels = torch.full_like(own.labels, len(names) - 1)
     return replace(public, class_names=names), replace(own, class_names=names, labels=labels)

@@ -33,6 +33,7 @@ def surrogate_model(
 ) -> nn.Module:
     """A trained model of images in 0..1 to logits of the data's classes, on `device` and in evaluation mode.
 
+    Neither the order of the rows of `data` nor anything random but `seed` changes the result.
     `model` is a run folder of `bezoar train` (or its .safetensors file), a user's own trained module as
     `package.module:name`, or an architecture such as `fast`, which is trained on `data` for `epochs` from `seed`,
     adversarially where `harden` wraps it for that.
@@ -71,6 +72,8 @@ def _trained(
     progress: Progress,
     harden: Callable[[nn.Module], Hardened] | None,
 ) -> nn.Module:
+    # Training depends on the order of rows, so it is given one that does not depend on the data's.
+    data = data.select(data.positions(sorted(data.ids)))
     report = functools.partial(_train_progress, progress)
     recipe = replace(default_recipe(model), epochs=epochs)
     fresh = build_model(model, classes=len(data.class_names), sample=statistics_sample(data.inputs), seed=seed)
