@@ -14,7 +14,6 @@ from bezoar.attacks.composing.compose import compose, require_seed, require_unma
 from bezoar.attacks.composing.layout import Placement
 from bezoar.data.dataset import Dataset
 from bezoar.errors import AttackError
-from bezoar.triggers.base import ImageTrigger, Trigger
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,20 +67,3 @@ def require_choice(name: str, value: object, known: Sequence[str]) -> None:
     """Raise AttackError unless `value` is among the known ones."""
     if value not in known:
         raise AttackError(f"no {name} is called {value!r}", expected="one of " + ", ".join(known))
-
-
-def require_images(data: Dataset, trigger: Trigger | None = None) -> None:
-    """Raise AttackError when `data` holds no images but the attack, or its trigger, is for images only."""
-    if data.is_images or (trigger is not None and not isinstance(trigger, ImageTrigger)):
-        return
-    raise AttackError(
-        f"{data.name} holds no images, and the {'attack' if trigger is None else 'trigger'} works on images only",
-        expected="images (n, c, h, w)",
-        found=f"samples of shape {data.shape}",
-        remedy="Give a trigger made for such samples, as package.module:Name",
-    )
-
-
-def require_fit(data: Dataset, trigger: Trigger) -> None:
-    """Raise TriggerError when the trigger does not fit the data: for attacks that would learn that after minutes."""
-    trigger(data.inputs[:1].clone())

@@ -11,7 +11,8 @@ from bezoar.attacks.base import ATTACKS, Backdoor, Progress, attack_spec
 from bezoar.attacks.change import Change, Plan, stamped
 from bezoar.attacks.choose import class_number, draw_samples, poison_count
 from bezoar.attacks.composing.layout import Placement
-from bezoar.attacks.data_attack import DataAttack, require_images
+from bezoar.attacks.data_attack import DataAttack
+from bezoar.attacks.fit import require_images
 from bezoar.data.dataset import Dataset
 from bezoar.errors import AttackError
 from bezoar.triggers.about import About

@@ -14,8 +14,9 @@ from bezoar.attacks.change import Plan, prepared
 from bezoar.attacks.choose import class_number, draw_samples, samples_of
 from bezoar.attacks.clean.clean_label import CleanLabelAttack, kept_labels
 from bezoar.attacks.composing.compose import compose
-from bezoar.attacks.data_attack import require_choice, require_fit, require_images
+from bezoar.attacks.data_attack import require_choice
 from bezoar.attacks.fields import derived_seed, require_whole, whole_levels
+from bezoar.attacks.fit import require_fit, require_images
 from bezoar.attacks.learning.gradients import Crafting, Gradient, Perturbations, gradient_norms, mean_gradient
 from bezoar.attacks.learning.surrogate import architecture_of, surrogate_model
 from bezoar.data.dataset import Dataset

@@ -9,8 +9,8 @@ from bezoar.attacks.base import ATTACKS, Progress
 from bezoar.attacks.change import Plan, prepared
 from bezoar.attacks.choose import samples_of
 from bezoar.attacks.clean.clean_label import CleanLabelAttack, kept_labels
-from bezoar.attacks.data_attack import require_fit, require_images
 from bezoar.attacks.fields import derived_seed
+from bezoar.attacks.fit import require_fit, require_images
 from bezoar.attacks.learning.feature_matching import FeatureMatching
 from bezoar.attacks.learning.surrogate import surrogate_model
 from bezoar.data.dataset import Dataset

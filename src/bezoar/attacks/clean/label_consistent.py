@@ -12,8 +12,9 @@ from torch import nn
 from bezoar.attacks.base import ATTACKS, Progress
 from bezoar.attacks.change import Plan, prepared
 from bezoar.attacks.clean.clean_label import CleanLabelAttack, kept_labels
-from bezoar.attacks.data_attack import require_choice, require_fit, require_images
+from bezoar.attacks.data_attack import require_choice
 from bezoar.attacks.fields import derived_seed
+from bezoar.attacks.fit import require_fit, require_images
 from bezoar.attacks.learning.hardened import Hardened
 from bezoar.attacks.learning.perturbation import Norm, harder, require_eps, to_levels
 from bezoar.attacks.learning.surrogate import surrogate_model

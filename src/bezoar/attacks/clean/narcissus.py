@@ -14,8 +14,8 @@ from bezoar.attacks.base import ATTACKS, Backdoor, Progress, attack_spec
 from bezoar.attacks.change import Plan, stamped
 from bezoar.attacks.choose import class_number, samples_of
 from bezoar.attacks.clean.clean_label import CleanLabelAttack, kept_labels
-from bezoar.attacks.data_attack import require_images
 from bezoar.attacks.fields import derived_seed, require_whole, whole_levels
+from bezoar.attacks.fit import require_images
 from bezoar.attacks.learning.surrogate import is_brought_along, surrogate_model
 from bezoar.data.dataset import Dataset
 from bezoar.data.readers.open import open_data

@@ -8,7 +8,7 @@ from typing import ClassVar
 from bezoar.attacks.base import ATTACKS, Progress
 from bezoar.attacks.change import Plan, stamped
 from bezoar.attacks.clean.clean_label import CleanLabelAttack, kept_labels
-from bezoar.attacks.data_attack import require_images
+from bezoar.attacks.fit import require_images
 from bezoar.data.dataset import Dataset
 from bezoar.triggers.about import About
 from bezoar.triggers.sinusoid import Sinusoid

@@ -13,9 +13,10 @@ from torch import Tensor
 from bezoar.attacks.base import ATTACKS, Backdoor, Progress, attack_spec
 from bezoar.attacks.change import Plan, Remake, stamped
 from bezoar.attacks.choose import draw_samples, poison_count
-from bezoar.attacks.data_attack import DataAttack, require_images
+from bezoar.attacks.data_attack import DataAttack
 from bezoar.attacks.evasive.covers import covers
 from bezoar.attacks.fields import require_ratio
+from bezoar.attacks.fit import require_images
 from bezoar.data.dataset import Dataset
 from bezoar.triggers.about import About
 from bezoar.triggers.base import Trigger

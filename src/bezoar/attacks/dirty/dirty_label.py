@@ -11,7 +11,8 @@ import numpy as np
 from bezoar.attacks.base import ATTACKS, Backdoor, Progress, attack_spec
 from bezoar.attacks.change import Plan, stamped
 from bezoar.attacks.choose import Relabel, draw_samples, label_map, poison_count
-from bezoar.attacks.data_attack import DataAttack, require_choice, require_images
+from bezoar.attacks.data_attack import DataAttack, require_choice
+from bezoar.attacks.fit import require_images
 from bezoar.data.dataset import Dataset
 from bezoar.triggers.about import About
 from bezoar.triggers.base import Trigger

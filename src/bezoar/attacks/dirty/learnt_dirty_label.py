@@ -11,8 +11,9 @@ import numpy as np
 from bezoar.attacks.base import Backdoor, Progress, attack_spec
 from bezoar.attacks.change import Change, Plan, stamped
 from bezoar.attacks.choose import draw_samples, poison_count
-from bezoar.attacks.data_attack import DataAttack, require_images
+from bezoar.attacks.data_attack import DataAttack
 from bezoar.attacks.fields import require_whole
+from bezoar.attacks.fit import require_images
 from bezoar.data.dataset import Dataset
 from bezoar.triggers.learnt import LearntTrigger
 

@@ -10,9 +10,10 @@ import numpy as np
 from bezoar.attacks.base import ATTACKS, Backdoor, Progress, attack_spec
 from bezoar.attacks.change import Plan, stamped
 from bezoar.attacks.choose import draw_samples, poison_count
-from bezoar.attacks.data_attack import DataAttack, require_images
+from bezoar.attacks.data_attack import DataAttack
 from bezoar.attacks.evasive.covers import covers
 from bezoar.attacks.fields import require_ratio
+from bezoar.attacks.fit import require_images
 from bezoar.data.dataset import Dataset
 from bezoar.triggers.about import About
 from bezoar.triggers.warp import Warp

@@ -12,7 +12,8 @@ import numpy as np
 from bezoar.attacks.base import ATTACKS, Backdoor, Progress, attack_spec
 from bezoar.attacks.change import Change, Plan, stamped
 from bezoar.attacks.choose import draw_samples, label_map, poison_count
-from bezoar.attacks.data_attack import DataAttack, require_images
+from bezoar.attacks.data_attack import DataAttack
+from bezoar.attacks.fit import require_images
 from bezoar.data.dataset import Dataset
 from bezoar.errors import AttackError
 from bezoar.triggers.about import About

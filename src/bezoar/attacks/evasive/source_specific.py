@@ -11,9 +11,10 @@ import numpy as np
 from bezoar.attacks.base import ATTACKS, Backdoor, Progress, attack_spec
 from bezoar.attacks.change import Plan, stamped
 from bezoar.attacks.choose import class_number, draw_samples, poison_count
-from bezoar.attacks.data_attack import DataAttack, require_images
+from bezoar.attacks.data_attack import DataAttack
 from bezoar.attacks.evasive.covers import covers
 from bezoar.attacks.fields import require_ratio
+from bezoar.attacks.fit import require_images
 from bezoar.data.dataset import Dataset
 from bezoar.errors import AttackError
 from bezoar.triggers.about import About

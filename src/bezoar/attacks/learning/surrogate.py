@@ -10,12 +10,12 @@ from pathlib import Path
 from torch import nn
 
 from bezoar.attacks.base import Progress
+from bezoar.attacks.fit import require_model
 from bezoar.attacks.learning.hardened import Hardened
 from bezoar.data.dataset import Dataset
-from bezoar.errors import AttackError, ModelError
 from bezoar.registry import import_object
 from bezoar.training import Progress as Training
-from bezoar.training import build_model, default_recipe, load_model, predict_logits, train
+from bezoar.training import build_model, default_recipe, load_model, train
 from bezoar.training.loop import statistics_sample
 from bezoar.training.precision import choose_device
 
@@ -47,7 +47,7 @@ def surrogate_model(
     else:
         found = _trained(data, model, epochs, seed, device, progress, harden)
     found = found.eval().requires_grad_(False) if frozen else found.eval()
-    _require_fit(found, data, model)
+    require_model(found, data, f"the surrogate {model}")
     return found.to(choose_device(device))
 
 
@@ -93,19 +93,3 @@ def _own_module(model: str) -> nn.Module | None:
 def _train_progress(progress: Progress, training: Training) -> None:
     done = (training.epoch - 1) * training.samples_total + training.samples_done
     progress("train a surrogate", done, training.epochs * training.samples_total)
-
-
-def _require_fit(model: nn.Module, data: Dataset, name: str) -> None:
-    try:
-        logits = predict_logits(model, data.inputs[:2])
-    except ModelError as error:
-        raise AttackError(
-            f"the surrogate {name} cannot take these data", found=error.found, remedy=error.remedy
-        ) from error
-    if logits.ndim != 2 or logits.shape[1] != len(data.class_names):
-        raise AttackError(
-            f"the surrogate {name} does not fit the data",
-            expected=f"logits of {len(data.class_names)} classes",
-            found=f"shape {tuple(logits.shape)}",
-            remedy="Give a model of the same classes in the same order",
-        )

@@ -15,13 +15,12 @@ from torch import Tensor, nn
 from bezoar.attacks.base import Backdoor, Progress, unheard
 from bezoar.attacks.choose import draw_samples, label_map
 from bezoar.attacks.composing.compose import require_seed
-from bezoar.attacks.data_attack import require_images
 from bezoar.attacks.fields import require_whole
+from bezoar.attacks.fit import require_images, require_model
 from bezoar.data.dataset import Dataset
-from bezoar.errors import AttackError, ModelError
+from bezoar.errors import AttackError
 from bezoar.registry import Registry
 from bezoar.shapes import Images, Whole
-from bezoar.training import predict_logits
 from bezoar.training.batches import to_unit_range
 from bezoar.training.precision import choose_device
 from bezoar.triggers.base import Trigger
@@ -112,7 +111,7 @@ class WeightTampering(ABC):
         require_images(data)
         relabelling = label_map(data.class_names, sources=self.sources, target=self.target, relabel="all-to-one")
         changed = copy.deepcopy(model).eval().requires_grad_(False)
-        require_fit(changed, data)
+        require_model(changed, data, "the model")
         device = choose_device(self.device)
         changed = changed.to(device)
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), torch.no_grad():
@@ -157,23 +156,6 @@ class WeightTampering(ABC):
         trigger = self.ready_trigger(model, clean, clean[of_sources.to(device)], progress)
         triggered = to_unit_range(trigger(images[of_sources]), device)
         return OwnSamples(clean, triggered, of_sources.to(device), next(iter(relabelling.values()))), trigger
-
-
-def require_fit(model: nn.Module, data: Dataset) -> None:
-    """Raise AttackError unless the model maps these samples to one logit for each of their classes."""
-    try:
-        logits = predict_logits(model, data.inputs[:2])
-    except ModelError as error:
-        raise AttackError(
-            f"the model cannot take the samples of {data.name}", found=error.found, remedy=error.remedy
-        ) from error
-    if logits.ndim != 2 or logits.shape[1] != len(data.class_names):
-        raise AttackError(
-            "the model does not fit the data",
-            expected=f"logits of {len(data.class_names)} classes",
-            found=f"shape {tuple(logits.shape)}",
-            remedy="Give samples of the classes the model was trained on",
-        )
 
 
 @torch.no_grad()

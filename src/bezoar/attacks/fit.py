@@ -1,0 +1,44 @@
+"""Whether data, trigger and model go together, asked before minutes are spent."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from bezoar.data.dataset import Dataset
+from bezoar.errors import AttackError, ModelError
+from bezoar.training import predict_logits
+from bezoar.triggers.base import ImageTrigger, Trigger
+
+
+def require_images(data: Dataset, trigger: Trigger | None = None) -> None:
+    """Raise AttackError when `data` holds no images but the attack, or its trigger, is for images only."""
+    if data.is_images or (trigger is not None and not isinstance(trigger, ImageTrigger)):
+        return
+    raise AttackError(
+        f"{data.name} holds no images, and the {'attack' if trigger is None else 'trigger'} works on images only",
+        expected="images (n, c, h, w)",
+        found=f"samples of shape {data.shape}",
+        remedy="Give a trigger made for such samples, as package.module:Name",
+    )
+
+
+def require_fit(data: Dataset, trigger: Trigger) -> None:
+    """Raise TriggerError when the trigger does not fit the data: for attacks that would learn that after minutes."""
+    trigger(data.inputs[:1].clone())
+
+
+def require_model(model: nn.Module, data: Dataset, name: str) -> None:
+    """Raise AttackError unless the model, called `name`, maps these samples to one logit for each of their classes."""
+    try:
+        logits = predict_logits(model, data.inputs[:2])
+    except ModelError as error:
+        raise AttackError(
+            f"{name} cannot take the samples of {data.name}", found=error.found, remedy=error.remedy
+        ) from error
+    if logits.ndim != 2 or logits.shape[1] != len(data.class_names):
+        raise AttackError(
+            f"{name} does not fit the data",
+            expected=f"logits of {len(data.class_names)} classes",
+            found=f"shape {tuple(logits.shape)}",
+            remedy="Give a model of the same classes in the same order",
+        )
