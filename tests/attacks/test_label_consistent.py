@@ -132,16 +132,29 @@ def test_a_hardened_network_trains_on_changed_inputs_only():
             seen.append(x.detach())
             return self.head(x.flatten(1))
 
-    batch = torch.rand(4, 3, 2, 2, generator=torch.Generator().manual_seed(0))
+    batch = 0.3 + 0.4 * torch.rand(4, 3, 2, 2, generator=torch.Generator().manual_seed(0))
     model = Hardened(Spy(), eps=0.05, norm="linf", seed=0).train()
     model(batch).sum().backward()
-    assert 0.04 < (seen[-1] - batch).abs().max() <= 0.05 + 1e-6
+    # A start within two radii, and a step of one.
+    assert 0.1 < (seen[-1] - batch).abs().max() <= 0.15 + 1e-6
+    assert torch.allclose((seen[-1] - seen[-2]).abs().amax(), torch.tensor(0.05))
     assert model.network.head.weight.grad is not None
     first = seen[-1]
     model(batch)
     assert not torch.equal(seen[-1], first)
     model.eval()(batch)
     assert torch.equal(seen[-1], batch)
+
+
+def test_the_step_of_a_hardened_network_leaves_its_statistics_alone():
+    batch = torch.rand(8, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+    network = nn.Sequential(nn.BatchNorm2d(3, momentum=0.4), nn.Flatten(), nn.Linear(48, 2))
+    seen = []
+    network[0].register_forward_hook(lambda layer, given, out: seen.append(given[0].detach()))
+    Hardened(network, eps=0.05, norm="linf", seed=0).train()(batch)
+    assert len(seen) == 2
+    assert torch.allclose(network[0].running_mean, 0.4 * seen[-1].mean((0, 2, 3)))
+    assert network[0].momentum == 0.4
 
 
 def test_a_hardened_surrogate_withstands_more():

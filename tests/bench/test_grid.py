@@ -194,6 +194,37 @@ def test_an_attack_that_cannot_be_built_is_named_before_anything_runs(config: Pa
     assert heard.stages == []
 
 
+SURROGATES = """
+title = "toy"
+seeds = [0, 1]
+[data]
+source = "$TOY/toy"
+[train]
+model = "fast:stem=8,widths=8/16"
+recipe = { epochs = 1, batch_size = 64 }
+[[attack]]
+name = "smooth"
+attack = "low-frequency:surrogate={surrogate},steps=2,band=3"
+target = "blue"
+rate = 0.1
+[[attack]]
+name = "hard"
+attack = "label-consistent:surrogate={robust-surrogate},steps=2"
+target = "blue"
+rate = 0.5
+"""
+
+
+def test_surrogates_are_trained_once_and_shared(config: Path, tmp_path: Path) -> None:
+    config.write_text(SURROGATES)
+    heard = Heard()
+    run_grid(config, tmp_path / "with, comma", heard)
+    assert sorted(stage for stage in heard.stages if "surrogate" in stage) == ["robust-surrogate", "surrogate"]
+    (plain,) = (tmp_path / "with, comma").glob("surrogate-*")
+    (robust,) = (tmp_path / "with, comma").glob("robust-surrogate-*")
+    assert (plain / "model.safetensors").read_bytes() != (robust / "model.safetensors").read_bytes()
+
+
 def test_a_cell_that_fails_is_named_and_the_others_run(config: Path, tmp_path: Path) -> None:
     config.write_text(RATES.replace('attack = "patch:size=4"\n', 'attack = "patch:size=40"\n'))
     with pytest.raises(BezoarError, match=r"2 of 3 cells failed.*plain, 20.00%, seed 3: .*does not fit"):

@@ -18,7 +18,8 @@ from bezoar.attacks.composing.layout import Placement
 from bezoar.errors import UsageError
 
 STRICT = ConfigDict(extra="forbid")
-SURROGATE = "{surrogate}"
+SURROGATE, ROBUST_SURROGATE = "{surrogate}", "{robust-surrogate}"
+SURROGATES = (SURROGATE, ROBUST_SURROGATE)
 
 
 @checked(frozen=True, config=STRICT)
@@ -45,7 +46,7 @@ class AttackConfig:
 
     Without `rate` or `count` it runs at each of its own `rates`, or of the grid's. `published` are figures of
     others, by rate as it is written there: `{ "0.1" = "91.3 / 95.0" }`. `{surrogate}` in `attack` is the path of
-    a model trained once on the clean data.
+    a model trained once on the clean data, `{robust-surrogate}` of one that was trained there adversarially.
     """
 
     name: str
@@ -139,7 +140,7 @@ def _key(config: BenchConfig, attack: AttackConfig, rate: float | None, seed: in
     plain = re.sub(r"[^a-z0-9]+", "-", attack.name.lower()).strip("-")
     # What others published, and at which other rates it runs, does not change a cell.
     settings = replace(attack, published={}, rates=())
-    surrogate = config.surrogate_seed if SURROGATE in attack.attack else None
+    surrogate = config.surrogate_seed if any(kind in attack.attack for kind in SURROGATES) else None
     return f"{plain}-{seed}-{_digest(config.data, config.train, settings, rate, seed, surrogate)}"
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from bezoar.attacks import create_attack
 from bezoar.bench.claims import alone, claimed
-from bezoar.bench.config import SURROGATE, BenchConfig, Cell, cells, data_source, read_config, twin_key
+from bezoar.bench.config import BenchConfig, Cell, cells, data_source, read_config, twin_key
 from bezoar.bench.results import POISONING, CellResult, append_result, cell_result, read_results
+from bezoar.bench.surrogates import ready_surrogates, with_surrogates
 from bezoar.data import open_data
 from bezoar.data.dataset import Dataset
 from bezoar.drill.stages import (
@@ -23,7 +24,7 @@ from bezoar.drill.stages import (
 from bezoar.drill.state import DrillPlan, DrillState, Listener, made, run_stages
 from bezoar.errors import BezoarError, UsageError
 from bezoar.records import TrainingRecord, from_json, to_json, write_text_atomically
-from bezoar.training import MODEL_FILE, ModelCard, Trained, default_recipe, load_model, save_model, train
+from bezoar.training import ModelCard, Trained, default_recipe, load_model, save_model
 
 
 def run_grid(path: Path, out: Path, listener: Listener) -> tuple[tuple[Cell, CellResult], ...]:
@@ -88,9 +89,7 @@ def _run_cell(
     config: BenchConfig, cell: Cell, train_data: Dataset, test: Dataset, out: Path, path: Path, listener: Listener
 ) -> CellResult:
     folder = out / cell.key
-    if SURROGATE in cell.attack.attack:
-        with alone(_surrogate(config, out).parent):
-            _train_surrogate(config, train_data, _surrogate(config, out), listener)
+    ready_surrogates(config, cell, train_data, out, listener)
     state = DrillState(_plan(config, cell, path, out), folder)
     label = f"{cell.label}, seed {cell.seed}"
     state = run_stages(state, (give_data(lambda: (train_data, test)),), listener)
@@ -105,26 +104,12 @@ def _run_cell(
     return cell_result(cell, write_record(run_stages(state, stages, listener), folder))
 
 
-def _surrogate(config: BenchConfig, out: Path) -> Path:
-    return out / f"surrogate-{twin_key(config, config.surrogate_seed)}" / MODEL_FILE
-
-
-def _train_surrogate(config: BenchConfig, data: Dataset, path: Path, listener: Listener) -> None:
-    if path.exists():
-        return
-    listener.begins("surrogate")
-    recipe = default_recipe(config.train.model).with_changes(**config.train.recipe)
-    trained = train(data, model=config.train.model, recipe=recipe, seed=config.surrogate_seed, progress=listener.trains)
-    save_model(trained.model, ModelCard(config.train.model, data.class_names, data.shape), path)
-    listener.ends("surrogate", trained.record.seconds)
-
-
 def _plan(config: BenchConfig, cell: Cell, path: Path, out: Path) -> DrillPlan:
     wanted = cell.attack
     return DrillPlan(
         title=f"{config.title}: {cell.label}",
         attack=create_attack(
-            wanted.attack.replace(SURROGATE, str(_surrogate(config, out)).replace("%", "%25").replace(",", "%2C")),
+            with_surrogates(wanted.attack, config, out),
             source=wanted.source,
             target=wanted.target,
             rate=cell.rate,

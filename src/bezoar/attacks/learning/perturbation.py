@@ -74,12 +74,23 @@ def harder(
     """
     delta = random_change(images, eps, norm, generator)
     for _ in range(steps):
-        candidate = (images + delta).clamp(0, 1).requires_grad_(True)
-        with torch.enable_grad():
-            loss = F.cross_entropy(model(candidate).float(), labels, reduction="sum")
-        (gradient,) = torch.autograd.grad(loss, candidate)
-        delta = project(candidate.detach() + step_size * ascent(gradient, norm) - images, eps, norm)
+        candidate = (images + delta).clamp(0, 1)
+        delta = project(candidate + step_size * away(model, candidate, labels, norm) - images, eps, norm)
     return (images + delta).clamp(0, 1)
+
+
+def away(model: nn.Module, images: FloatImages, labels: Whole | None, norm: Norm) -> FloatImages:
+    """The change of length 1, in its norm, that raises the model's loss at `labels` most.
+
+    None stands for what the model answers itself. Parameters get no gradients.
+    """
+    candidate = images.detach().requires_grad_(True)
+    with torch.enable_grad():
+        logits = model(candidate).float()
+        wanted = logits.detach().argmax(1) if labels is None else labels
+        loss = F.cross_entropy(logits, wanted, reduction="sum")
+    (gradient,) = torch.autograd.grad(loss, candidate)
+    return ascent(gradient, norm)
 
 
 def to_levels(changed: FloatImages, original: Images, eps: float, norm: Norm) -> Images:

@@ -1,0 +1,50 @@
+"""Models that several cells' attacks share, trained once on the clean data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bezoar.attacks.learning.hardened import Hardened
+from bezoar.bench.claims import alone
+from bezoar.bench.config import ROBUST_SURROGATE, SURROGATE, SURROGATES, BenchConfig, Cell, twin_key
+from bezoar.data.dataset import Dataset
+from bezoar.drill.state import Listener
+from bezoar.training import MODEL_FILE, ModelCard, build_model, default_recipe, save_model, train
+from bezoar.training.loop import statistics_sample
+
+RADIUS = 8 / 255
+"""Of the changes that the robust surrogate is trained against: half of what label-consistent may change."""
+
+FOLDERS = {SURROGATE: "surrogate", ROBUST_SURROGATE: "robust-surrogate"}
+
+
+def with_surrogates(attack: str, config: BenchConfig, out: Path) -> str:
+    """The specification of an attack with the paths of its surrogates filled in."""
+    for kind in SURROGATES:
+        attack = attack.replace(kind, str(_path(kind, config, out)).replace("%", "%25").replace(",", "%2C"))
+    return attack
+
+
+def ready_surrogates(config: BenchConfig, cell: Cell, data: Dataset, out: Path, listener: Listener) -> None:
+    """Train the surrogates that the attack of `cell` names, unless they are there; another process may be at it."""
+    for kind in SURROGATES:
+        path = _path(kind, config, out)
+        if kind in cell.attack.attack:
+            with alone(path.parent):
+                if not path.exists():
+                    _train(kind, config, data, path, listener)
+
+
+def _path(kind: str, config: BenchConfig, out: Path) -> Path:
+    return out / f"{FOLDERS[kind]}-{twin_key(config, config.surrogate_seed)}" / MODEL_FILE
+
+
+def _train(kind: str, config: BenchConfig, data: Dataset, path: Path, listener: Listener) -> None:
+    listener.begins(FOLDERS[kind])
+    spec, seed = config.train.model, config.surrogate_seed
+    recipe = default_recipe(spec).with_changes(**config.train.recipe)
+    network = build_model(spec, classes=len(data.class_names), sample=statistics_sample(data.inputs), seed=seed)
+    start = Hardened(network, eps=RADIUS, norm="linf", seed=seed) if kind == ROBUST_SURROGATE else network
+    trained = train(data, model=spec, recipe=recipe, seed=seed, start=start, progress=listener.trains)
+    save_model(network, ModelCard(spec, data.class_names, data.shape), path)
+    listener.ends(FOLDERS[kind], trained.record.seconds)
