@@ -123,8 +123,10 @@ def _inputs(
 
 def _require_effect(plan: Plan, change: Change, hashes: Sequence[SampleHashes]) -> None:
     if change.role == "poison" and all(pair.before == pair.after for pair in hashes):
+        # A change does not know whose trigger it carries out.
+        triggers = " or ".join(dict.fromkeys(trigger_spec(backdoor.trigger) for backdoor in plan.backdoors))
         raise AttackError(
-            f"the trigger {trigger_spec(plan.backdoors[0].trigger)} changes none of the {len(hashes)} samples chosen",
+            f"the trigger {triggers} changes none of the {len(hashes)} samples chosen",
             remedy="Choose another colour, place, strength or mode: relabelling alone is label noise, not a backdoor",
         )
 
