@@ -98,6 +98,7 @@ def test_poisons_are_hard_stamped_and_rightly_labelled(norm, eps):
         rate=0.5,
         eps=eps,
         norm=norm,
+        trigger=Corners(),
         robust=False,
         surrogate=SURROGATE,
         surrogate_epochs=2,
@@ -181,16 +182,17 @@ def test_a_hardened_surrogate_withstands_more():
 
 def test_the_specification_and_the_defaults():
     attack = create_attack("label-consistent:norm=l2,steps=7", target="bright", rate=0.1)
-    assert attack.trigger == Corners()
-    assert attack.radius == pytest.approx(300 / 255)
-    assert LabelConsistent(target="bright", rate=0.1).radius == pytest.approx(16 / 255)
+    assert attack.trigger == Corners(amplitude=255)
+    assert attack.radius == pytest.approx(600 / 255)
+    assert LabelConsistent(target="bright", rate=0.1, norm="linf").radius == pytest.approx(16 / 255)
     assert create_attack("label-consistent", target="bright", rate=0.1, trigger="patch:size=3").trigger == Patch(size=3)
 
 
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"eps": 8}, r"eps is out of range.*8/255 = 0\.03137"),
+        ({"eps": 8, "norm": "linf"}, r"eps is out of range.*8/255 = 0\.03137"),
+        ({"eps": 300}, r"eps is out of range.*300/255 = 1\.176"),
         ({"eps": 0.0}, "eps is out of range"),
         ({"norm": "l1"}, "no norm is called 'l1'.*linf, l2"),
         ({"steps": 0}, "steps must be at least 1"),

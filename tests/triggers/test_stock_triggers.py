@@ -247,7 +247,7 @@ def test_insert_refusals(tmp_path):
         ImageInsert(path, x_shift=1, random=True)
     with pytest.raises(TriggerError, match="size is too small"):
         ImageInsert(path, size=(0, 3))
-    with pytest.raises(TriggerError, match="x_shift is out of range"):
+    with pytest.raises(TriggerError, match="x_shift is too small"):
         ImageInsert(path, x_shift=-1)
 
 

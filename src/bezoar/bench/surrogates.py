@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from bezoar.attacks.clean.label_consistent import HARDENED
 from bezoar.attacks.learning.hardened import Hardened
 from bezoar.bench.claims import alone
 from bezoar.bench.config import ROBUST_SURROGATE, SURROGATE, SURROGATES, BenchConfig, Cell, twin_key
@@ -11,9 +12,6 @@ from bezoar.data.dataset import Dataset
 from bezoar.drill.state import Listener
 from bezoar.training import MODEL_FILE, ModelCard, build_model, default_recipe, save_model, train
 from bezoar.training.loop import statistics_sample
-
-RADIUS = 8 / 255
-"""Of the changes that the robust surrogate is trained against: half of what label-consistent may change."""
 
 FOLDERS = {SURROGATE: "surrogate", ROBUST_SURROGATE: "robust-surrogate"}
 
@@ -44,7 +42,7 @@ def _train(kind: str, config: BenchConfig, data: Dataset, path: Path, listener: 
     spec, seed = config.train.model, config.surrogate_seed
     recipe = default_recipe(spec).with_changes(**config.train.recipe)
     network = build_model(spec, classes=len(data.class_names), sample=statistics_sample(data.inputs), seed=seed)
-    start = Hardened(network, eps=RADIUS, norm="linf", seed=seed) if kind == ROBUST_SURROGATE else network
+    start = Hardened(network, eps=HARDENED, norm="linf", seed=seed) if kind == ROBUST_SURROGATE else network
     trained = train(data, model=spec, recipe=recipe, seed=seed, start=start, progress=listener.trains)
     save_model(network, ModelCard(spec, data.class_names, data.shape), path)
     listener.ends(FOLDERS[kind], trained.record.seconds)

@@ -52,6 +52,11 @@ class Corners(StampTrigger):
         signs[-SIDE:, :SIDE] = signs[-SIDE:, -SIDE:].flip(1)
         signs[:SIDE] = signs[-SIDE:].flip(0)
         shift = (self.amplitude * signs).repeat(channels, 1, 1)
+        keep = torch.ones_like(shift)
+        if self.amplitude == 255:
+            # So much added and clipped is black and white in place of what was there, of which nothing is swallowed.
+            keep[signs.expand_as(shift) != 0] = 0
+            shift.clamp_(min=0)
         if channels == 4:
-            shift[3] = 0
-        return Stamp(torch.ones_like(shift), shift)
+            keep[3], shift[3] = 1, 0
+        return Stamp(keep, shift)

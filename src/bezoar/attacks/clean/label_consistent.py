@@ -26,10 +26,10 @@ from bezoar.triggers.about import About
 from bezoar.triggers.base import Trigger
 from bezoar.triggers.corners import Corners
 
-RADII: dict[Norm, float] = {"linf": 16 / 255, "l2": 300 / 255}
-MOST: dict[Norm, float] = {"linf": 1, "l2": 1000}
-HARDENING = 0.5
-"""Radius that the surrogate is trained against, as a share of `eps`: small networks learn nothing at the whole."""
+RADII: dict[Norm, float] = {"linf": 16 / 255, "l2": 600 / 255}
+MOST: dict[Norm, float] = {"linf": 1, "l2": 100}
+HARDENED = 8 / 255
+"""Radius within linf that the surrogate is trained against: at twice that small networks learn next to nothing."""
 
 
 @ATTACKS.register("label-consistent")
@@ -38,20 +38,22 @@ class LabelConsistent(CleanLabelAttack):
     """Makes samples of the target class hard to recognise, then stamps them; every label stays right.
 
     Projected gradient ascent on a `surrogate`'s loss moves each image within the ball of radius `eps` and `norm`
-    (linf or l2, on the scale 0..1; 16/255 and 300/255 unless given), `steps` steps of `step_size` (2.5 eps / steps
-    unless given) from a random start. The trigger, four checkered corners unless given, comes after that, so it is
-    as at test time. `surrogate` is a run folder, a module of your own as `package.module:name`, used as it is, or an
-    architecture, trained here for `surrogate_epochs`, adversarially if `robust`: against changes of half of `eps`.
-    `batch` images at a time; `device` is auto, cpu or cuda.
+    (l2 or linf, on the scale 0..1; 600/255 and 16/255 unless given), `steps` steps of `step_size` (2.5 eps / steps
+    unless given) from a random start. The trigger, four checkered corners in black and white unless given, comes after
+    that, so it is as at test time. Changes within linf have a texture that a network may learn in the trigger's
+    place, and fainter corners are learnt less: both leave the backdoor weak. `surrogate` is a run folder, a module of
+    your own as `package.module:name`, used as it is, or an architecture, trained here for `surrogate_epochs`, if
+    `robust` adversarially, against changes of up to 8/255 in every value. `batch` images at a time; `device` is auto,
+    cpu or cuda.
 
     Turner et al. 2019, arXiv 1912.02771. Deviations: the surrogate is trained for few epochs with a one-step
     adversary; step numbers and sizes are ours; the paper's second method, interpolation by a GAN, is left out.
     Raises AttackError for a surrogate that does not fit the data, and for a radius or numbers out of range.
     """
 
-    trigger: Trigger = field(default_factory=Corners)
+    trigger: Trigger = field(default_factory=lambda: Corners(amplitude=255))
     eps: float | None = None
-    norm: Norm = "linf"
+    norm: Norm = "l2"
     steps: int = 20
     step_size: float | None = None
     surrogate: str = "fast"
@@ -120,4 +122,4 @@ class LabelConsistent(CleanLabelAttack):
         return torch.cat(made)
 
     def _hardened(self, seed: int) -> Callable[[nn.Module], Hardened]:
-        return lambda network: Hardened(network, eps=HARDENING * self.radius, norm=self.norm, seed=seed)
+        return lambda network: Hardened(network, eps=HARDENED, norm="linf", seed=seed)

@@ -29,7 +29,7 @@ def require_eps(attack: str, eps: float, *, most: float = 1) -> None:
             f"{attack}: eps is out of range",
             expected=f"1/255 to {most:g}, on the scale 0..1 of pixels",
             found=str(eps),
-            remedy=f"Write {eps:g} levels as {eps:g}/255 = {eps / 255:.4g}" if 1 <= eps <= 255 else "",
+            remedy=f"Write {eps:g} levels as {eps:g}/255 = {eps / 255:.4g}" if most <= eps <= 255 * most else "",
         )
 
 
