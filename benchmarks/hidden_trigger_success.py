@@ -15,6 +15,11 @@ paper does. Its own setting, a victim of two classes, is about
 weight decay, no label smoothing, all of which leave features in which a trigger has no room. That takes half an hour
 on a processor, and this folder must be on PYTHONPATH.
 
+Fine-tuning more than the last layer: `--layer NAME` matches features there, and `--tune PREFIX`, given once or more,
+names the parameters that the victim goes on training, from the weights they have. For a run folder of `fast`:
+
+    --surrogate RUN_FOLDER --layer stages.1 --tune stages.2 --tune head
+
 The control is fine-tuned on the same images before they were poisoned. The correlation is that of the poisons'
 changes with the trigger's pattern, at the place where the two are most alike, in standard deviations from that of 40
 patterns drawn the same way.
@@ -24,10 +29,12 @@ from __future__ import annotations
 
 import argparse
 import copy
+import functools
 import os
 import tempfile
 import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +56,7 @@ from bezoar.triggers import TRIGGERS, Trigger
 
 SIDE = 8
 EPOCHS, BATCH, RATE, FALLS = 20, 128, 0.5, (5, 10, 15)
+TUNING_RATE = 0.05
 NOTEBOOK = "hidden_trigger_success:notebook_network"
 PLAINLY = Recipe(epochs=9, batch_size=128, learning_rate=0.02, weight_decay=0.0, shift=0)
 
@@ -129,6 +137,22 @@ def fine_tuned(model: nn.Module, data: Dataset, seed: int) -> nn.Module:
     return tuned
 
 
+def tuned_from(model: nn.Module, data: Dataset, seed: int, prefixes: tuple[str, ...]) -> nn.Module:
+    """A copy whose parameters of these names are trained further, all else frozen, batch norm's statistics too."""
+    tuned = copy.deepcopy(model).eval().requires_grad_(False)
+    chosen = [parameter for name, parameter in tuned.named_parameters() if name.startswith(prefixes)]
+    optimizer = torch.optim.SGD([one.requires_grad_(True) for one in chosen], TUNING_RATE, 0.9, weight_decay=2e-4)
+    schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, FALLS)
+    generator = torch.Generator().manual_seed(seed)
+    for _ in range(EPOCHS):
+        for rows in torch.randperm(len(data), generator=generator).split(BATCH):
+            optimizer.zero_grad()
+            F.cross_entropy(tuned(to_unit_range(data.inputs[rows])), data.labels[rows]).backward()
+            optimizer.step()
+        schedule.step()
+    return tuned
+
+
 def windows(images: Tensor) -> Tensor:
     cut = F.unfold(images.float(), SIDE).transpose(1, 2)
     cut = cut - cut.mean(dim=2, keepdim=True)
@@ -144,7 +168,14 @@ def visible(changes: Tensor, seed: int) -> float:
 
 
 def one_run(
-    data: Dataset, test: Dataset, model: nn.Module, attack: HiddenTrigger, seed: int, per_class: int, pair_only: bool
+    data: Dataset,
+    test: Dataset,
+    model: nn.Module,
+    attack: HiddenTrigger,
+    seed: int,
+    per_class: int,
+    pair_only: bool,
+    tune: Callable[[nn.Module, Dataset, int], nn.Module],
 ) -> tuple[list[float], float]:
     """Clean accuracy, success, and success of the control, in per cent; the visibility of the trigger; seconds."""
     begun = time.perf_counter()
@@ -153,8 +184,8 @@ def one_run(
     pair = next(iter(poisoned.backdoors[0].relabelling.items()))
     classes = list(pair) if pair_only else list(range(len(data.class_names)))
     ids = fine_tuning_ids(poisoned, classes, per_class, seed)
-    tuned = fine_tuned(model, poisoned.data.select(poisoned.data.positions(ids)), seed)
-    control = fine_tuned(model, data.select(data.positions(ids.values())), seed)
+    tuned = tune(model, poisoned.data.select(poisoned.data.positions(ids)), seed)
+    control = tune(model, data.select(data.positions(ids.values())), seed)
     known = test.select(torch.isin(test.labels, torch.tensor(classes)))
     found, without = (evaluate(one, known, poisoned.backdoors).measurement for one in (tuned, control))
     new = poisoned.data.inputs[poisoned.data.positions([one.id for one in poisoned.truth.samples])]
@@ -175,11 +206,16 @@ def main() -> None:
     parser.add_argument("--per-class", type=int, default=250)
     parser.add_argument("--poisons", type=int, default=50)
     parser.add_argument("--iterations", type=int)
+    parser.add_argument("--layer", help="where features are matched; the input of the last layer unless given")
+    parser.add_argument("--tune", action="append", help="parameters to train further; else the last layer, anew")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore", SaturationWarning)
     cifar = Path(os.environ["BEZOAR_DATA"]) / "cifar10"
     data, test = open_data(cifar), open_data(cifar, split="test")
-    options = {} if arguments.iterations is None else {"iterations": arguments.iterations}
+    given = {"iterations": arguments.iterations, "layer": arguments.layer}
+    options = {name: value for name, value in given.items() if value is not None}
+    prefixes = tuple(arguments.tune or ())
+    tune = functools.partial(tuned_from, prefixes=prefixes) if prefixes else fine_tuned
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         surrogate = notebook_run(arguments.notebook, data) if arguments.notebook else arguments.surrogate
@@ -199,7 +235,9 @@ def main() -> None:
                     trigger=trigger, target=target, sources=(source,), count=arguments.poisons, surrogate=surrogate,
                     device="cpu", **options,
                 )  # fmt: skip
-                figures, seconds = one_run(data, test, model, attack, seed, arguments.per_class, arguments.pair_only)
+                figures, seconds = one_run(
+                    data, test, model, attack, seed, arguments.per_class, arguments.pair_only, tune
+                )
                 successes.append(figures[1])
                 cells = [f"{figure:.1f}" for figure in figures]
                 print(f"| {pair} | {seed} | " + " | ".join(cells) + f" | {seconds:.0f} |", flush=True)
