@@ -159,12 +159,12 @@ def windows(images: Tensor) -> Tensor:
     return cut / cut.norm(dim=2, keepdim=True).clamp_min(1e-6)
 
 
-def visible(changes: Tensor, seed: int) -> float:
-    """Correlation of the changes with the trigger, in standard deviations of that with other patterns."""
+def visible(changes: Tensor, seed: int) -> tuple[float, float, float]:
+    """Correlation of the changes with the trigger and with other patterns, and the first in deviations from those."""
     patterns = [drawn_pattern(other) for other in [seed, *range(1000, 1040)]]
     arrays = torch.stack([torch.from_numpy(np.array(pattern)).permute(2, 0, 1) for pattern in patterns])
     alike = (windows(changes) @ windows(arrays)[:, 0].T).amax(1).mean(0)
-    return float((alike[0] - alike[1:].mean()) / alike[1:].std())
+    return float(alike[0]), float(alike[1:].mean()), float((alike[0] - alike[1:].mean()) / alike[1:].std())
 
 
 def one_run(
@@ -176,7 +176,7 @@ def one_run(
     per_class: int,
     pair_only: bool,
     tune: Callable[[nn.Module, Dataset, int], nn.Module],
-) -> tuple[list[float], float]:
+) -> tuple[list[float], tuple[float, float, float], float]:
     """Clean accuracy, success, and success of the control, in per cent; the visibility of the trigger; seconds."""
     begun = time.perf_counter()
     poisoned = attack.poison(data, seed=seed)
@@ -191,7 +191,7 @@ def one_run(
     new = poisoned.data.inputs[poisoned.data.positions([one.id for one in poisoned.truth.samples])]
     old = data.inputs[data.positions([one.original_id for one in poisoned.truth.samples])]
     figures = [found.clean_accuracy, found.attack_success, without.attack_success]
-    return [100 * figure.value for figure in figures] + [visible(new.int() - old.int(), seed)], seconds
+    return [100 * figure.value for figure in figures], visible(new.int() - old.int(), seed), seconds
 
 
 def main() -> None:
@@ -225,7 +225,8 @@ def main() -> None:
         if not is_brought_along(surrogate):
             save_model(model, ModelCard(surrogate, data.class_names, data.shape), folder / "model.safetensors")
             surrogate = str(folder / "model.safetensors")
-        print("| pair | seed | clean | success | control | correlation | seconds |\n" + "| --- " * 7 + "|", flush=True)
+        columns = ("pair", "seed", "clean", "success", "control", "correlation", "with others", "deviations", "seconds")
+        print("| " + " | ".join(columns) + " |\n" + "| --- " * len(columns) + "|", flush=True)
         successes = []
         for pair in arguments.pair or ["cat/deer"]:
             source, target = pair.split("/")
@@ -235,11 +236,11 @@ def main() -> None:
                     trigger=trigger, target=target, sources=(source,), count=arguments.poisons, surrogate=surrogate,
                     device="cpu", **options,
                 )  # fmt: skip
-                figures, seconds = one_run(
+                figures, alike, seconds = one_run(
                     data, test, model, attack, seed, arguments.per_class, arguments.pair_only, tune
                 )
                 successes.append(figures[1])
-                cells = [f"{figure:.1f}" for figure in figures]
+                cells = [f"{figure:.1f}" for figure in figures] + [f"{figure:.2f}" for figure in alike]
                 print(f"| {pair} | {seed} | " + " | ".join(cells) + f" | {seconds:.0f} |", flush=True)
         print(f"\nmean success {np.mean(successes):.1f}, {min(successes):.1f} to {max(successes):.1f}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,7 +35,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def run(arguments: list[str] | None = None) -> int:
-    """Run the command line. Returns the exit code; never shows a traceback for a BezoarError."""
+    """Run the command line. Returns the exit code; no error shows a traceback or passes for a finding."""
     given = list(sys.argv[1:]) if arguments is None else arguments
     ARGUMENTS.set(tuple(given))
     with warnings_as_lines(), _own_modules_importable():
@@ -54,6 +55,9 @@ def run(arguments: list[str] | None = None) -> int:
             return WRONG_USAGE
         except OSError as error:
             print_error(_as_bezoar_error(error))
+            return ERROR
+        except Exception as error:  # noqa: BLE001 - a user's own trigger or attack can raise anything
+            print_error(_unexpected(error))
             return ERROR
     return int(result or 0)
 
@@ -77,6 +81,15 @@ def _as_bezoar_error(error: OSError) -> BezoarError:
     return BezoarError(
         f"the system refused: {error.strerror or error}{place}",
         remedy="Check the path, its permissions and the disk's free room",
+    )
+
+
+def _unexpected(error: Exception) -> BezoarError:
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return BezoarError(
+        f"something failed that should not: {type(error).__name__}: {error}",
+        found=f"{last.filename}, line {last.lineno}",
+        remedy="Mend it there if the file is yours; else it is a fault of bezoar, worth reporting",
     )
 
 
