@@ -54,7 +54,11 @@ def bench(
     say(escape(text))
     left = len(cells(read_config(config))) - len(results)
     if left:
-        say(f"{left} cells are not done yet." if table else f"{left} cells are still with another process.")
+        say(
+            f"Not done yet: {left} of the cells."
+            if table
+            else f"Still with another process: {left} of the cells. Run it again for the whole table."
+        )
 
 
 def read_page(path: Path) -> str:
