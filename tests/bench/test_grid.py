@@ -194,14 +194,8 @@ def test_an_attack_that_cannot_be_built_is_named_before_anything_runs(config: Pa
     assert heard.stages == []
 
 
-SURROGATES = """
-title = "toy"
-seeds = [0, 1]
-[data]
-source = "$TOY/toy"
-[train]
-model = "fast:stem=8,widths=8/16"
-recipe = { epochs = 1, batch_size = 64 }
+SURROGATES = CONFIG[: CONFIG.index("[[attack]]")].replace("epochs = 4, batch_size = 32", "epochs = 1, batch_size = 64")
+SURROGATES += """
 [[attack]]
 name = "smooth"
 attack = "low-frequency:surrogate={surrogate},steps=2,band=3"

@@ -49,8 +49,8 @@ class GradientMatching(CleanLabelAttack):
 
     `surrogate` is an architecture, trained for `surrogate_epochs` epochs, or a run folder, whose model is the first
     surrogate and whose architecture is trained anew; a module brought along as `package.module:name` cannot be
-    trained anew and needs retrain=0. The cost is about that of the `retrain` + 1
-    trainings, and of 4 more passes over all poisons for each step.
+    trained anew and needs retrain=0. The cost is about that of the `retrain` + 1 trainings, and of 4 more passes over
+    all poisons for each step.
 
     Souri et al. 2021, Sleeper Agent, arXiv 2106.08970, after Geiping et al. 2020, Witches' Brew, arXiv 2009.02276.
     Deviations: 100 steps instead of 250, since the cosine hardly rises after 40, one start instead of several, a
@@ -111,9 +111,11 @@ class GradientMatching(CleanLabelAttack):
 
     def _trained(self, data: Dataset, number: int, *, seed: int, progress: Progress) -> nn.Module:
         """The surrogate of this number, each from a start of its own; number 0 is the one named, trained or not."""
+        name = architecture_of(self.surrogate) if number else self.surrogate
+        assert name is not None  # `plan` has raised for that
         return surrogate_model(
             data,
-            (architecture_of(self.surrogate) or self.surrogate) if number else self.surrogate,
+            name,
             epochs=self.surrogate_epochs,
             seed=derived_seed(seed, 10 + number),
             device=self.device,
