@@ -7,7 +7,13 @@ import ctypes
 import pytest
 
 from bezoar.errors import TrainingError
-from bezoar.training.allocator import DEFAULT_THRESHOLD, MMAP_THRESHOLD, TRIM_THRESHOLD, recycled_memory
+from bezoar.training.allocator import (
+    DEFAULT_MMAP_MAX,
+    DEFAULT_TRIM_THRESHOLD,
+    MMAP_MAX,
+    TRIM_THRESHOLD,
+    recycled_memory,
+)
 
 
 class Library:
@@ -28,8 +34,8 @@ def test_memory_is_given_back_even_after_an_error(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(ctypes, "CDLL", lambda _: library)
     with pytest.raises(TrainingError), recycled_memory():
         raise TrainingError("diverged")
-    assert {option for option, _ in library.calls[:2]} == {TRIM_THRESHOLD, MMAP_THRESHOLD}
-    assert library.calls[2:] == [(TRIM_THRESHOLD, DEFAULT_THRESHOLD), (MMAP_THRESHOLD, DEFAULT_THRESHOLD), (0,)]
+    assert {option for option, _ in library.calls[:2]} == {TRIM_THRESHOLD, MMAP_MAX}
+    assert library.calls[2:] == [(TRIM_THRESHOLD, DEFAULT_TRIM_THRESHOLD), (MMAP_MAX, DEFAULT_MMAP_MAX), (0,)]
 
 
 def test_another_c_library_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,3 +43,13 @@ def test_another_c_library_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> Non
     with recycled_memory():
         entered = True
     assert entered
+
+
+def test_within_itself_only_the_outermost_gives_the_memory_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    library = Library()
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: library)
+    with recycled_memory():
+        with recycled_memory():
+            pass
+        assert len(library.calls) == 2
+    assert library.calls[-1] == (0,)

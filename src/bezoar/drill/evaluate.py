@@ -14,6 +14,7 @@ from bezoar.errors import ModelError
 from bezoar.metrics import measure, pooled
 from bezoar.records import Measurement
 from bezoar.training import predict_logits
+from bezoar.training.allocator import recycled_memory
 from bezoar.triggers import Trigger
 
 BATCH = 1000
@@ -67,5 +68,6 @@ def evaluate(model: nn.Module, test: Dataset, backdoors: Sequence[Backdoor]) -> 
 
 
 def _logits(model: nn.Module, test: Dataset, trigger: Trigger | None) -> Tensor:
-    parts = (predict_logits(model, batch if trigger is None else trigger(batch)) for batch, _ in test.batches(BATCH))
-    return torch.cat(list(parts))
+    batches = (batch if trigger is None else trigger(batch) for batch, _ in test.batches(BATCH))
+    with recycled_memory():
+        return torch.cat([predict_logits(model, batch) for batch in batches])

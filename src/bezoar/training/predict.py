@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from bezoar.errors import ModelError
 from bezoar.shapes import Logits, Samples
+from bezoar.training.allocator import recycled_memory
 from bezoar.training.batches import to_unit_range
 
 
@@ -22,7 +23,7 @@ def _logits(answer: object) -> Tensor:
 
 
 @torch.inference_mode()
-def predict_logits(model: nn.Module, inputs: Samples, *, batch_size: int = 1000) -> Logits:
+def predict_logits(model: nn.Module, inputs: Samples, *, batch_size: int = 250) -> Logits:
     """Logits (n, classes), float32 on the CPU, of uint8 inputs (n, ...), in evaluation mode, without augmentation.
 
     The model's mode is put back afterwards. Raises ModelError when the model fails or gives NaN.
@@ -31,10 +32,11 @@ def predict_logits(model: nn.Module, inputs: Samples, *, batch_size: int = 1000)
     was_training = model.training
     model.eval()
     try:
-        parts = [
-            _logits(model(to_unit_range(inputs[start : start + batch_size], device)))
-            for start in range(0, len(inputs), batch_size)
-        ]
+        with recycled_memory():
+            parts = [
+                _logits(model(to_unit_range(inputs[start : start + batch_size], device)))
+                for start in range(0, len(inputs), batch_size)
+            ]
     except ModelError:
         raise
     except Exception as error:
