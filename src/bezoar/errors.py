@@ -52,7 +52,8 @@ class BezoarError(Exception):
         if self.found:
             parts.append(f"found {self.found.rstrip('.')}")
         sentence = "; ".join(parts) + "."
-        return f"{sentence} {self.remedy.rstrip('.')}." if self.remedy else sentence
+        remedy = self.remedy if self.remedy.endswith("?") else self.remedy.rstrip(".") + "."
+        return f"{sentence} {remedy}" if self.remedy else sentence
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -146,7 +147,7 @@ class PoisonedDataWarning(BezoarWarning):
 
 
 class TamperedModelWarning(BezoarWarning):
-    """The model carries the mark of a drill that tampered with it."""
+    """The model carries the mark of a drill that tampered with it or with its training data."""
 
 
 class SkippedSamplesWarning(BezoarWarning):

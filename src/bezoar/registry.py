@@ -7,7 +7,6 @@ line; the dataclass fields are the options; command-line help and docs tables ar
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import re
 import types
 import typing
@@ -19,6 +18,7 @@ from typing import Any, Generic, Literal, TypeVar, cast, get_args, get_origin, g
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from bezoar.errors import SpecError, did_you_mean
+from bezoar.importing import import_object
 
 LONG = 10
 """A number of more digits is written as a fraction of small numbers where it is one: 16/255 for a bound in levels."""
@@ -151,6 +151,7 @@ def build(cls: type, name: str, given: Mapping[str, str], defaults: Mapping[str,
         raise SpecError(
             f"{name} has no field {unknown[0]!r}",
             expected="one of " + (", ".join(fields) or "no fields at all"),
+            remedy=did_you_mean(unknown[0], fields),
         )
     hints = get_type_hints(cls)
     values: dict[str, Any] = {key: value for key, value in defaults.items() if key in fields}
@@ -163,20 +164,6 @@ def build(cls: type, name: str, given: Mapping[str, str], defaults: Mapping[str,
     if missing:
         raise SpecError(f"{name} needs a value for {missing[0]!r}", remedy=f"Write {name}:{missing[0]}=...")
     return cls(**values)
-
-
-def import_object(path: str, kind: str) -> object:
-    """Import a user's own object, named as `package.module:name`."""
-    module_name, _, attribute = path.partition(":")
-    try:
-        return getattr(importlib.import_module(module_name), attribute)
-    except (Exception, SystemExit) as error:  # the file is a stranger's, and importing it runs it
-        raise SpecError(
-            f"cannot import the {kind} {path!r}",
-            expected="package.module:name of something importable from here",
-            found=f"{type(error).__name__}: {error}",
-            remedy="Check the spelling, and that its folder is on PYTHONPATH",
-        ) from error
 
 
 def _convert(name: str, field: str, text: str, hint: Any) -> object:

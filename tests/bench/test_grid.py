@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -118,28 +120,58 @@ def test_two_processes_share_a_grid(config: Path, tmp_path: Path) -> None:
     assert len(lines) == len(finished(config, tmp_path / "out")) == 4
 
 
-def test_a_cell_that_another_process_is_at_is_left_alone(config: Path, tmp_path: Path) -> None:
-    taken = cells(read_config(config))[0]
-    heard = Heard()
-    with claimed(tmp_path / "out" / taken.key) as mine:
-        assert mine
-        done = run_grid(config, tmp_path / "out", heard)
-    assert [cell.key for cell, _ in done] == [cell.key for cell in cells(read_config(config))[1:]]
-    assert not any(stage.startswith("strong, seed 0") for stage in heard.stages)
-    assert len(run_grid(config, tmp_path / "out", heard)) == 4
+HOLDER = """
+import sys, time
+from pathlib import Path
+from bezoar.bench.claims import claimed
+with claimed(Path(sys.argv[1])) as mine:
+    print(mine, flush=True)
+    time.sleep(60)
+"""
 
 
-def test_the_claim_of_a_killed_process_is_dropped(tmp_path: Path) -> None:
-    code = "import sys, time; from pathlib import Path; from bezoar.bench.claims import claimed\n"
-    code += "with claimed(Path(sys.argv[1])) as mine: print(mine, flush=True); time.sleep(60)"
-    holder = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "cell")], stdout=subprocess.PIPE, text=True)
+@contextmanager
+def held(folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process that holds the claim on `folder`, and is dead in the end."""
+    holder = subprocess.Popen([sys.executable, "-c", HOLDER, str(folder)], stdout=subprocess.PIPE, text=True)
     assert holder.stdout is not None
     with holder.stdout as said:
         assert said.readline() == "True\n"
-    with claimed(tmp_path / "cell") as mine:
+    try:
+        yield holder
+    finally:
+        holder.kill()
+        holder.wait()
+
+
+class Killer(Heard):
+    """Kills a process as soon as it is waited for."""
+
+    holder: subprocess.Popen[str]
+
+    def begins(self, stage: str) -> None:
+        super().begins(stage)
+        if stage.startswith("wait"):
+            self.holder.kill()
+
+
+def test_a_cell_of_another_process_is_left_alone_and_taken_over_when_it_died(config: Path, tmp_path: Path) -> None:
+    taken = cells(read_config(config))[0]
+    heard = Killer()
+    with held(tmp_path / "out" / taken.key) as heard.holder:
+        done = run_grid(config, tmp_path / "out", heard)
+    assert [cell.key for cell, _ in done] == [cell.key for cell in cells(read_config(config))]
+    others, own = (
+        heard.stages.index("wait for another process: strong, seed 0"),
+        heard.stages.index("strong, seed 0: train on the poisoned data"),
+    )
+    assert others < own == len(heard.stages) - 2
+    assert sum(stage.endswith("train on the poisoned data") for stage in heard.stages) == 4
+
+
+def test_the_claim_of_a_killed_process_is_dropped(tmp_path: Path) -> None:
+    with held(tmp_path / "cell"), claimed(tmp_path / "cell") as mine:
         assert not mine
-    holder.kill()
-    holder.wait()
     with claimed(tmp_path / "cell") as mine:
         assert mine
 

@@ -109,3 +109,38 @@ def test_a_users_own_trigger_in_the_working_folder_is_used_everywhere(bezoar, to
     measured = bezoar("evaluate", "victim", "--data", "toy-test.npz", "--truth", "bad.npz.truth.zip", "--json")
     assert measured.json["attack"]["trigger"] == f"{module}:Stripe:rows=4"
     assert f"{module}:Stripe:rows=4" in (tmp_path / "victim/evaluation/report.html").read_text()
+
+
+def test_poisons_are_told_as_a_share_of_their_class_where_labels_stay_right(bezoar, toy):
+    clean = bezoar(
+        "attack", "toy.npz", "--attack", "sig", "--target", "blue", "--source", "red", "--rate", 0.2, "--out", "a.npz"
+    )
+    assert "20 of 300 samples in a.npz are poisoned (6.67% of the original, 20.00% of class blue)" in clean.out
+    assert "trigger sinusoid: red is to be taken for blue" in clean.out
+    dirty = bezoar("attack", "toy.npz", "--attack", "all-to-all", "--rate", 0.1, "--out", "b.npz")
+    assert "(10.00% of the original)" in dirty.out
+    assert "red is to be taken for green, green is to be taken for blue, blue is to be taken for red" in dirty.out
+
+
+def test_names_that_cannot_be_used_are_not_offered(bezoar, toy):
+    unknown = bezoar("attack", "toy.npz", "--attack", "subnet-replacment", "--target", "blue", "--out", "a.npz")
+    assert unknown.code == 4
+    assert "Did you mean 'subnet-replacement'?" in unknown.err
+    assert "handcrafted" in unknown.err
+    needs = bezoar("attack", "toy.npz", "--attack", "dirty-label", "--target", "blue", "--out", "a.npz")
+    assert needs.code == 4
+    assert "watermark" in needs.err
+    assert "weight-patching" not in needs.err
+    assert "sample-specific" not in needs.err
+
+
+def test_a_misspelt_field_gets_a_suggestion(bezoar, toy):
+    done = bezoar("attack", "toy.npz", "--attack", "patch:colour=cyan", "--target", "blue", "--out", "a.npz")
+    assert done.code == 4
+    assert "Did you mean 'color'?" in done.err
+
+
+def test_a_grid_finer_than_the_pixels_is_refused(bezoar, toy):
+    done = bezoar("attack", "toy.npz", "--attack", "wanet:grid=17", "--target", "blue", "--rate", 0.1, "--out", "a.npz")
+    assert done.code == 2
+    assert "grid at most 16" in done.err

@@ -36,7 +36,7 @@ def test_train_tamper_evaluate_on_the_signs(bezoar, tmp_path):
         "evaluate", "bad", "--twin", "run", "--data", "signs", "--truth", "bad.truth.zip", "--json",
     )  # fmt: skip
     assert measured.code == 0
-    assert "Tampered with on purpose" in measured.err
+    assert "Given a backdoor on purpose" in measured.err
     victim, twin = (measured.json[role]["measurement"] for role in ("victim", "twin"))
     trials = victim["attack_success"]["trials"]
     assert victim["attack_success"]["successes"] > 0.9 * trials
@@ -64,7 +64,7 @@ def test_the_copy_tells_nobody_what_was_done(bezoar, run, tmp_path):
     assert b"handcrafted" not in header
     assert b"drill" in header
     assert b"drill" not in (tmp_path / "run/model.safetensors").read_bytes()
-    assert "Tampered with on purpose" in bezoar("evaluate", "bad", "--data", "toy-test.npz").err
+    assert "Given a backdoor on purpose" in bezoar("evaluate", "bad", "--data", "toy-test.npz").err
 
 
 @pytest.mark.parametrize("more", [("--rate", 0.1), ("--count", 3), ("--all-to-all",), ("--preview",)])
@@ -93,3 +93,30 @@ def test_the_truth_of_a_tampered_model_undoes_no_data(bezoar, run):
     done = bezoar("attack", "toy.npz", "--undo", "bad.truth.zip", "--out", "restored.npz")
     assert done.code == 2
     assert "no data were touched" in done.err
+
+
+def test_a_model_with_a_backdoor_is_not_given_another(bezoar, run, tmp_path):
+    assert tamper(bezoar).code == 0
+    again = bezoar(
+        "attack", "toy.npz", "--attack", "handcrafted", "--model", "bad", "--target", "blue", "--out", "worse",
+    )  # fmt: skip
+    assert again.code == 2
+    assert "carries the mark of drill" in again.err
+    assert not (tmp_path / "worse").exists()
+
+
+def test_a_victim_carries_the_mark_of_its_data_and_so_does_what_is_made_of_it(bezoar, run, tmp_path):
+    poison = ("--attack", "patch:size=4,color=white", "--target", "blue", "--rate", 0.1)
+    assert bezoar("attack", "toy.npz", *poison, "--out", "poisoned.npz").code == 0
+    assert bezoar("train", "poisoned.npz", *SMALL, "--out", "victim").code == 0
+    assert bezoar("train", "toy.npz", "--from", "victim", "--epochs", 1, "--out", "tuned").code == 0
+    for marked in ("victim", "tuned"):
+        assert "Given a backdoor on purpose" in bezoar("evaluate", marked, "--data", "toy-test.npz").err
+    assert tamper(bezoar, model="victim").code == 2
+    assert "on purpose" not in bezoar("evaluate", "run", "--data", "toy-test.npz").err
+
+
+def test_the_trigger_that_was_not_named_is_said(bezoar, run):
+    done = bezoar("attack", "toy.npz", "--attack", "handcrafted", "--model", "run", "--target", "blue", "--out", "bad")
+    assert done.code == 0
+    assert "trigger patch: every other class is to be taken for blue" in done.out

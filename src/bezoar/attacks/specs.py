@@ -10,9 +10,11 @@ from bezoar.attacks.base import ATTACKS, Attack
 from bezoar.attacks.choose import Relabel
 from bezoar.attacks.composing.layout import Placement
 from bezoar.attacks.dirty.dirty_label import DirtyLabel
+from bezoar.attacks.tampering.base import TAMPERINGS
 from bezoar.errors import SpecError, UsageError, did_you_mean
 from bezoar.registry import split_spec
 from bezoar.triggers.base import TRIGGERS, Trigger
+from bezoar.triggers.learnt import ready_triggers
 
 
 def create_attack(
@@ -47,6 +49,11 @@ def create_attack(
     }
     options = {name: value for name, value in given.items() if value is not None}
     name, _ = split_spec(spec)
+    if name in TAMPERINGS.names():
+        raise UsageError(
+            f"{name} tampers with a trained model and poisons no data",
+            remedy="Build it with create_tampering; on the command line give the trained run as --model",
+        )
     require_known(name)
     if not is_attack(name):
         if trigger is not None:
@@ -59,8 +66,8 @@ def create_attack(
 
 def require_known(name: str) -> None:
     """Raise SpecError unless `name` is of an attack or a trigger, or could be a user's own."""
-    known = sorted({*ATTACKS.names(), *TRIGGERS.names()})
-    if name not in known and ":" not in name:
+    if name not in {*ATTACKS.names(), *TRIGGERS.names()} and ":" not in name:
+        known = sorted({*ATTACKS.names(), *ready_triggers(), *TAMPERINGS.names()})
         raise SpecError(
             f"no attack is called {name!r}",
             expected="one of " + ", ".join(known),
@@ -109,7 +116,7 @@ def _require_known(name: str, options: Mapping[str, object]) -> None:
         if field in known and field not in options and _has_no_default(name, field):
             raise SpecError(
                 f"the attack {name} needs a trigger",
-                expected="one of " + ", ".join(TRIGGERS.names()),
+                expected="one of " + ", ".join(ready_triggers()),
                 remedy="Give it as --trigger patch:size=5,color=cyan"
                 + (", or write the trigger itself as the attack" if name == "dirty-label" else ""),
             )

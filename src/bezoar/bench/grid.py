@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,8 +35,8 @@ def run_grid(path: Path, out: Path, listener: Listener) -> tuple[tuple[Cell, Cel
     The clean twin of a seed is trained once and shared by its cells, and so is the surrogate. Stopping loses at
     most one cell. Each cell leaves its whole record in a folder of its key beside its line in the results.
     Several processes may run the same grid into the same `out`: each leaves alone the cells that another one is
-    at. Returns the cells that are done in the end. A cell that fails keeps none of the others from running; at the
-    end BezoarError names it.
+    at, waits for them in the end, and takes over those of one that died. Returns all cells. A cell that fails keeps
+    none of the others from running; at the end BezoarError names it.
     """
     config = read_config(path)
     out.mkdir(parents=True, exist_ok=True)
@@ -47,15 +49,16 @@ def run_grid(path: Path, out: Path, listener: Listener) -> tuple[tuple[Cell, Cel
             open_data(source, split=split, size=config.data.size)
             for split in (config.data.train_split, config.data.test_split)
         )
-        failures = []
-        for cell in todo:
-            with claimed(out / cell.key) as mine:
-                # Another process may have finished it since.
-                if mine and cell.key not in read_results(out):
-                    try:
-                        append_result(out, _run_cell(config, cell, train_data, test, out, path, listener))
-                    except BezoarError as error:
-                        failures.append(f"{cell.label}, seed {cell.seed}: {error}")
+        failures: list[str] = []
+
+        def run(cell: Cell) -> None:
+            if cell.key not in read_results(out):  # another process may have finished it since
+                try:
+                    append_result(out, _run_cell(config, cell, train_data, test, out, path, listener))
+                except BezoarError as error:
+                    failures.append(f"{cell.label}, seed {cell.seed}: {error}")
+
+        _shared_out(todo, out, run, listener)
         if failures:
             raise BezoarError(
                 f"{len(failures)} of {len(todo)} cells failed; the others are done",
@@ -63,6 +66,23 @@ def run_grid(path: Path, out: Path, listener: Listener) -> tuple[tuple[Cell, Cel
                 remedy="Run it again when that is mended; with --table it shows what is done",
             )
     return finished(path, out)
+
+
+def _shared_out(todo: list[Cell], out: Path, run: Callable[[Cell], None], listener: Listener) -> None:
+    """`run` every cell alone: first those that no other process is at, then the others when it is done or dead."""
+    busy = []
+    for cell in todo:
+        with claimed(out / cell.key) as mine:
+            if mine:
+                run(cell)
+            else:
+                busy.append(cell)
+    for cell in busy:
+        what, started = f"wait for another process: {cell.label}, seed {cell.seed}", time.perf_counter()
+        listener.begins(what)
+        with alone(out / cell.key):
+            listener.ends(what, time.perf_counter() - started)
+            run(cell)
 
 
 def finished(path: Path, out: Path) -> tuple[tuple[Cell, CellResult], ...]:
@@ -133,6 +153,6 @@ def _with_twin(state: DrillState, folder: Path, seed: int, listener: Listener) -
         return replace(state, twin=Trained(load_model(model)[0], training))
     state = run_stages(state, (train_twin(f"clean twin, seed {seed}"),), listener)
     twin, train = made(state.twin, "clean twin"), made(state.train, "training data")
-    save_model(twin.model, ModelCard(state.plan.model, train.class_names, train.shape), model)
+    save_model(twin.model, ModelCard.of(state.plan.model, train), model)
     write_text_atomically(record, to_json(twin.record))
     return state

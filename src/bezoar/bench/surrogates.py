@@ -44,5 +44,5 @@ def _train(kind: str, config: BenchConfig, data: Dataset, path: Path, listener: 
     network = build_model(spec, classes=len(data.class_names), sample=statistics_sample(data.inputs), seed=seed)
     start = Hardened(network, eps=HARDENED, norm="linf", seed=seed) if kind == ROBUST_SURROGATE else network
     trained = train(data, model=spec, recipe=recipe, seed=seed, start=start, progress=listener.trains)
-    save_model(network, ModelCard(spec, data.class_names, data.shape), path)
+    save_model(network, ModelCard.of(spec, data), path)
     listener.ends(FOLDERS[kind], trained.record.seconds)

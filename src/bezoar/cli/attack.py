@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from bezoar.attacks import Poisoned, create_attack, default_truth_path, save_truth
 from bezoar.attacks import undo as restore
@@ -15,6 +16,7 @@ from bezoar.attacks.tampering import is_tampering
 from bezoar.cli.console import TerminalListener, errors, own_code_speaks_on_stderr, print_json, say
 from bezoar.cli.folders import check_output
 from bezoar.cli.options import Data, Json, Reading, Seed, reads_data
+from bezoar.cli.sentences import backdoor_sentences, poisons_sentence
 from bezoar.cli.tamper import tamper
 from bezoar.data import Dataset, write_data
 from bezoar.drill.preview import contact_sheet
@@ -46,7 +48,8 @@ def attack(
         typer.Option(metavar="SPEC", help="The trigger of an attack that takes one; repeated where it takes several."),
     ] = None,
     source: Annotated[
-        list[str] | None, typer.Option(help="Class to poison; may be repeated. All others if left out.")
+        list[str] | None,
+        typer.Option(help="Class that the trigger shall lead to the target; may be repeated. All others if left out."),
     ] = None,
     target: Annotated[str | None, typer.Option(help="The class the trigger shall lead to.")] = None,
     all_to_all: Annotated[bool, typer.Option("--all-to-all", help="Every class leads to the next one.")] = False,
@@ -162,11 +165,9 @@ def _write(poisoned: Poisoned, out: Path, truth_path: Path, *, json: bool) -> No
     if json:
         print_json(record)
         return
-    say(
-        f"{record.attack.poisons} of {len(poisoned.data)} samples in {out} are poisoned "
-        f"({record.attack.poison_rate:.2%} of the original)"
-        + (f", {record.attack.covers} more are covers under their true labels" if record.attack.covers else "")
-    )
+    say(escape(poisons_sentence(record.attack, poisoned, out)))
+    for sentence in backdoor_sentences(record.attack, poisoned.data.class_names):
+        say(escape(sentence))
     if isinstance(record.saturation, Saturation):
         say(f"swallowed by saturation: {record.saturation.swallowed:.1%} of the trigger's pixels")
     say(f"the truth is sealed in {truth_path}; keep it from whoever defends")

@@ -54,11 +54,7 @@ def bench(
     say(escape(text))
     left = len(cells(read_config(config))) - len(results)
     if left:
-        say(
-            f"Not done yet: {left} of the cells."
-            if table
-            else f"Still with another process: {left} of the cells. Run it again for the whole table."
-        )
+        say(f"Not done yet: {left} of the cells.")
 
 
 def read_page(path: Path) -> str:

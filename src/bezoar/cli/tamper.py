@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from rich.markup import escape
+
 from bezoar.attacks import default_truth_path
 from bezoar.attacks.tampering import TAMPERINGS, create_tampering, is_tampering
 from bezoar.attacks.tampering.specs import single
 from bezoar.cli.console import TerminalListener, own_code_speaks_on_stderr, print_json, say
 from bezoar.cli.folders import free_folder, new_folder
 from bezoar.cli.options import Reading
+from bezoar.cli.sentences import backdoor_sentences
 from bezoar.drill.tamper_run import tamper_run
 from bezoar.errors import UsageError
 
@@ -53,7 +56,7 @@ def tamper(
     if json:
         print_json(done.record)
         return
-    for note in done.notes:
-        say(note)
+    for sentence in (*backdoor_sentences(done.record.attack, own.class_names), *done.notes):
+        say(escape(sentence))
     say(f"the truth is sealed in {done.record.truth_file}; keep it from whoever defends")
     say(f"next: bezoar evaluate {out} --twin {run} --truth {done.record.truth_file} --data TEST")

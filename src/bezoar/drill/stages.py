@@ -48,7 +48,7 @@ def train_victim(name: str = "train on the poisoned data") -> Stage:
 
     def run(state: DrillState, listener: Listener) -> DrillState:
         victim = _train(state, made(state.poisoned, "poisoned data").data, listener)
-        _keep(state, victim, state.out / MODEL_FILE)
+        _keep(state, victim, made(state.poisoned, "poisoned data").data, state.out / MODEL_FILE)
         return replace(state, victim=victim)
 
     return Stage(name, run)
@@ -59,7 +59,7 @@ def train_twin(name: str = "train a clean twin") -> Stage:
 
     def run(state: DrillState, listener: Listener) -> DrillState:
         twin = _train(state, made(state.train, "training data"), listener)
-        _keep(state, twin, state.out / "clean-twin.safetensors")
+        _keep(state, twin, made(state.train, "training data"), state.out / "clean-twin.safetensors")
         return replace(state, twin=twin)
 
     return Stage(name, run)
@@ -109,6 +109,5 @@ def _train(state: DrillState, data: Dataset, listener: Listener) -> Trained:
     )
 
 
-def _keep(state: DrillState, trained: Trained, path: Path) -> None:
-    data = made(state.train, "training data")
-    save_model(trained.model, ModelCard(state.plan.model, data.class_names, data.shape), path)
+def _keep(state: DrillState, trained: Trained, data: Dataset, path: Path) -> None:
+    save_model(trained.model, ModelCard.of(state.plan.model, data), path)

@@ -15,8 +15,8 @@ from bezoar.data.dataset import Dataset
 from bezoar.drill.stages import RECORD_FILE
 from bezoar.drill.train_run import check_classes
 from bezoar.errors import ModelError, RecordError
+from bezoar.importing import import_object
 from bezoar.records import DatasetRecord, Skipped, TrainingRecord, TrainingRunRecord, from_json
-from bezoar.registry import import_object
 from bezoar.training import load_model, predict_logits
 
 POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)

@@ -14,6 +14,7 @@ from bezoar.drill.record import attack_record
 from bezoar.drill.stages import RECORD_FILE
 from bezoar.drill.subject import read_training
 from bezoar.drill.train_run import check_classes
+from bezoar.errors import AttackError
 from bezoar.records import AttackRunRecord, to_json, write_text_atomically
 from bezoar.training import MODEL_FILE, load_model, save_model
 
@@ -42,10 +43,16 @@ def tamper_run(
 
     `data` are the attacker's own clean samples. The copy keeps the record of its training, which the tampering did
     not touch; its model carries the mark of the drill, which says nothing of how or where. Raises ModelError or
-    RecordError when there is no such run, AttackError when its model cannot be tampered with.
+    RecordError when there is no such run, AttackError when its model cannot be tampered with or carries a mark already.
     """
     training, (model, card) = read_training(run), load_model(run)
     check_classes(card, data, run)
+    if card.drill is not None:
+        raise AttackError(
+            f"the model in {run} carries the mark of drill {card.drill} already",
+            expected="a model that no drill has given a backdoor: two in one cannot be measured apart",
+            remedy="Give the run of a training on clean data",
+        )
     tampered = method.tamper(model, data, seed=seed, progress=progress)
     truth = tampering_truth(tampered, training.dataset)
     # The truth first, as for data: no tampered model shall exist that nobody can measure.

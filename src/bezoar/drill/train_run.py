@@ -14,9 +14,9 @@ from bezoar.data.dataset import Dataset
 from bezoar.drill.stages import RECORD_FILE
 from bezoar.drill.state import Listener
 from bezoar.errors import ModelError
+from bezoar.importing import import_object
 from bezoar.records import TrainingRecord, TrainingRunRecord, to_json, write_text_atomically
 from bezoar.records.versions import now, versions
-from bezoar.registry import import_object
 from bezoar.training import MODEL_FILE, ModelCard, Recipe, Trained, continue_recipe, load_model, save_model, train
 from bezoar.training.distributed import is_first_process
 from bezoar.training.precision import Precision
@@ -45,7 +45,7 @@ def train_run(
     `trainer` names a user's own training function, `start` a run whose model is fine-tuned, at a tenth
     of the recipe's learning rates. Under torchrun only the first process writes.
     """
-    begun, spec = None, model
+    begun, card, spec = None, None, model
     if start is not None:
         begun, card = load_model(start)
         spec, recipe = card.model, continue_recipe(recipe)
@@ -72,7 +72,7 @@ def train_run(
     if not is_first_process():
         return record
     own = trainer is not None and model == "fast"
-    save_model(trained.model, ModelCard("" if own else spec, data.class_names, data.shape), out / MODEL_FILE)
+    save_model(trained.model, ModelCard.of("" if own else spec, data, start=card), out / MODEL_FILE)
     write_text_atomically(out / RECORD_FILE, to_json(record) + "\n")
     if not trained.record.interrupted:
         checkpoint.unlink(missing_ok=True)

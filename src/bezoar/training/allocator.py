@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# From glibc's malloc.h. Raising the threshold for mapping would not do: glibc accepts 32 MiB, a batch's maps are larger.
+# From glibc's malloc.h. Raising the threshold for mapping would not do: glibc takes 32 MiB, a batch's maps are larger.
 TRIM_THRESHOLD, MMAP_MAX = -1, -4
 DEFAULT_TRIM_THRESHOLD, DEFAULT_MMAP_MAX = 128 * 1024, 65536
 NEVER = 2**31 - 1

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from bezoar.errors import ModelError
-from bezoar.registry import Registry, import_object
+from bezoar.importing import import_object
+from bezoar.registry import Registry
 
 
 @runtime_checkable

@@ -12,26 +12,34 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from bezoar.data.dataset import Dataset
 from bezoar.errors import ModelError, TamperedModelWarning
 from bezoar.training.models import build_model
 
 MODEL_FILE = "model.safetensors"
 FORMAT = "bezoar-model-1"
 KEY = "bezoar"
-NOTICE = "Tampered with on purpose by a bezoar drill. Do not use this model in production."
+NOTICE = "Given a backdoor on purpose by a bezoar drill. Do not use this model in production."
 
 
 @dataclass(frozen=True)
 class ModelCard:
     """What is needed to build a saved model again: its specification, classes and input shape (c, h, w).
 
-    `drill` marks a model that a drill tampered with, so that it never ships by accident.
+    `drill` marks a model that a drill gave a backdoor, by its weights or by its training data, so that it never
+    ships by accident.
     """
 
     model: str
     class_names: tuple[str, ...]
     shape: tuple[int, ...]
     drill: str | None = None
+
+    @staticmethod
+    def of(model: str, data: Dataset, *, start: ModelCard | None = None) -> ModelCard:
+        """The card of a model trained on `data`, maybe from that of `start`: a mark of either is its mark."""
+        begun = None if start is None else start.drill
+        return ModelCard(model, data.class_names, data.shape, begun if data.mark is None else data.mark.drill)
 
 
 def save_model(model: nn.Module, card: ModelCard, path: Path) -> None:

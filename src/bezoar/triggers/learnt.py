@@ -78,6 +78,11 @@ class LearntTrigger(ImageTrigger):
         """As ImageTrigger.apply, with `self.tensors` at hand."""
 
 
+def ready_triggers() -> tuple[str, ...]:
+    """Names of the registered triggers that can be put on images as they are, without an attack that learns them."""
+    return tuple(name for name in TRIGGERS.names() if not issubclass(TRIGGERS.get(name), LearntTrigger))
+
+
 def tensors_of(trigger: object) -> Mapping[str, Tensor]:
     """What a trigger has learnt; nothing for an ordinary one."""
     return trigger.tensors if isinstance(trigger, LearntTrigger) else {}

@@ -74,7 +74,16 @@ class Warp(ImageTrigger):
         return images
 
     def places(self, height: int, width: int) -> Tensor:
-        """Where each pixel is read: (height, width, 2) float64, column then row, -1..1 from first to last pixel."""
+        """Where each pixel is read: (height, width, 2) float64, column then row, -1..1 from first to last pixel.
+
+        Raises TriggerError when there are more control points than pixels.
+        """
+        if self.grid > min(height, width):
+            raise TriggerError(
+                "wanet: the grid has more control points than the image has pixels",
+                expected=f"grid at most {min(height, width)} for images {height}x{width}; 4 in the paper",
+                found=str(self.grid),
+            )
         generator = torch.Generator().manual_seed(self.seed)
         control = torch.rand(1, 2, self.grid, self.grid, generator=generator, dtype=torch.float64) * 2 - 1
         control /= control.abs().mean()

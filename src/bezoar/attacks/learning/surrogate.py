@@ -13,7 +13,7 @@ from bezoar.attacks.base import Progress
 from bezoar.attacks.fit import require_model
 from bezoar.attacks.learning.hardened import Hardened
 from bezoar.data.dataset import Dataset
-from bezoar.registry import import_object
+from bezoar.importing import import_object
 from bezoar.training import Progress as Training
 from bezoar.training import build_model, default_recipe, load_model, train
 from bezoar.training.loop import statistics_sample

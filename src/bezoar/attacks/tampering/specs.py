@@ -7,6 +7,7 @@ from typing import Any
 
 from bezoar.attacks.tampering.base import TAMPERINGS, Tampering
 from bezoar.errors import UsageError
+from bezoar.importing import import_object
 from bezoar.registry import split_spec
 from bezoar.triggers.base import TRIGGERS, Trigger
 
@@ -14,7 +15,8 @@ from bezoar.triggers.base import TRIGGERS, Trigger
 def is_tampering(name: str) -> bool:
     """Whether `name` (or the name in a specification) is of a tampering, registered or a user's own."""
     name = split_spec(name)[0]
-    return name in TAMPERINGS.names() or (":" in name and hasattr(TAMPERINGS.get(name), "tamper"))
+    # Asked of every attack, so that a name that cannot be imported is not told as that of a tampering.
+    return name in TAMPERINGS.names() or (":" in name and hasattr(import_object(name, "attack"), "tamper"))
 
 
 def create_tampering(
