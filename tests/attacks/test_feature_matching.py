@@ -210,12 +210,12 @@ def test_within_no_grad_too():
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"eps": 16}, r"eps is out of range.*scale 0..1.*16/255 = 0\.06275"),
+        ({"eps": 16}, r"eps is out of range.*scale 0..1.*16/255"),
         ({"eps": 0.001}, "eps is out of range"),
         ({"eps": float("nan")}, "eps is out of range"),
-        ({"iterations": 0}, "iterations must be at least 1"),
-        ({"batch": 0}, "batch must be at least 1"),
-        ({"decay_every": 0}, "decay_every must be at least 1"),
+        ({"iterations": 0}, "iterations is out of range"),
+        ({"batch": 0}, "batch is out of range"),
+        ({"decay_every": 0}, "decay_every is out of range"),
         ({"learning_rate": 0}, "learning rate or its decay"),
         ({"decay": 1.5}, "learning rate or its decay"),
         ({"stopping_loss": -1}, "stopping_loss must be 0 or more"),

@@ -268,7 +268,7 @@ def test_a_run_folder_is_the_first_surrogate_and_its_architecture_the_next(own_n
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"eps": 16}, r"eps is out of range.*0\.0627"),
+        ({"eps": 16}, r"eps is out of range.*16/255"),
         ({"eps": 0.001}, "eps is out of range"),
         ({"eps": float("nan")}, "eps is out of range"),
         ({"steps": 0}, "steps is out of range"),

@@ -138,7 +138,7 @@ def test_a_module_of_your_own(tmp_path, monkeypatch):
     ("fields", "message"),
     [
         ({"eps": 16}, "eps is out of range"),
-        ({"surrogate_epochs": 0}, "surrogate_epochs must be at least 1"),
+        ({"surrogate_epochs": 0}, "surrogate_epochs is out of range"),
         ({"rate": None}, "not said"),
         ({"placement": "beside"}, "no placement"),
     ],

@@ -191,14 +191,14 @@ def test_the_specification_and_the_defaults():
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"eps": 8, "norm": "linf"}, r"eps is out of range.*8/255 = 0\.03137"),
-        ({"eps": 300}, r"eps is out of range.*300/255 = 1\.176"),
+        ({"eps": 8, "norm": "linf"}, r"eps is out of range.*8/255"),
+        ({"eps": 300}, r"eps is out of range.*300/255"),
         ({"eps": 0.0}, "eps is out of range"),
         ({"norm": "l1"}, "no norm is called 'l1'.*linf, l2"),
-        ({"steps": 0}, "steps must be at least 1"),
-        ({"batch": 0}, "batch must be at least 1"),
-        ({"surrogate_epochs": 0}, "surrogate_epochs must be at least 1"),
-        ({"step_size": 0.0}, "step_size must be above 0"),
+        ({"steps": 0}, "steps is out of range"),
+        ({"batch": 0}, "batch is out of range"),
+        ({"surrogate_epochs": 0}, "surrogate_epochs is out of range"),
+        ({"step_size": 0.0}, "step_size is out of range"),
         ({"rate": 2.0}, "rate is out of range"),
     ],
 )

@@ -8,6 +8,9 @@ import numpy as np
 
 from bezoar.errors import AttackError
 
+TOLERANCE = 1e-6
+"""In levels: lets 16/255 be 16 levels in spite of rounding."""
+
 
 def require_whole(name: str, value: object, lowest: int) -> None:
     """Raise AttackError unless a field is a whole number of at least `lowest`."""
@@ -30,20 +33,24 @@ def require_ratio(name: str, value: float) -> None:
         )
 
 
+def require_eps(eps: float, *, most: float = 1) -> None:
+    """Raise AttackError unless a bound on changes is at least one level of 255, and at most `most`."""
+    if not 1 - TOLERANCE <= eps * 255 <= 255 * most + TOLERANCE:
+        raise AttackError(
+            "eps is out of range",
+            expected=f"1/255 to {most:g}, on the scale 0..1 of pixels",
+            found=str(eps),
+            remedy=f"Write {eps:g} levels as {eps:g}/255" if most < eps <= 255 * most else "",
+        )
+
+
 def whole_levels(eps: float) -> int:
     """The largest change in levels of 255 that a bound `eps` on the scale 0..1 allows: 16 for 16/255.
 
     Raises AttackError for a bound outside 1/255..1.
     """
-    levels = math.floor(eps * 255 + 1e-6) if 0 <= eps <= 1 else 0
-    if levels < 1:
-        raise AttackError(
-            "eps is out of range",
-            expected="1/255 to 1, on the scale 0..1 of pixels",
-            found=str(eps),
-            remedy=f"Write {eps:g} levels as {eps / 255:.4g}" if 1 < eps <= 255 else "",
-        )
-    return levels
+    require_eps(eps)
+    return math.floor(eps * 255 + TOLERANCE)
 
 
 def derived_seed(seed: int, number: int) -> int:

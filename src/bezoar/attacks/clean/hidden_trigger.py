@@ -9,7 +9,7 @@ from bezoar.attacks.base import ATTACKS, Progress
 from bezoar.attacks.change import Plan, prepared
 from bezoar.attacks.choose import samples_of
 from bezoar.attacks.clean.clean_label import CleanLabelAttack, kept_labels
-from bezoar.attacks.fields import derived_seed
+from bezoar.attacks.fields import derived_seed, require_whole
 from bezoar.attacks.fit import require_fit, require_images
 from bezoar.attacks.learning.feature_matching import FeatureMatching
 from bezoar.attacks.learning.surrogate import surrogate_model
@@ -57,8 +57,7 @@ class HiddenTrigger(FeatureMatching, CleanLabelAttack):
     def __post_init__(self) -> None:
         CleanLabelAttack.__post_init__(self)
         FeatureMatching.__post_init__(self)
-        if self.surrogate_epochs < 1:
-            raise AttackError("surrogate_epochs must be at least 1", found=str(self.surrogate_epochs))
+        require_whole("surrogate_epochs", self.surrogate_epochs, 1)
 
     def plan(self, data: Dataset, *, seed: int, progress: Progress) -> Plan:
         """Draw samples of the target class, and match their features with triggered samples of the sources."""

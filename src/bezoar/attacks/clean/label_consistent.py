@@ -13,13 +13,12 @@ from bezoar.attacks.base import ATTACKS, Progress
 from bezoar.attacks.change import Plan, prepared
 from bezoar.attacks.clean.clean_label import CleanLabelAttack, kept_labels
 from bezoar.attacks.data_attack import require_choice
-from bezoar.attacks.fields import derived_seed
+from bezoar.attacks.fields import derived_seed, require_between, require_eps, require_whole
 from bezoar.attacks.fit import require_fit, require_images
 from bezoar.attacks.learning.hardened import Hardened
-from bezoar.attacks.learning.perturbation import Norm, harder, require_eps, to_levels
+from bezoar.attacks.learning.perturbation import Norm, harder, to_levels
 from bezoar.attacks.learning.surrogate import surrogate_model
 from bezoar.data.dataset import Dataset
-from bezoar.errors import AttackError
 from bezoar.shapes import Images, Whole
 from bezoar.training.batches import to_unit_range
 from bezoar.triggers.about import About
@@ -69,12 +68,11 @@ class LabelConsistent(CleanLabelAttack):
     def __post_init__(self) -> None:
         super().__post_init__()
         require_choice("norm", self.norm, get_args(Norm))
-        require_eps("label-consistent", self.radius, most=MOST[self.norm])
+        require_eps(self.radius, most=MOST[self.norm])
         for name in ("steps", "surrogate_epochs", "batch"):
-            if getattr(self, name) < 1:
-                raise AttackError(f"label-consistent: {name} must be at least 1", found=str(getattr(self, name)))
-        if self.step_size is not None and not self.step_size > 0:
-            raise AttackError("label-consistent: step_size must be above 0", found=str(self.step_size))
+            require_whole(name, getattr(self, name), 1)
+        if self.step_size is not None:
+            require_between("step_size", self.step_size)
 
     @property
     def radius(self) -> float:

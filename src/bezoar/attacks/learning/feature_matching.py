@@ -12,8 +12,9 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 
 from bezoar.attacks.base import Progress, unheard
+from bezoar.attacks.fields import TOLERANCE, require_eps, require_whole
 from bezoar.attacks.learning.features import ReadFeatures, features_at
-from bezoar.attacks.learning.perturbation import TOLERANCE, require_eps, to_levels
+from bezoar.attacks.learning.perturbation import to_levels
 from bezoar.errors import AttackError
 from bezoar.shapes import FloatImages, Images, Matrix, Real, Whole
 from bezoar.training.batches import to_unit_range
@@ -55,12 +56,11 @@ class FeatureMatching:
     stopping_loss: float = 0.0
 
     def __post_init__(self) -> None:
-        require_eps("feature matching", self.eps)
+        require_eps(self.eps)
         # One way to write it, so that a specification builds an equal attack.
         object.__setattr__(self, "layer", None if self.layer is None else str(self.layer))
         for name in ("iterations", "batch", "decay_every"):
-            if getattr(self, name) < 1:
-                raise AttackError(f"{name} must be at least 1", found=str(getattr(self, name)))
+            require_whole(name, getattr(self, name), 1)
         if not 0 < self.learning_rate < math.inf or not 0 < self.decay <= 1:
             raise AttackError(
                 "the learning rate or its decay is out of range",

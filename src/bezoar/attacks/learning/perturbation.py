@@ -13,24 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bezoar.errors import AttackError
+from bezoar.attacks.fields import TOLERANCE
 from bezoar.shapes import FloatImages, Images, Whole
 
 Norm = Literal["linf", "l2"]
-
-TOLERANCE = 1e-6
-"""In levels: lets 16/255 be 16 levels in spite of rounding."""
-
-
-def require_eps(attack: str, eps: float, *, most: float = 1) -> None:
-    """Raise AttackError unless a radius is at least one level of 255, and at most `most`."""
-    if not 1 / 255 - TOLERANCE <= eps <= most:
-        raise AttackError(
-            f"{attack}: eps is out of range",
-            expected=f"1/255 to {most:g}, on the scale 0..1 of pixels",
-            found=str(eps),
-            remedy=f"Write {eps:g} levels as {eps:g}/255 = {eps / 255:.4g}" if most <= eps <= 255 * most else "",
-        )
 
 
 def project(delta: FloatImages, eps: float, norm: Norm) -> FloatImages:
