@@ -22,7 +22,9 @@ import numpy as np
 import torch
 
 import by_hand
-from bezoar.triggers import TRIGGERS
+import by_hand_learnt
+from bezoar.triggers import TRIGGERS, Trigger
+from bezoar.triggers.learnt import LearntTrigger
 
 SIDE = by_hand.SIDE
 
@@ -41,6 +43,33 @@ class Row:
     one_in: int = 1
     same: bool = False
 
+    def both(self) -> tuple[Trigger, by_hand.ByHand]:
+        """Our trigger, and the code by hand."""
+        return TRIGGERS.create(self.spec), self.prepare()
+
+
+@dataclass(frozen=True)
+class LearntRow:
+    """A trigger that learns: `prepare` gives what was learnt, and the code by hand that uses it; same pixels."""
+
+    name: str
+    prepare: Callable[[], tuple[dict[str, torch.Tensor], by_hand.ByHand]]
+    how: str
+    one_in: int = 1
+    same: bool = True
+
+    @property
+    def spec(self) -> str:
+        """All fields at their defaults."""
+        return self.name
+
+    def both(self) -> tuple[Trigger, by_hand.ByHand]:
+        """Our trigger, and the code by hand."""
+        tensors, plain = self.prepare()
+        trigger = TRIGGERS.create(self.name)
+        assert isinstance(trigger, LearntTrigger)
+        return trigger.with_tensors(tensors), plain
+
 
 ROWS = [
     Row("patch", "patch:size=3,color=white,corner=bottom-right", by_hand.patch, "NumPy, whole batch", same=True),
@@ -54,6 +83,11 @@ ROWS = [
     Row("bpp", "bpp", by_hand.dither, "NumPy, pixel by pixel", 500, same=True),
     Row("ftrojan", "ftrojan", by_hand.frequency, "SciPy, image by image", 10, same=True),
     Row("pieces", "pieces", by_hand.pieces, "NumPy, whole batch"),
+    LearntRow("low-frequency", by_hand_learnt.smooth, "NumPy, whole batch"),
+    LearntRow("narcissus", by_hand_learnt.noise, "NumPy, whole batch"),
+    LearntRow("weight-patching", by_hand_learnt.patch, "NumPy, whole batch"),
+    LearntRow("sample-specific", by_hand_learnt.encoder, "PyTorch, the same network, 256 at a time", 5),
+    LearntRow("input-aware", by_hand_learnt.generator, "PyTorch, the same networks, 256 at a time", 5),
 ]
 
 
@@ -63,9 +97,9 @@ def seconds(call: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def measure(row: Row, images: np.ndarray, repeats: int) -> tuple[float, float]:
+def measure(row: Row | LearntRow, images: np.ndarray, repeats: int) -> tuple[float, float]:
     """Images a second, ours and by hand."""
-    trigger, plain = TRIGGERS.create(row.spec), row.prepare()
+    trigger, plain = row.both()
     batch = torch.from_numpy(images).permute(0, 3, 1, 2)
     fewer = images[: max(1, len(images) // row.one_in)]
     ours, theirs = trigger(batch[: len(fewer)]), plain(fewer)
