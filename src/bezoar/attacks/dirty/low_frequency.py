@@ -71,12 +71,13 @@ class LowFrequencyAttack(LearntDirtyLabel):
             device=self.device,
             progress=progress,
         )
-        rows = torch.isin(data.labels, torch.tensor(list(relabelling)))
-        images, target = data.inputs[rows], next(iter(relabelling.values()))
+        # Rows and not their images, which may be too many for the memory.
+        rows = torch.isin(data.labels, torch.tensor(list(relabelling))).nonzero().flatten()
         amplitudes = smooth_amplitudes(
             model,
-            images,
-            target,
+            data.inputs,
+            next(iter(relabelling.values())),
+            rows=rows,
             band=self.band,
             bound=self.bound / 255,
             steps=self.steps,
@@ -91,6 +92,7 @@ def smooth_amplitudes(
     images: Tensor,
     target: int,
     *,
+    rows: Tensor | None = None,
     band: int,
     bound: float,
     steps: int,
@@ -99,6 +101,7 @@ def smooth_amplitudes(
 ) -> Tensor:
     """Amplitudes (colours, band, band) of the smooth pattern that best turns images (n, c, h, w) uint8 to the target.
 
+    `rows` (int64) says which of them are to be turned; all unless given.
     `model`, in evaluation mode, maps images in 0..1 to logits. The root of the pattern's mean square is at most
     `bound`, on the scale 0..1, at the size of the images.
     """
@@ -108,8 +111,9 @@ def smooth_amplitudes(
     amplitudes = torch.zeros(colours_of(channels), band, band, device=device, requires_grad=True)
     optimizer = torch.optim.Adam([amplitudes], lr=RATE * bound)
     labels = torch.full((BATCH,), target, device=device)
-    for step, rows in enumerate(drawn_rows(torch.arange(len(images)), BATCH, steps, seed=seed)):
-        batch = to_unit_range(images[rows], device)
+    own = torch.arange(len(images)) if rows is None else rows
+    for step, drawn in enumerate(drawn_rows(own, BATCH, steps, seed=seed)):
+        batch = to_unit_range(images[drawn], device)
         colours = batch[:, : colours_of(channels)] + smooth_pattern(amplitudes, height, width)
         with torch.autocast(device.type, torch.bfloat16, enabled=half):
             logits = model(with_colours(batch, colours.clamp(0, 1)))
