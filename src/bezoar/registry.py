@@ -111,15 +111,15 @@ class Registry(Generic[T]):
         """The first line of the method's docstring, empty without one."""
         return next(iter((self.get(name).__doc__ or "").strip().splitlines()), "")
 
-    def spec_of(self, method: object, *, without: Collection[str] = ()) -> str:
+    def spec_of(self, method: object, *, without: Collection[str] = (), every: bool = False) -> str:
         """The specification that builds `method` again: its name and the fields that differ from default.
 
-        Fields named in `without` are left out.
+        Fields named in `without` are left out; with `every` those at their defaults are written too.
         """
         parts = []
         for field in dataclasses.fields(cast(Any, method)):
             value = getattr(method, field.name)
-            if field.init and field.name not in without and value != _default(field):
+            if field.init and field.name not in without and (every or value != _default(field)):
                 parts.append(f"{field.name}={_value_text(value)}")
         return self.name_of(method) + (":" + ",".join(parts) if parts else "")
 

@@ -176,6 +176,17 @@ def test_the_claim_of_a_killed_process_is_dropped(tmp_path: Path) -> None:
         assert mine
 
 
+def test_a_cell_is_named_by_all_that_its_attack_holds(config: Path) -> None:
+    def keys(spec: str) -> list[str]:
+        config.write_text(CONFIG.replace("patch:size=4,color=white", spec))
+        return [cell.key for cell in cells(read_config(config)) if cell.attack.name == "strong"]
+
+    plain = keys("patch")
+    assert keys("patch:size=5,color=cyan") == plain  # what the defaults are
+    assert not set(keys("patch:size=6")) & set(plain)
+    assert keys("bezoar.triggers.checks:require_between") == keys("bezoar.triggers.checks:require_between")
+
+
 def test_a_page_keeps_all_but_its_table() -> None:
     page = "before\n<!-- bench -->\nold\n<!-- end of bench -->\nafter\n"
     found = into_page(page, "| new |\n")

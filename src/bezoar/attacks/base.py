@@ -64,17 +64,23 @@ class Attack(Protocol):
 ATTACKS: Registry[Attack] = Registry("attack")
 
 
-def attack_spec(attack: object) -> str:
-    """The specification that builds an attack again, its triggers left out: those have specifications of their own."""
+def attack_spec(attack: object, *, every: bool = False) -> str:
+    """The specification that builds an attack again, its triggers left out: those have specifications of their own.
+
+    With `every`, fields at their defaults are written too.
+    """
     if dataclasses.is_dataclass(attack):
-        return ATTACKS.spec_of(attack, without=("trigger", "triggers"))
+        return ATTACKS.spec_of(attack, without=("trigger", "triggers"), every=every)
     return ATTACKS.name_of(attack)
 
 
-def trigger_spec(trigger: Trigger) -> str:
-    """The specification that builds a trigger again; of a plain function its name as `package.module:name`."""
+def trigger_spec(trigger: Trigger, *, every: bool = False) -> str:
+    """The specification that builds a trigger again; of a plain function its name as `package.module:name`.
+
+    With `every`, fields at their defaults are written too.
+    """
     method: Any = trigger
     if dataclasses.is_dataclass(method):
-        return TRIGGERS.spec_of(method)
+        return TRIGGERS.spec_of(method, every=every)
     named = method if hasattr(method, "__qualname__") else type(method)
     return f"{named.__module__}:{named.__qualname__}"

@@ -6,16 +6,19 @@ import hashlib
 import os
 import re
 import tomllib
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as checked
 
+from bezoar.attacks import Attack, create_attack
+from bezoar.attacks.base import attack_spec, trigger_spec
 from bezoar.attacks.choose import Relabel
 from bezoar.attacks.composing.layout import Placement
-from bezoar.errors import UsageError
+from bezoar.errors import BezoarError, UsageError
+from bezoar.training import Recipe, default_recipe
 
 STRICT = ConfigDict(extra="forbid")
 SURROGATE, ROBUST_SURROGATE = "{surrogate}", "{robust-surrogate}"
@@ -39,6 +42,14 @@ class TrainConfig:
     model: str = "fast"
     recipe: dict[str, Any] = field(default_factory=dict)
 
+    def full_recipe(self) -> Recipe:
+        """The model's own recipe with these changes. Raises UsageError for an unknown field."""
+        return default_recipe(self.model).with_changes(**self.recipe)
+
+    def whole(self) -> str:
+        """Everything that training depends on, defaults too: a later version may have others."""
+        return f"{self.model} {self.full_recipe()}"
+
 
 @checked(frozen=True, config=STRICT)
 class AttackConfig:
@@ -60,6 +71,41 @@ class AttackConfig:
     placement: Placement | None = None
     relabel: Relabel | None = None
     published: dict[str, str] = field(default_factory=dict)
+
+    def label(self, rate: float | None) -> str:
+        """Attack and rate, as a reader knows them."""
+        return self.name if rate is None else f"{self.name}, {rate:.2%}"
+
+    def build(self, rate: float | None, attack: str | None = None) -> Attack:
+        """The attack at one of its rates; `attack` is its specification with the surrogates' paths filled in.
+
+        Raises UsageError for what cannot be built.
+        """
+        try:
+            return create_attack(
+                self.attack if attack is None else attack,
+                source=self.source,
+                target=self.target,
+                rate=rate,
+                count=self.count,
+                placement=self.placement,
+                relabel=self.relabel,
+                trigger=self.trigger or None,
+            )
+        except BezoarError as error:
+            raise UsageError(
+                f"the attack {self.label(rate)!r} cannot be built: {error.what}",
+                expected=error.expected,
+                found=error.found,
+                remedy=error.remedy,
+            ) from error
+
+    def whole(self, rate: float | None) -> str:
+        """Every field of the attack and of its triggers, those at their defaults too."""
+        built: Any = self.build(rate)
+        triggers = getattr(built, "triggers", None) or (getattr(built, "trigger", None),)
+        held = [trigger_spec(trigger, every=True) for trigger in triggers if trigger is not None]
+        return " ".join([attack_spec(built, every=True), *held])
 
 
 @checked(frozen=True, config=STRICT)
@@ -87,7 +133,7 @@ class Cell:
     @property
     def label(self) -> str:
         """Attack and rate, as a reader knows them."""
-        return self.attack.name if self.rate is None else f"{self.attack.name}, {self.rate:.2%}"
+        return self.attack.label(self.rate)
 
 
 def read_config(path: Path) -> BenchConfig:
@@ -123,7 +169,7 @@ def _rates(config: BenchConfig, attack: AttackConfig) -> tuple[float | None, ...
 
 def twin_key(config: BenchConfig, seed: int) -> str:
     """Names every setting that changes the clean twin of a seed."""
-    return f"clean-{seed}-{_digest(config.data, config.train, seed)}"
+    return f"clean-{seed}-{_digest(config.data, config.train.whole(), seed)}"
 
 
 def data_source(config: BenchConfig) -> str:
@@ -138,10 +184,8 @@ def data_source(config: BenchConfig) -> str:
 
 def _key(config: BenchConfig, attack: AttackConfig, rate: float | None, seed: int) -> str:
     plain = re.sub(r"[^a-z0-9]+", "-", attack.name.lower()).strip("-")
-    # What others published, and at which other rates it runs, does not change a cell.
-    settings = replace(attack, published={}, rates=())
     surrogate = config.surrogate_seed if any(kind in attack.attack for kind in SURROGATES) else None
-    return f"{plain}-{seed}-{_digest(config.data, config.train, settings, rate, seed, surrogate)}"
+    return f"{plain}-{seed}-{_digest(config.data, config.train.whole(), attack.whole(rate), seed, surrogate)}"
 
 
 def _digest(*parts: object) -> str:

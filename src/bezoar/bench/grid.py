@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from bezoar.attacks import create_attack
 from bezoar.bench.claims import alone, claimed
 from bezoar.bench.config import BenchConfig, Cell, cells, data_source, read_config, twin_key
 from bezoar.bench.results import POISONING, CellResult, append_result, cell_result, read_results
@@ -24,9 +23,9 @@ from bezoar.drill.stages import (
     write_record,
 )
 from bezoar.drill.state import DrillPlan, DrillState, Listener, made, run_stages
-from bezoar.errors import BezoarError, UsageError
+from bezoar.errors import BezoarError
 from bezoar.records import TrainingRecord, from_json, to_json, write_text_atomically
-from bezoar.training import ModelCard, Trained, default_recipe, load_model, save_model
+from bezoar.training import ModelCard, Trained, load_model, save_model
 
 
 def run_grid(path: Path, out: Path, listener: Listener) -> tuple[tuple[Cell, CellResult], ...]:
@@ -42,7 +41,6 @@ def run_grid(path: Path, out: Path, listener: Listener) -> tuple[tuple[Cell, Cel
     out.mkdir(parents=True, exist_ok=True)
     done = read_results(out)
     todo = [cell for cell in cells(config) if cell.key not in done]
-    _check(config, todo, out)
     if todo:
         source = data_source(config)
         train_data, test = (
@@ -91,20 +89,6 @@ def finished(path: Path, out: Path) -> tuple[tuple[Cell, CellResult], ...]:
     return tuple((cell, done[cell.key]) for cell in cells(read_config(path)) if cell.key in done)
 
 
-def _check(config: BenchConfig, todo: list[Cell], out: Path) -> None:
-    """Build every attack before the first hour is spent. Raises UsageError that names the one at fault."""
-    for cell in todo:
-        try:
-            _plan(config, cell, out, out)
-        except BezoarError as error:
-            raise UsageError(
-                f"the attack {cell.label!r} cannot be built: {error.what}",
-                expected=error.expected,
-                found=error.found,
-                remedy=error.remedy,
-            ) from error
-
-
 def _run_cell(
     config: BenchConfig, cell: Cell, train_data: Dataset, test: Dataset, out: Path, path: Path, listener: Listener
 ) -> CellResult:
@@ -125,21 +109,11 @@ def _run_cell(
 
 
 def _plan(config: BenchConfig, cell: Cell, path: Path, out: Path) -> DrillPlan:
-    wanted = cell.attack
     return DrillPlan(
         title=f"{config.title}: {cell.label}",
-        attack=create_attack(
-            with_surrogates(wanted.attack, config, out),
-            source=wanted.source,
-            target=wanted.target,
-            rate=cell.rate,
-            count=wanted.count,
-            placement=wanted.placement,
-            relabel=wanted.relabel,
-            trigger=wanted.trigger or None,
-        ),
+        attack=cell.attack.build(cell.rate, with_surrogates(cell.attack.attack, config, out)),
         model=config.train.model,
-        recipe=default_recipe(config.train.model).with_changes(**config.train.recipe),
+        recipe=config.train.full_recipe(),
         seed=cell.seed,
         commands=(f"bezoar bench {path}",),
     )

@@ -10,7 +10,7 @@ from bezoar.bench.claims import alone
 from bezoar.bench.config import ROBUST_SURROGATE, SURROGATE, SURROGATES, BenchConfig, Cell, twin_key
 from bezoar.data.dataset import Dataset
 from bezoar.drill.state import Listener
-from bezoar.training import MODEL_FILE, ModelCard, build_model, default_recipe, save_model, train
+from bezoar.training import MODEL_FILE, ModelCard, build_model, save_model, train
 from bezoar.training.loop import statistics_sample
 
 FOLDERS = {SURROGATE: "surrogate", ROBUST_SURROGATE: "robust-surrogate"}
@@ -40,7 +40,7 @@ def _path(kind: str, config: BenchConfig, out: Path) -> Path:
 def _train(kind: str, config: BenchConfig, data: Dataset, path: Path, listener: Listener) -> None:
     listener.begins(FOLDERS[kind])
     spec, seed = config.train.model, config.surrogate_seed
-    recipe = default_recipe(spec).with_changes(**config.train.recipe)
+    recipe = config.train.full_recipe()
     network = build_model(spec, classes=len(data.class_names), sample=statistics_sample(data.inputs), seed=seed)
     start = Hardened(network, eps=HARDENED, norm="linf", seed=seed) if kind == ROBUST_SURROGATE else network
     trained = train(data, model=spec, recipe=recipe, seed=seed, start=start, progress=listener.trains)
