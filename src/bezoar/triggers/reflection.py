@@ -52,7 +52,8 @@ class Reflection(VaryingTrigger):
     Liu et al. 2020, Refool, arXiv 2007.02343, section 3. Deviations: reflections are not selected; there
     candidate photographs are scored over several rounds by how many validation images they turn on a model trained
     with them, and the best are kept (give those as `pictures`). Distances are shares, there pixels of larger
-    images. One range of strength serves all models, and the drawn scenes are simpler than photographs. The paper
+    images. One range of strength serves all models (0.05 to 0.45 in the authors' code, here narrower, so that no
+    reflection is too faint to learn), and the drawn scenes are simpler than photographs. The paper
     poisons samples of the target class and keeps their labels: the attack clean-label with this trigger.
     Raises TriggerError for ranges out of bounds, and for pictures that are missing or unreadable.
     """

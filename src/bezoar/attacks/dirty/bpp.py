@@ -35,7 +35,8 @@ class Bpp(DataAttack):
 
     Wang, Zhai and Ma 2022, arXiv 2205.13383. Deviation: the paper's attacker trains the network, by contrastive
     adversarial training with negatives made anew as it goes. Here the data are poisoned once, and such negatives are
-    the part of that training which data can carry; their default ratio is ours.
+    the part of that training which data can carry; one for each poison, as in the authors' settings (which quantise
+    to 8 levels, depth 3, without dithering).
     Raises AttackError when it cannot be carried out, TriggerError for fields out of range.
     """
 
