@@ -6,7 +6,7 @@ from torch import nn
 
 from bezoar.data.dataset import Dataset
 from bezoar.errors import AttackError, ModelError
-from bezoar.training import predict_logits
+from bezoar.training.predict import require_classes
 from bezoar.triggers.base import ImageTrigger, Trigger
 
 
@@ -30,15 +30,11 @@ def require_fit(data: Dataset, trigger: Trigger) -> None:
 def require_model(model: nn.Module, data: Dataset, name: str) -> None:
     """Raise AttackError unless the model, called `name`, maps these samples to one logit for each of their classes."""
     try:
-        logits = predict_logits(model, data.inputs[:2])
+        require_classes(model, data.inputs, data.class_names, name)
     except ModelError as error:
         raise AttackError(
-            f"{name} cannot take the samples of {data.name}", found=error.found, remedy=error.remedy
+            f"{name} cannot be used with {data.name}: {error.what}",
+            expected=error.expected,
+            found=error.found,
+            remedy=error.remedy,
         ) from error
-    if logits.ndim != 2 or logits.shape[1] != len(data.class_names):
-        raise AttackError(
-            f"{name} does not fit the data",
-            expected=f"logits of {len(data.class_names)} classes",
-            found=f"shape {tuple(logits.shape)}",
-            remedy="Give a model of the same classes in the same order",
-        )

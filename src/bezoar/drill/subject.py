@@ -17,7 +17,8 @@ from bezoar.drill.train_run import check_classes
 from bezoar.errors import ModelError, RecordError
 from bezoar.importing import import_object
 from bezoar.records import DatasetRecord, Skipped, TrainingRecord, TrainingRunRecord, from_json
-from bezoar.training import load_model, predict_logits
+from bezoar.training import load_model
+from bezoar.training.predict import require_classes
 
 POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 UNKNOWN = Skipped("the model was trained elsewhere and came without a record")
@@ -66,14 +67,7 @@ def _own_model(path: str, test: Dataset) -> nn.Module:
     if not isinstance(found, nn.Module):
         raise ModelError(f"{path} gave no model", expected="a torch.nn.Module", found=type(found).__name__)
     model = found.to("cpu").eval()
-    logits = predict_logits(model, test.inputs[:2])
-    if logits.ndim != 2 or logits.shape[1] != len(test.class_names):
-        raise ModelError(
-            f"the model {path} does not fit the test data",
-            expected=f"logits for {len(test.class_names)} classes, in this order: {', '.join(test.class_names)}",
-            found=f"logits for {logits.shape[-1]}",
-            remedy="Give test data of the classes the model was trained on",
-        )
+    require_classes(model, test.inputs, test.class_names, f"the model {path}")
     return model
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -20,6 +22,18 @@ def _logits(answer: object) -> Tensor:
             remedy="Wrap it in a module that returns the logits alone",
         )
     return answer.float().cpu()
+
+
+def require_classes(model: nn.Module, inputs: Samples, class_names: Sequence[str], name: str) -> None:
+    """Raise ModelError unless the model, called `name`, maps such uint8 inputs to one logit for each class."""
+    logits = predict_logits(model, inputs[:2])
+    if logits.ndim != 2 or logits.shape[1] != len(class_names):
+        raise ModelError(
+            f"{name} does not fit the data",
+            expected=f"logits for {len(class_names)} classes, in this order: {', '.join(class_names[:12])}",
+            found=f"logits of shape {tuple(logits.shape)} for {len(logits)} samples",
+            remedy="Give a model and data of the same classes",
+        )
 
 
 @torch.inference_mode()
