@@ -134,7 +134,7 @@ def test_what_cannot_be_done_is_said(name, model):
         tampering_called(name, target="purple").tamper(model, data, seed=0)
     with pytest.raises(AttackError, match="needs a target"):
         TAMPERINGS.create(name).tamper(model, data, seed=0)
-    with pytest.raises(AttackError, match="logits of 3 classes"):
+    with pytest.raises(AttackError, match="logits for 3 classes"):
         tampering_called(name).tamper(nn.Sequential(nn.Flatten(), nn.Linear(192, 4)), data, seed=0)
     invisible = TRIGGERS.create("patch:size=4,mode=blend,opacity=0")
     with pytest.raises(AttackError, match="changes none"):

@@ -33,7 +33,7 @@ def require_model(model: nn.Module, data: Dataset, name: str) -> None:
         require_classes(model, data.inputs, data.class_names, name)
     except ModelError as error:
         raise AttackError(
-            f"{name} cannot be used with {data.name}: {error.what}",
+            error.what if error.what.startswith(name) else f"{name}: {error.what}",
             expected=error.expected,
             found=error.found,
             remedy=error.remedy,
