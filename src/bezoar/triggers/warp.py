@@ -16,6 +16,8 @@ from bezoar.triggers.base import TRIGGERS, ImageTrigger
 from bezoar.triggers.checks import require_at_least, require_between
 from bezoar.triggers.placement import image_draws
 
+PAPERS_GRID = 4
+
 BLOCK_VALUES = 1 << 18
 """Pixels warped at a time, so that they stay within a processor's cache."""
 
@@ -38,7 +40,7 @@ class Warp(ImageTrigger):
     drawn anew in every batch. Raises TriggerError for fields out of range.
     """
 
-    grid: int = 4
+    grid: int = PAPERS_GRID
     strength: float = 0.5
     grid_rescale: float = 1.0
     noise: float = 0.0
@@ -76,12 +78,13 @@ class Warp(ImageTrigger):
     def places(self, height: int, width: int) -> Tensor:
         """Where each pixel is read: (height, width, 2) float64, column then row, -1..1 from first to last pixel.
 
-        Raises TriggerError when there are more control points than pixels.
+        Raises TriggerError when there are more control points than pixels, if more than the paper's.
         """
-        if self.grid > min(height, width):
+        most = max(PAPERS_GRID, height, width)
+        if self.grid > most:
             raise TriggerError(
                 "wanet: the grid has more control points than the image has pixels",
-                expected=f"grid at most {min(height, width)} for images {height}x{width}; 4 in the paper",
+                expected=f"grid at most {most} for images {height}x{width}; {PAPERS_GRID} in the paper",
                 found=str(self.grid),
             )
         generator = torch.Generator().manual_seed(self.seed)
