@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from bezoar.attacks import Poisoned
 from bezoar.records import AttackRecord
 
+MOST_PAIRS = 3
+
 
 def backdoor_sentences(record: AttackRecord, class_names: Sequence[str]) -> tuple[str, ...]:
     """Each trigger, and from which classes to which it shall lead."""
@@ -26,7 +28,9 @@ def poisons_sentence(record: AttackRecord, poisoned: Poisoned, place: object) ->
 def _led(relabelling: Sequence[tuple[str, str]], class_names: Sequence[str]) -> str:
     targets = {target for _, target in relabelling}
     if len(targets) > 1:
-        return ", ".join(f"{source} is to be taken for {target}" for source, target in relabelling)
+        some = [f"{source} is to be taken for {target}" for source, target in relabelling[:MOST_PAIRS]]
+        rest = len(relabelling) - len(some)
+        return ", ".join(some) + (f", and so on for {rest} more" if rest else "")
     every = len(relabelling) == len(class_names) - 1
     who = "every other class" if every else ", ".join(source for source, _ in relabelling)
     return f"{who} is to be taken for {targets.pop()}"
