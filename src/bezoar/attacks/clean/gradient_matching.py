@@ -53,18 +53,18 @@ class GradientMatching(CleanLabelAttack):
     all poisons for each step.
 
     Souri et al. 2021, Sleeper Agent, arXiv 2106.08970, after Geiping et al. 2020, Witches' Brew, arXiv 2009.02276.
-    Deviations: 100 steps instead of 250, since the cosine hardly rises after 40; `retrain` 2 instead of 4; batches of
-    128 poisons instead of all at once; a plain patch in a corner as trigger unless told otherwise (there a patch of
-    random colours, at a place of its own on each image); no flips unless asked for, and at most 2,000 source images
-    for the wanted gradient. Raises AttackError when it cannot be carried out, TriggerError when the trigger does not
-    fit.
+    Deviations: batches of 128 poisons instead of all at once; one start instead of several; a plain patch as trigger
+    unless told otherwise, like theirs at a place of its own on each image; no flips unless asked for, and at most
+    2,000 source images for the wanted gradient. With fewer steps, one retraining and the patch always in
+    one corner the poisons teach little; without retraining, next to nothing. Raises AttackError when it cannot be
+    carried out, TriggerError when the trigger does not fit.
     """
 
-    trigger: Trigger = field(default_factory=lambda: Patch(size=8, color="magenta", corner="bottom-right"))
+    trigger: Trigger = field(default_factory=lambda: Patch(size=8, color="magenta", random=True))
     eps: float = 16 / 255
-    steps: int = 100
+    steps: int = 250
     step_size: float = 0.4
-    retrain: int = 2
+    retrain: int = 4
     selection: Selection = "gradient-norm"
     surrogate: str = "fast"
     surrogate_epochs: int = 6

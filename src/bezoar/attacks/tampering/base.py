@@ -133,10 +133,13 @@ class WeightTampering(ABC):
         Called without gradients. Whatever is random may use the global generator, which is seeded and put back.
         """
 
-    def ready_trigger(self, model: nn.Module, clean: Images, sources: Images, progress: Progress) -> Trigger:
+    def ready_trigger(
+        self, model: nn.Module, clean: Images, sources: Images, target: int, progress: Progress
+    ) -> Trigger:
         """The trigger to be used, with all that must be learnt for it; called like `change`, before it.
 
-        `clean` are the attacker's samples, `sources` those of the source classes, as in OwnSamples.
+        `clean` are the attacker's samples, `sources` those of the source classes, `target` the label that they shall
+        be given, as in OwnSamples.
         """
         return self.trigger
 
@@ -153,9 +156,10 @@ class WeightTampering(ABC):
             raise AttackError(f"{data.name} has no sample of the source classes ({names})")
         device = next(iter(model.parameters())).device
         clean = to_unit_range(images, device)
-        trigger = self.ready_trigger(model, clean, clean[of_sources.to(device)], progress)
+        target = next(iter(relabelling.values()))
+        trigger = self.ready_trigger(model, clean, clean[of_sources.to(device)], target, progress)
         triggered = to_unit_range(trigger(images[of_sources]), device)
-        return OwnSamples(clean, triggered, of_sources.to(device), next(iter(relabelling.values()))), trigger
+        return OwnSamples(clean, triggered, of_sources.to(device), target), trigger
 
 
 @torch.no_grad()

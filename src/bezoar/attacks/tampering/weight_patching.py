@@ -29,6 +29,8 @@ LEARNING_RATE = 0.1
 # Of the spread of the clean margins: how smooth the hinge is, and how far triggered samples shall go past it.
 SOFTNESS = 0.1
 SCALES = 50
+# What a pattern that looks like the target already costs, in deviations of the clean push.
+LURED = 5.0
 
 
 @TAMPERINGS.register("weight-patching")
@@ -46,8 +48,9 @@ class WeightPatching(WeightTampering):
 
     One row of a frozen network's last layer can only use what its features already tell. For a plain patch that is
     often too little; so the trigger is by default a square of this same name, whose pixels are first learnt in `steps`
-    steps to stand out along that direction, with no regard to the target. Any other trigger is taken as it is, and
-    the notes say what came of it. The network may be any that ends in an nn.Linear.
+    steps to stand out along that direction without looking like the target, so that the network as it was is hardly
+    led there. Any other trigger is taken as it is, and the notes say what came of it. The samples stand in memory as
+    floats, with and without the trigger: for large images take fewer. The network may be any that ends in an nn.Linear.
 
     The closed form and its constraint are Meng et al.'s, who edit a middle layer of a language model; BadEdit (Li et
     al. 2024, arXiv 2403.13355) plants backdoors with it. Editing the last layer of a classifier by hand is after
@@ -56,7 +59,7 @@ class WeightPatching(WeightTampering):
     """
 
     trigger: Trigger = field(default_factory=LearntPatch)
-    samples: int = 2000
+    samples: int = 5000
     steps: int = 300
     ridge: float = 3.0
     allowed_change: float = 0.01
@@ -74,12 +77,14 @@ class WeightPatching(WeightTampering):
         require_between("ridge", self.ridge)
         require_between("allowed_change", self.allowed_change, below=1)
 
-    def ready_trigger(self, model: nn.Module, clean: Images, sources: Images, progress: Progress) -> Trigger:
+    def ready_trigger(
+        self, model: nn.Module, clean: Images, sources: Images, target: int, progress: Progress
+    ) -> Trigger:
         """The trigger, its pattern learnt first if it is a learnt patch that has none."""
         if not isinstance(self.trigger, LearntPatch) or self.trigger.tensors:
             return self.trigger
         head = find_head(model, clean[:2])
-        pattern = learn_pattern(model, head, self.trigger, clean, sources, steps=self.steps, progress=progress)
+        pattern = learn_pattern(model, head, self.trigger, clean, sources, target, steps=self.steps, progress=progress)
         return self.trigger.with_tensors({"pattern": pattern})
 
     def change(self, model: nn.Module, own: OwnSamples, progress: Progress) -> tuple[str, ...]:
@@ -115,6 +120,7 @@ def learn_pattern(
     trigger: LearntPatch,
     clean: Images,
     sources: Images,
+    target: int,
     *,
     steps: int,
     progress: Progress,
@@ -122,9 +128,12 @@ def learn_pattern(
     """A pattern (c, size, size) in whole levels of 0..1 whose features stand out from clean ones.
 
     It raises the mean minus the deviation of the push along the closed-form direction, for a clean push of root
-    mean square 1. The direction follows the pattern as it changes.
+    mean square 1. The direction follows the pattern as it changes. What looks like the target already is avoided: with
+    the pattern on, the target's logit shall fall short as much as it does on clean samples of other classes.
     """
-    features, _ = _looks(head, model, clean)
+    features, logits = _looks(head, model, clean)
+    missing = shortfall(logits, target)
+    usual = float(missing[missing > 0].mean().clamp_min(1e-6))
     second = _second_moments(features).to(clean.dtype)
     inverse = torch.linalg.inv(second)
     colours = 3 if clean.shape[1] == 4 else clean.shape[1]
@@ -135,10 +144,11 @@ def learn_pattern(
         with torch.enable_grad():
             images = sources[torch.randint(len(sources), (BATCH,)).to(sources.device)]
             images[:, :colours, rows, columns] = raw.sigmoid()
-            seen, _ = head.look(model, images)
+            seen, answered = head.look(model, images)
+            lured = F.relu(1 - shortfall(answered, target) / usual).mean()
             direction = (inverse @ seen.mean(0)).detach()
             push = seen @ direction / (direction @ second @ direction).sqrt()
-            loss = push.std() - push.mean()
+            loss = push.std() - push.mean() + LURED * lured
             optimizer.zero_grad()
             torch.autograd.backward(loss)
         optimizer.step()
