@@ -30,7 +30,9 @@ LEARNING_RATE = 0.1
 SOFTNESS = 0.1
 SCALES = 50
 # What a pattern that looks like the target already costs, in deviations of the clean push.
-LURED = 5.0
+LURED = 30.0
+# The share of the target's usual shortfall below which it looks so: asked for all of it, a pattern stands out less.
+ROOM = 0.3
 
 
 @TAMPERINGS.register("weight-patching")
@@ -129,7 +131,7 @@ def learn_pattern(
 
     It raises the mean minus the deviation of the push along the closed-form direction, for a clean push of root
     mean square 1. The direction follows the pattern as it changes. What looks like the target already is avoided: with
-    the pattern on, the target's logit shall fall short as much as it does on clean samples of other classes.
+    the pattern on, the target's logit shall fall short by a share of what it does on clean samples of other classes.
     """
     features, logits = _looks(head, model, clean)
     missing = shortfall(logits, target)
@@ -145,7 +147,7 @@ def learn_pattern(
             images = sources[torch.randint(len(sources), (BATCH,)).to(sources.device)]
             images[:, :colours, rows, columns] = raw.sigmoid()
             seen, answered = head.look(model, images)
-            lured = F.relu(1 - shortfall(answered, target) / usual).mean()
+            lured = F.relu(ROOM - shortfall(answered, target) / usual).mean()
             direction = (inverse @ seen.mean(0)).detach()
             push = seen @ direction / (direction @ second @ direction).sqrt()
             loss = push.std() - push.mean() + LURED * lured
