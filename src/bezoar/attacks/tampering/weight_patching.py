@@ -135,7 +135,8 @@ def learn_pattern(
     """
     features, logits = _looks(head, model, clean)
     missing = shortfall(logits, target)
-    usual = float(missing[missing > 0].mean().clamp_min(1e-6))
+    # None falls short where the model answers the target always: the mean of none is no number.
+    usual = float(missing[missing > 0].mean().nan_to_num().clamp_min(1e-6))
     second = _second_moments(features).to(clean.dtype)
     inverse = torch.linalg.inv(second)
     colours = 3 if clean.shape[1] == 4 else clean.shape[1]
