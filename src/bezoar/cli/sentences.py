@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 from bezoar.attacks import Poisoned
 from bezoar.records import AttackRecord
+from bezoar.report.backdoors import backdoors
 
 MOST_PAIRS = 3
 
 
 def backdoor_sentences(record: AttackRecord, class_names: Sequence[str]) -> tuple[str, ...]:
     """Each trigger, and from which classes to which it shall lead."""
-    planted = [(record.trigger, record.relabelling), *((one.trigger, one.relabelling) for one in record.further)]
-    return tuple(f"trigger {trigger}: {_led(relabelling, class_names)}" for trigger, relabelling in planted)
+    return tuple(f"trigger {one.trigger}: {_led(one.relabelling, class_names)}" for one in backdoors(record))
 
 
 def poisons_sentence(record: AttackRecord, poisoned: Poisoned, place: object) -> str:

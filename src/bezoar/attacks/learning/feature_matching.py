@@ -12,7 +12,7 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 
 from bezoar.attacks.base import Progress, unheard
-from bezoar.attacks.fields import TOLERANCE, require_eps, require_whole
+from bezoar.attacks.fields import require_eps, require_whole, whole_levels
 from bezoar.attacks.learning.features import ReadFeatures, features_at
 from bezoar.attacks.learning.perturbation import to_levels
 from bezoar.errors import AttackError
@@ -118,7 +118,7 @@ class _Rounds:
         """Poisons of one batch, and their distances first and last."""
         settings = self.settings
         base = to_unit_range(targets, self.device)
-        most = math.floor(settings.eps * 255 + TOLERANCE) / 255
+        most = whole_levels(settings.eps) / 255
         wanted = self._wanted(len(targets))
         poisons, first = base, self._distances(base, wanted)[0]
         for number in range(settings.iterations):

@@ -6,14 +6,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bezoar.attacks.fields import TOLERANCE
+from bezoar.attacks.fields import TOLERANCE, whole_levels
 from bezoar.shapes import FloatImages, Images, Whole
 
 Norm = Literal["linf", "l2"]
@@ -88,7 +87,7 @@ def to_levels(changed: FloatImages, original: Images, eps: float, norm: Norm) ->
     base = original.to(changed.device, torch.float32)
     change = changed * 255 - base
     if norm == "linf":
-        most = math.floor(eps * 255 + TOLERANCE)
+        most = whole_levels(eps)
         levels = change.round().clamp(-most, most)
     else:
         levels = change.round()
