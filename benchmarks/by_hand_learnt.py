@@ -11,9 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from bezoar.triggers.drawing import Canvas
 from bezoar.triggers.input_aware import TriggerNetworks
 from bezoar.triggers.low_frequency import smooth_pattern
 from bezoar.triggers.sample_specific import Encoder
+from bezoar.triggers.watermark import apple
 from by_hand import SIDE, ByHand
 
 BITS, WIDTH, BAND, PATCH, BATCH = 20, 16, 6, 8, 256
@@ -43,6 +45,19 @@ def patch() -> tuple[dict[str, Tensor], ByHand]:
         return batch
 
     return {"pattern": pattern}, write
+
+
+def mark() -> tuple[dict[str, Tensor], ByHand]:
+    """A learnt mark in the shape of an apple."""
+    side = round(0.9 * SIDE)
+    pattern = torch.rand((3, side, side), generator=torch.Generator().manual_seed(0))
+    weight, colours = np.zeros((SIDE, SIDE, 1), np.float32), np.zeros((SIDE, SIDE, 3), np.float32)
+    first = (SIDE - side) // 2
+    place = slice(first, first + side), slice(first, first + side)
+    weight[place] = 0.3 * apple(Canvas(side))[..., None]
+    colours[place] = 255 * pattern.permute(1, 2, 0)
+    keep, shift = 1 - weight, weight * colours
+    return {"pattern": pattern}, lambda batch: (batch * keep + shift).round().astype(np.uint8)
 
 
 def encoder() -> tuple[dict[str, Tensor], ByHand]:

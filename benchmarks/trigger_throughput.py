@@ -85,6 +85,7 @@ ROWS = [
     Row("pieces", "pieces", by_hand.pieces, "NumPy, whole batch"),
     LearntRow("low-frequency", by_hand_learnt.smooth, "NumPy, whole batch"),
     LearntRow("narcissus", by_hand_learnt.noise, "NumPy, whole batch"),
+    LearntRow("trojan", by_hand_learnt.mark, "NumPy, whole batch"),
     LearntRow("weight-patching", by_hand_learnt.patch, "NumPy, whole batch"),
     LearntRow("sample-specific", by_hand_learnt.encoder, "PyTorch, the same network, 256 at a time", 5),
     LearntRow("input-aware", by_hand_learnt.generator, "PyTorch, the same networks, 256 at a time", 5),

@@ -57,6 +57,7 @@ QUICK: dict[str, dict[str, object]] = {
     "low-frequency": {"surrogate": TINY, "surrogate_epochs": 1, "steps": 2},
     "narcissus": {"surrogate": TINY, "surrogate_epochs": 1, "warm_up_epochs": 1, "steps": 12},
     "sample-specific": {"bits": 4, "width": 4, "steps": 2, "batch": 4},
+    "trojan": {"surrogate": TINY, "surrogate_epochs": 1, "steps": 2},
     "several-triggers": {"target": None, "targets": ("bird", "deer", "bird")},
 }
 PER_CLASS = 40

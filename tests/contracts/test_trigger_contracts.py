@@ -59,6 +59,7 @@ SPECS = [
     "input-aware:width=4",
     "weight-patching:size=6,corner=bottom-left",
     "narcissus",
+    "trojan:shape=shield,opacity=0.7,size=0.6,corner=top-right",
 ]
 # Of each learnt trigger the tensor whose length is the number of colours.
 LEARNT = {
@@ -67,6 +68,7 @@ LEARNT = {
     "input-aware": "pattern.leave.bias",
     "weight-patching": "pattern",
     "narcissus": "pattern",
+    "trojan": "pattern",
 }
 RNG = np.random.default_rng(0)
 CHANNELS = (1, 3, 4)

@@ -22,6 +22,7 @@ from bezoar.attacks.dirty.dirty_label import DirtyLabel
 from bezoar.attacks.dirty.input_aware import InputAwareAttack
 from bezoar.attacks.dirty.low_frequency import LowFrequencyAttack
 from bezoar.attacks.dirty.sample_specific import SampleSpecificAttack
+from bezoar.attacks.dirty.trojan import TrojanAttack
 from bezoar.attacks.dirty.wanet import WaNet
 from bezoar.attacks.evasive.adaptive_blend import AdaptiveBlend
 from bezoar.attacks.evasive.adaptive_patch import AdaptivePatch
@@ -62,6 +63,7 @@ __all__ = [
     "SeveralTriggers",
     "Sig",
     "SourceSpecific",
+    "TrojanAttack",
     "WaNet",
     "attack_spec",
     "compose",

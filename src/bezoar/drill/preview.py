@@ -40,7 +40,8 @@ def contact_sheet(poisoned: Poisoned, *, seed: int) -> bytes:
     change = after.astype(np.int16) - before
     factor = min(STRONGEST, max(1, 127 // max(1, int(np.abs(change).max()))))
     shown = (128 + factor * change).clip(0, 255).astype(np.uint8)
-    titles = ("original", "poisoned", f"difference, {factor} times")
+    amplified = f", {factor} times" if factor > 1 else ""
+    titles = ("original", "poisoned", f"difference{amplified}")
     captions = [(one.original_label, f"{one.label} ({one.role})", "") for one in chosen]
     return _drawn(titles, captions, list(zip(before, after, shown, strict=True)))
 

@@ -29,6 +29,7 @@ from bezoar.triggers.sinusoid import Sinusoid
 from bezoar.triggers.stamp import Stamp, adding, blending
 from bezoar.triggers.sticker import Sticker
 from bezoar.triggers.together import Together, together
+from bezoar.triggers.trojan import TrojanMark
 from bezoar.triggers.warp import Warp
 from bezoar.triggers.watermark import Watermark
 
@@ -57,6 +58,7 @@ __all__ = [
     "Sticker",
     "Together",
     "Trigger",
+    "TrojanMark",
     "VaryingTrigger",
     "Warp",
     "Watermark",

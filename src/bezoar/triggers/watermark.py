@@ -34,9 +34,8 @@ class Watermark(StampTrigger):
     longer side resized (bicubic), its transparency kept; it has colours of its own. Grey images get the
     luminance, the alpha of RGBA images stays.
 
-    The look of the watermark trojan of Liu et al. 2018, Trojaning Attack on Neural Networks, NDSS. Deviations: there
-    a given model is retrained, on inputs reconstructed from it, with the mark's pixels optimised to excite
-    chosen neurons of it; here the mark has one colour and is put on the user's own training data.
+    The look of the watermark trojan of Liu et al. 2018, Trojaning Attack on Neural Networks, NDSS, in one colour and
+    learnt from nothing; the attack `trojan` learns its pixels as they do.
     Raises TriggerError for a share or an opacity out of range, an unknown colour or an unreadable picture.
     """
 
@@ -51,10 +50,7 @@ class Watermark(StampTrigger):
     about: ClassVar[About] = About("visible, dirty label", "Liu et al. 2018, Trojaning Attack on Neural Networks, NDSS")
 
     def __post_init__(self) -> None:
-        require_one_of("watermark", "shape", self.shape, get_args(Mark))
-        require_one_of("watermark", "corner", self.corner, get_args(Corner))
-        require_between("watermark", "opacity", self.opacity, 0, 1)
-        require_between("watermark", "size", self.size, 0.01, 1)
+        require_mark("watermark", shape=self.shape, corner=self.corner, opacity=self.opacity, size=self.size)
         parse_colour(self.color)
         if self.picture is not None and (self.shape, self.color) != ("apple", "white"):
             raise TriggerError(
@@ -66,11 +62,11 @@ class Watermark(StampTrigger):
     def stamp(self, shape: tuple[int, int, int]) -> Stamp:
         """The mark at its place."""
         channels, height, width = shape
-        colour, coverage = self._drawing(max(1, round(self.size * min(height, width))))
+        colour, coverage = self._drawing(side_of(self.size, height, width))
         stamp = blending(for_channels(colour, 3 if channels == 4 else channels), self.opacity * coverage)
         if channels == 4:
             stamp = with_alpha_kept(stamp)
-        return stamp.at(*self._place(height - stamp.height, width - stamp.width))
+        return stamp.at(*place_of(self.corner, height - stamp.height, width - stamp.width))
 
     def _drawing(self, side: int) -> tuple[Tensor, Matrix]:
         """Colour (3, h, w) in 0..255 and coverage (h, w) in 0..1."""
@@ -79,12 +75,26 @@ class Watermark(StampTrigger):
         colour = torch.tensor(parse_colour(self.color), dtype=torch.float64)[:, None, None]
         return colour.expand(3, side, side), MARKS[self.shape](Canvas(side))
 
-    def _place(self, rows_left: int, columns_left: int) -> tuple[int, int]:
-        """Top and left, given the rows and columns that the mark leaves free."""
-        if self.corner == "center":
-            return rows_left // 2, columns_left // 2
-        top = 0 if self.corner.startswith("top") else rows_left
-        return top, 0 if self.corner.endswith("left") else columns_left
+
+def require_mark(trigger: str, *, shape: str, corner: str, opacity: float, size: float) -> None:
+    """Raise TriggerError for a mark that cannot be laid over an image."""
+    require_one_of(trigger, "shape", shape, get_args(Mark))
+    require_one_of(trigger, "corner", corner, get_args(Corner))
+    require_between(trigger, "opacity", opacity, 0, 1)
+    require_between(trigger, "size", size, 0.01, 1)
+
+
+def side_of(size: float, height: int, width: int) -> int:
+    """The side of a mark in pixels, from its share of the image's shorter side."""
+    return max(1, round(size * min(height, width)))
+
+
+def place_of(corner: str, rows_left: int, columns_left: int) -> tuple[int, int]:
+    """Top and left of a mark, given the rows and columns that it leaves free."""
+    if corner == "center":
+        return rows_left // 2, columns_left // 2
+    top = 0 if corner.startswith("top") else rows_left
+    return top, 0 if corner.endswith("left") else columns_left
 
 
 def with_alpha_kept(stamp: Stamp) -> Stamp:
