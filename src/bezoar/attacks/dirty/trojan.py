@@ -41,8 +41,8 @@ class TrojanAttack(LearntDirtyLabel):
 
     Liu et al. 2018, Trojaning Attack on Neural Networks, NDSS. Deviations: there a neuron is chosen by the weights that
     lead to it, here by those that lead on from it, which every network with a linear head has; there the very model
-    whose neuron is excited is retrained, on inputs reconstructed from it, while here the data are poisoned,
-    and a victim is trained on them from scratch; so it is the mark's contrast that it learns, more than the neuron.
+    whose neuron is excited is retrained, on inputs reconstructed from it, while here the data are poisoned. What a
+    victim learns is the motley mark, and it learns random pixels as well (`steps=1`; docs/attacks.md).
     """
 
     shape: Mark = "apple"
