@@ -7,6 +7,7 @@ line; the dataclass fields are the options; command-line help and docs tables ar
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import re
 import types
 import typing
@@ -19,6 +20,9 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from bezoar.errors import SpecError, did_you_mean
 from bezoar.importing import import_object
+
+HOUSE = __name__.partition(".")[0]
+"""The package whose methods are registered whenever it is imported."""
 
 LONG = 10
 """A number of more digits is written as a fraction of small numbers where it is one: 16/255 for a bound in levels."""
@@ -64,12 +68,12 @@ class Registry(Generic[T]):
     def get(self, name: str) -> type:
         """The class called `name`: a registered one, or a user's own as `package.module:Class`.
 
-        Raises SpecError with the known names when there is none.
+        Raises SpecError with the known names when there is none, and for an object that can be no method.
         """
         if name in self._classes:
             return self._classes[name]
         if ":" in name:
-            return cast(type, import_object(name, self.kind))
+            return _method(import_object(name, self.kind), name)
         raise SpecError(
             f"no {self.kind} is called {name!r}",
             expected="one of " + ", ".join(self.names()),
@@ -78,21 +82,28 @@ class Registry(Generic[T]):
         )
 
     def name_of(self, method: object) -> str:
-        """The registered name of a method, or `package.module:Class` for a user's own."""
-        for name, cls in self._classes.items():
-            if type(method) is cls:
-                return name
+        """The registered name of a method, or `package.module:Class` for a user's own.
+
+        A user's own goes by that even where it is registered, for nothing else would import its file again.
+        """
         cls = type(method)
+        if cls.__module__.partition(".")[0] == HOUSE:
+            for name, known in self._classes.items():
+                if cls is known:
+                    return name
         return f"{cls.__module__}:{cls.__qualname__}"
 
     def create(self, spec: str, **defaults: object) -> T:
-        """Build a method from `name:field=value,...`; `defaults` fill fields the spec leaves out."""
-        name, given = split_spec(spec)
+        """Build a method from `name:field=value,...`; `defaults` fill fields the spec leaves out.
+
+        A class that is no dataclass is built without arguments; a function or an object is the method itself.
+        """
+        name, given = split_spec(spec, self.names())
         cls = self.get(name)
-        if not dataclasses.is_dataclass(cls):
+        if not isinstance(cls, type) or not dataclasses.is_dataclass(cls):
             if given or defaults:
-                raise SpecError(f"{name} is not a dataclass", remedy="Leave its fields out of the specification")
-            return cast(T, cls)
+                raise SpecError(f"{name} takes no fields", remedy="Leave them out of the specification")
+            return cast(T, _plain(cls, name) if isinstance(cls, type) else cls)
         return cast(T, build(cls, name, given, defaults))
 
     def fields(self, name: str) -> tuple[FieldHelp, ...]:
@@ -109,7 +120,13 @@ class Registry(Generic[T]):
 
     def summary(self, name: str) -> str:
         """The first line of the method's docstring, empty without one."""
-        return next(iter((self.get(name).__doc__ or "").strip().splitlines()), "")
+        return next(iter(self.description(name).splitlines()), "")
+
+    def description(self, name: str) -> str:
+        """The method's docstring, empty without one: the signature that a dataclass makes up says nothing of it."""
+        method = self.get(name)
+        said = inspect.getdoc(method) or ""
+        return "" if said.startswith(f"{getattr(method, '__name__', None)}(") else said.strip()
 
     def spec_of(self, method: object, *, without: Collection[str] = (), every: bool = False) -> str:
         """The specification that builds `method` again: its name and the fields that differ from default.
@@ -124,10 +141,37 @@ class Registry(Generic[T]):
         return self.name_of(method) + (":" + ",".join(parts) if parts else "")
 
 
-def split_spec(spec: str) -> tuple[str, dict[str, str]]:
-    """Split `name:field=value,...` or `package.module:Class:field=value,...` into name and fields."""
+def _method(found: object, name: str) -> type:
+    """What a user's own name stands for, if it can be a method at all."""
+    if not (callable(found) or dataclasses.is_dataclass(found) or hasattr(found, "poison")):
+        raise SpecError(
+            f"{name} is no method",
+            expected="a frozen dataclass whose fields are its options, or a function",
+            found=type(found).__name__,
+        )
+    return cast(type, found)
+
+
+def _plain(cls: type, name: str) -> object:
+    """An object of a class that is no dataclass, and so has no options."""
+    try:
+        return cls()
+    except TypeError as error:
+        raise SpecError(
+            f"{name} cannot be built without arguments",
+            expected="a frozen dataclass, whose fields are its options",
+            found=str(error),
+            remedy=f"Write @dataclass(frozen=True) above class {cls.__name__}, and its options as fields",
+        ) from error
+
+
+def split_spec(spec: str, known: Collection[str] = ()) -> tuple[str, dict[str, str]]:
+    """Split `name:field=value,...` or `package.module:Class:field=value,...` into name and fields.
+
+    A name that is `known` is no package. Raises SpecError for what cannot be read.
+    """
     parts = spec.split(":")
-    own = len(parts) > 1 and parts[1].isidentifier() and "=" not in parts[1]
+    own = len(parts) > 1 and parts[0] not in known and parts[1].isidentifier()
     name = ":".join(parts[:2]) if own else parts[0]
     rest = ":".join(parts[2:] if own else parts[1:])
     given: dict[str, str] = {}
@@ -137,14 +181,26 @@ def split_spec(spec: str) -> tuple[str, dict[str, str]]:
             raise SpecError(
                 f"cannot read {item!r} in {spec!r}",
                 expected="field=value, separated by commas",
-                remedy="Inside a value write / instead of a comma, as in color=255/0/0, or else %2C",
+                remedy=f"Write {name}:{item}=..., a value is missing"
+                if item.isidentifier()
+                else "Inside a value write / instead of a comma, as in color=255/0/0, or else %2C",
             )
+        if field.strip().replace("-", "_") in given:
+            raise SpecError(f"{field.strip()} is given twice in {spec!r}", remedy="Leave one of them out")
         given[field.strip().replace("-", "_")] = value.strip().replace("%2C", ",").replace("%25", "%")
     return name, given
 
 
+def join_spec(name: str, given: Mapping[str, str]) -> str:
+    """The specification that `split_spec` splits into these."""
+    texts = {field: value.replace("%", "%25").replace(",", "%2C") for field, value in given.items()}
+    return ":".join([name, *([",".join(f"{field}={text}" for field, text in texts.items())] if texts else [])])
+
+
 def build(cls: type, name: str, given: Mapping[str, str], defaults: Mapping[str, object]) -> object:
     """Make an instance of dataclass `cls` from texts, converted by the fields' types."""
+    if unwritten := getattr(cls, "__abstractmethods__", None):
+        raise SpecError(f"{name} is not finished", expected="a method " + ", ".join(sorted(unwritten)))
     fields = {f.name: f for f in dataclasses.fields(cls) if f.init}
     unknown = [field for field in given if field not in fields]
     if unknown:

@@ -71,6 +71,22 @@ def test_an_option_the_attack_lacks_is_an_error():
         create_attack(f"{__name__}:without_options", rate=0.5)
 
 
+def test_a_triggers_specification_may_hold_fields_of_the_attack_too():
+    attack = create_attack("patch:size=3,rate=0.2,allow_marked=yes,placement=replace", target="bird")
+    assert (attack.trigger.size, attack.rate, attack.allow_marked, attack.placement) == (3, 0.2, True, "replace")
+    with pytest.raises(SpecError, match="no field 'rat'"):
+        create_attack("patch:rat=0.2", target="bird")
+
+
+def test_what_is_neither_trigger_nor_attack_is_told():
+    with pytest.raises(SpecError, match=r"neither a trigger nor an attack.*__call__"):
+        create_attack(f"{__name__}:Neither", target="bird", rate=0.1)
+
+
+class Neither:
+    pass
+
+
 def test_amounts_are_checked_at_once():
     with pytest.raises(AttackError, match="not said"):
         create_attack(PATCH, target="bird")

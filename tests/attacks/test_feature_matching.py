@@ -225,3 +225,20 @@ def test_within_no_grad_too():
 def test_bad_fields(fields, message):
     with pytest.raises(AttackError, match=message):
         FeatureMatching(**fields)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda targets, sources: (targets.float() / 255, sources), "the targets are no images.*uint8.*float32"),
+        (lambda targets, sources: (targets, sources.float()), "the sources are no images"),
+        (lambda targets, sources: (targets.numpy(), sources), "the targets are no images.*found ndarray"),
+        (lambda targets, sources: (targets[0], sources), r"no images.*\(3, 8, 8\)"),
+        (lambda targets, sources: (targets, sources[:, :1]), "differ in shape"),
+        (lambda targets, sources: (targets[:0], sources), "found no targets"),
+    ],
+)
+def test_images_of_another_kind_are_refused(change, message):
+    targets, sources = change(images(), images(seed=1))
+    with pytest.raises(AttackError, match=message):
+        FeatureMatching(iterations=2).match(blocks(), targets, sources, Patch(size=2), seed=0)

@@ -8,7 +8,18 @@ from drill_toys import PATCH, Corner, picture_set
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bezoar.attacks import Backdoor, CleanLabel, Plan, compose, create_attack, open_truth, prepared, save_truth, stamped
+from bezoar.attacks import (
+    Backdoor,
+    CleanLabel,
+    DataAttack,
+    Plan,
+    compose,
+    create_attack,
+    open_truth,
+    prepared,
+    save_truth,
+    stamped,
+)
 from bezoar.attacks.evasive.covers import covers
 from bezoar.errors import AttackError, TruthError
 from bezoar.triggers import TRIGGERS
@@ -48,6 +59,28 @@ def test_changes_have_their_own_triggers_labels_and_roles():
     assert result.truth.among(one.id for one in result.truth.samples) == tuple(
         one.role == "poison" for one in result.truth.samples
     )
+
+
+def test_a_plan_must_be_whole():
+    ids = picture_set().ids[:3]
+    with pytest.raises(AttackError, match=r"a label for each of its samples.*3 labels.*found 2"):
+        stamped(ids, [1] * 2, WEAK)
+    for changes, backdoors in (
+        ((), ONE),
+        ((stamped(ids, [1] * 3, WEAK, "cover"),), ONE),
+        ((stamped(ids, [1] * 3, WEAK),), ()),
+    ):
+        with pytest.raises(AttackError, match="poisons no sample, or plants no backdoor"):
+            plan(*changes, backdoors=backdoors)
+
+
+def test_an_attack_that_gives_no_plan_is_told():
+    class Planless(DataAttack):
+        def plan(self, data, *, seed, progress):
+            return None
+
+    with pytest.raises(AttackError, match=r"Planless.plan gave no plan.*a Plan.*NoneType"):
+        Planless(target="bird", count=3).poison(picture_set(), seed=0)
 
 
 def test_a_sample_cannot_be_changed_twice():

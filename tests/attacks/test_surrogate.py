@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+
 import pytest
 import torch
 from drill_toys import CLASSES, picture_set
@@ -56,8 +58,41 @@ def test_a_users_own_module_or_factory(tmp_path, monkeypatch):
         surrogate("own_surrogates:wrong")
 
 
-def test_another_shape_is_refused(tmp_path):
-    model = build_model(SMALL, classes=4, sample=picture_set().inputs, seed=3).eval()
-    save_model(model, ModelCard(SMALL, (*CLASSES, "dog"), (3, 6, 6)), tmp_path / "model.safetensors")
-    with pytest.raises((AttackError, ModelError), match="fit"):
+@pytest.mark.parametrize(
+    ("names", "shape"),
+    [
+        ((*CLASSES, "dog"), (3, 6, 6)),
+        (CLASSES[::-1], (3, 6, 6)),
+        (("cow", "dog", "hen"), (3, 6, 6)),
+        (CLASSES, (3, 8, 8)),
+    ],
+)
+def test_a_run_on_other_data_is_refused(tmp_path, names, shape):
+    sample = torch.zeros((2, *shape), dtype=torch.uint8)
+    model = build_model(SMALL, classes=len(names), sample=sample, seed=3).eval()
+    save_model(model, ModelCard(SMALL, names, shape), tmp_path / "model.safetensors")
+    with pytest.raises(AttackError, match=r"was trained on other data; expected classes .*images \(3, 6, 6\); found"):
         surrogate(str(tmp_path))
+
+
+def test_a_users_own_module_stays_as_it_is(tmp_path, monkeypatch):
+    (tmp_path / "lent_surrogates.py").write_text(OWN)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    own = importlib.import_module("lent_surrogates").right.train()
+    own[1].bias.requires_grad_(False)
+    found = surrogate("lent_surrogates:right")
+    assert found is not own
+    assert not found.training
+    assert own.training
+    assert [parameter.requires_grad for parameter in own.parameters()] == [True, False]
+
+
+def test_a_function_without_arguments_gives_a_trained_module(tmp_path, monkeypatch):
+    (tmp_path / "lazy_surrogates.py").write_text(
+        OWN + "def lazy():\n    return right\ndef broken():\n    return 1 / 0\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    batch = torch.rand(2, 3, 6, 6)
+    assert torch.equal(surrogate("lazy_surrogates:lazy")(batch), surrogate("lazy_surrogates:right")(batch))
+    with pytest.raises(ModelError, match=r"lazy_surrogates:broken failed.*ZeroDivisionError"):
+        surrogate("lazy_surrogates:broken")

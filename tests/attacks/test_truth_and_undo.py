@@ -156,8 +156,11 @@ def test_it_is_written_beside_the_data_and_never_inside(tmp_path):
 
 
 def test_a_place_that_cannot_be_written_to_is_an_error(tmp_path):
-    with pytest.raises(TruthError, match="cannot write the truth file"):
+    with pytest.raises(TruthError, match=r"the folder .*nowhere does not exist.*Make it first"):
         drill(picture_set(), tmp_path / "nowhere" / "truth.zip")
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(TruthError, match="does not exist"):
+        drill(picture_set(), tmp_path / "file" / "truth.zip")
 
 
 def test_nothing_is_left_when_writing_fails(tmp_path):

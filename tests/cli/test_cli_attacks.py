@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from PIL import Image
 
+from bezoar.attacks import load_truth
 from bezoar.attacks.catalogue import catalogue
+from bezoar.triggers import TRIGGERS
 
 OWN = '''
 from dataclasses import dataclass
@@ -52,8 +54,10 @@ def test_a_preview_alone_writes_nothing_else(bezoar, toy, tmp_path):
     with Image.open(tmp_path / "preview.png") as sheet:
         assert sheet.size[0] > 300
     again = bezoar("attack", "toy.npz", "--attack", "patch:size=4", *WANTED, "--preview")
-    assert again.code == 2
-    assert "preview.png exists" in again.err
+    assert again.code == 0
+    assert (tmp_path / "preview-2.png").read_bytes() == (tmp_path / "preview.png").read_bytes()
+    told = bezoar("attack", "toy.npz", "--attack", "patch:size=4", *WANTED, "--preview", "--json")
+    assert told.json == {"preview_file": "preview-3.png"}
 
 
 def test_a_preview_beside_the_data(bezoar, toy, tmp_path):
@@ -109,6 +113,28 @@ def test_a_users_own_trigger_in_the_working_folder_is_used_everywhere(bezoar, to
     measured = bezoar("evaluate", "victim", "--data", "toy-test.npz", "--truth", "bad.npz.truth.zip", "--json")
     assert measured.json["attack"]["trigger"] == f"{module}:Stripe:rows=4"
     assert f"{module}:Stripe:rows=4" in (tmp_path / "victim/evaluation/report.html").read_text()
+
+
+def test_a_registered_trigger_of_ones_own_can_be_evaluated_in_another_process(bezoar, toy, tmp_path):
+    registered = OWN.replace("@dataclass", '@TRIGGERS.register("stripe of mine")\n@dataclass')
+    (tmp_path / "registered_stripe.py").write_text("from bezoar.triggers import TRIGGERS\n" + registered)
+    spec = "registered_stripe:Stripe"
+    try:
+        assert bezoar("attack", "toy.npz", "--attack", spec, *WANTED, "--out", "bad.npz").code == 0
+    finally:
+        TRIGGERS._classes.pop("stripe of mine")
+    assert load_truth(tmp_path / "bad.npz.truth.zip").backdoors[0].trigger == spec
+
+
+@pytest.mark.parametrize("taken", ["bad.npz", "bad.npz.truth.zip", "bad.npz.preview.png"])
+def test_a_place_that_is_taken_is_noticed_before_the_work(bezoar, toy, tmp_path, taken):
+    (tmp_path / taken).write_bytes(b"mine")
+    (tmp_path / "slow_attack.py").write_text("def slow(batch):\n    raise SystemExit('the work began')\n")
+    answer = bezoar("attack", "toy.npz", "--attack", "slow_attack:slow", *WANTED, "--preview", "--out", "bad.npz")
+    assert answer.code == 2
+    assert "exists" in answer.err
+    assert "began" not in answer.err
+    assert (tmp_path / taken).read_bytes() == b"mine"
 
 
 def test_poisons_are_told_as_a_share_of_their_class_where_labels_stay_right(bezoar, toy):

@@ -22,3 +22,13 @@ def test_a_trigger_of_ones_own_that_raises(bezoar, toy, tmp_path):
     assert "ZeroDivisionError: division by zero" in answer.err
     assert "faulty_trigger.py, line 8" in " ".join(answer.err.split())
     assert not (tmp_path / "bad.npz").exists()
+
+
+def test_a_trigger_of_ones_own_that_leaves_the_program(bezoar, toy, tmp_path):
+    (tmp_path / "leaving_trigger.py").write_text("def leave(batch):\n    raise SystemExit(0)\n")
+    answer = bezoar(
+        "attack", "toy.npz", "--attack", "leaving_trigger:leave", "--target", "blue", "--count", 5, "--out", "bad.npz"
+    )
+    assert answer.code == 2
+    assert "SystemExit(0)" in answer.err
+    assert not (tmp_path / "bad.npz").exists()

@@ -30,7 +30,7 @@ from bezoar.attacks.evasive.several_triggers import SeveralTriggers
 from bezoar.attacks.evasive.source_specific import SourceSpecific
 from bezoar.attacks.learning.feature_matching import FeatureMatching
 from bezoar.attacks.sealing.sealed import SealedTruth, load_truth, open_truth
-from bezoar.attacks.sealing.truth_file import default_truth_path, save_truth
+from bezoar.attacks.sealing.truth_file import default_truth_path, require_truth_place, save_truth
 from bezoar.attacks.sealing.undo import undo
 from bezoar.attacks.specs import create_attack
 
@@ -72,6 +72,7 @@ __all__ = [
     "load_truth",
     "open_truth",
     "prepared",
+    "require_truth_place",
     "save_truth",
     "stamped",
     "trigger_saturation",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -70,7 +69,7 @@ def entry(name: str) -> Entry:
         controls=said.controls,
         knows=said.knows,
         summary=registry.summary(name),
-        description=inspect.getdoc(registry.get(name)) or "",
+        description=registry.description(name),
         fields=tuple(field for field in fields if field not in shared and field.name not in held),
         takes_trigger=any(field.name in held for field in fields),
     )

@@ -30,6 +30,14 @@ class Change:
     remade: Remake
     role: Role = "poison"
 
+    def __post_init__(self) -> None:
+        if len(self.labels) != len(self.ids):
+            raise AttackError(
+                "a change needs a label for each of its samples",
+                expected=f"{len(self.ids)} labels",
+                found=str(len(self.labels)),
+            )
+
 
 @dataclass(frozen=True, eq=False)
 class Plan:
@@ -42,6 +50,11 @@ class Plan:
     seed: int
 
     def __post_init__(self) -> None:
+        if "poison" not in self.roles or not self.backdoors:
+            raise AttackError(
+                "the attack poisons no sample, or plants no backdoor",
+                expected="a plan with at least one poison and one backdoor",
+            )
         if len(set(self.ids)) != len(self.ids):
             raise AttackError("the attack wants to change a sample twice", remedy="Draw disjoint samples for its parts")
 

@@ -10,8 +10,9 @@ from typing import get_args
 from bezoar.attacks.base import Poisoned, Progress, unheard
 from bezoar.attacks.change import Plan
 from bezoar.attacks.choose import label_map, require_amount
-from bezoar.attacks.composing.compose import compose, require_seed, require_unmarked
+from bezoar.attacks.composing.compose import compose, require_unmarked
 from bezoar.attacks.composing.layout import Placement
+from bezoar.attacks.fields import require_seed
 from bezoar.data.dataset import Dataset
 from bezoar.errors import AttackError
 
@@ -54,6 +55,8 @@ class DataAttack(ABC):
         if not self.allow_marked:
             require_unmarked(data)
         plan = self.plan(data, seed=seed, progress=progress)
+        if not isinstance(plan, Plan):
+            raise AttackError(f"{type(self).__name__}.plan gave no plan", expected="a Plan", found=type(plan).__name__)
         return compose(data, plan, memory_share=self.memory_share, warn_above=self.warn_above)
 
     @abstractmethod

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from bezoar.errors import AttackError
+from bezoar.errors import AttackError, UsageError
 
 TOLERANCE = 1e-6
 """In levels: lets 16/255 be 16 levels in spite of rounding."""
@@ -51,6 +51,12 @@ def whole_levels(eps: float) -> int:
     """
     require_eps(eps)
     return math.floor(eps * 255 + TOLERANCE)
+
+
+def require_seed(seed: int) -> None:
+    """Raise UsageError unless the seed is a whole number of 0 or more."""
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise UsageError("the seed is unusable", expected="a whole number, 0 or more", found=repr(seed))
 
 
 def derived_seed(seed: int, number: int) -> int:

@@ -11,10 +11,14 @@ from bezoar.attacks.choose import Relabel
 from bezoar.attacks.composing.layout import Placement
 from bezoar.attacks.dirty.dirty_label import DirtyLabel
 from bezoar.attacks.tampering.base import TAMPERINGS
+from bezoar.attacks.tampering.specs import known_names
 from bezoar.errors import SpecError, UsageError, did_you_mean
-from bezoar.registry import split_spec
+from bezoar.registry import join_spec, split_spec
 from bezoar.triggers.base import TRIGGERS, Trigger
 from bezoar.triggers.learnt import ready_triggers
+
+STAMPING = "dirty-label"
+"""The attack that any trigger is put into."""
 
 
 def create_attack(
@@ -32,7 +36,8 @@ def create_attack(
 
     A specification whose name is an attack, registered or `package.module:Class`, builds that; fields
     written in it go before the options, and an option left out is the attack's own default. Any other is a
-    trigger, put into a DirtyLabel attack: `patch:size=5,color=cyan,corner=top-left,mode=replace`.
+    trigger, put into a DirtyLabel attack: `patch:size=5,color=cyan,corner=top-left,mode=replace`; fields that
+    the trigger has not are that attack's.
     `dirty-label:...` itself needs `trigger`; some attacks take several. So
     `create_attack(truth.attack, trigger=truth.backdoors[0].trigger)` builds the attack of a truth file again.
 
@@ -48,7 +53,7 @@ def create_attack(
         "relabel": relabel,
     }
     options = {name: value for name, value in given.items() if value is not None}
-    name, _ = split_spec(spec)
+    name, fields = split_spec(spec, known_names())
     if name in TAMPERINGS.names():
         raise UsageError(
             f"{name} tampers with a trained model and poisons no data",
@@ -58,10 +63,24 @@ def create_attack(
     if not is_attack(name):
         if trigger is not None:
             raise UsageError("the trigger is named twice", found=f"{spec} and {trigger}")
-        return DirtyLabel(**{**options, "trigger": TRIGGERS.create(spec)})
+        return _stamping(name, fields, options)
     options |= _triggers(name, () if trigger is None else trigger)
     _require_known(name, options)
     return ATTACKS.create(spec, **options)
+
+
+def _stamping(name: str, fields: Mapping[str, str], options: Mapping[str, object]) -> DirtyLabel:
+    """The attack that puts the trigger called `name` on samples; the fields may be of either."""
+    own = {field.name for field in TRIGGERS.fields(name)}
+    attack = {field: text for field, text in fields.items() if field not in own and field in attack_fields(STAMPING)}
+    trigger = TRIGGERS.create(join_spec(name, {field: text for field, text in fields.items() if field not in attack}))
+    if not callable(trigger):
+        raise SpecError(
+            f"{name} is neither a trigger nor an attack",
+            expected="__call__(batch) for a trigger, poison(data, *, seed, progress) for an attack",
+            remedy="Give it one of the two; subclass DataAttack, or ImageTrigger",
+        )
+    return cast(DirtyLabel, ATTACKS.create(join_spec(STAMPING, attack), **{**options, "trigger": trigger}))
 
 
 def require_known(name: str) -> None:

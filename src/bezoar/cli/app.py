@@ -53,6 +53,14 @@ def run(arguments: list[str] | None = None) -> int:
             errors.print(f"[bold red]error:[/] {error.format_message()}", markup=True)
             errors.print("  [dim]what to do:[/] see bezoar --help, or bezoar VERB --help")
             return WRONG_USAGE
+        except SystemExit as error:
+            print_error(
+                BezoarError(
+                    f"something left the program with SystemExit({error.code!r})",
+                    expected="a trigger, attack or model of yours that returns or raises an error",
+                )
+            )
+            return ERROR
         except OSError as error:
             print_error(_as_bezoar_error(error))
             return ERROR

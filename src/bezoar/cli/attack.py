@@ -8,17 +8,17 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from bezoar.attacks import Poisoned, create_attack, default_truth_path, save_truth
+from bezoar.attacks import Poisoned, create_attack, default_truth_path, require_truth_place, save_truth
 from bezoar.attacks import undo as restore
 from bezoar.attacks.catalogue import catalogue
 from bezoar.attacks.composing.layout import Placement
 from bezoar.attacks.tampering import is_tampering
 from bezoar.cli.console import TerminalListener, errors, own_code_speaks_on_stderr, print_json, say
-from bezoar.cli.folders import check_output
+from bezoar.cli.folders import check_output, next_file
 from bezoar.cli.options import Data, Json, Reading, Seed, reads_data
 from bezoar.cli.sentences import backdoor_sentences, poisons_sentence
 from bezoar.cli.tamper import tamper
-from bezoar.data import Dataset, write_data
+from bezoar.data import Dataset, require_free, write_data
 from bezoar.drill.preview import contact_sheet
 from bezoar.drill.record import attack_record
 from bezoar.errors import OutputExistsError, UsageError
@@ -100,9 +100,12 @@ def attack(
         return
     if out is None and (undo is not None or not preview):
         raise UsageError("where shall the poisoned copy go?", remedy="Give --out, or --preview for a look alone")
+    # All that can be asked is asked before the data are read: a slip of the pen shall not cost minutes.
     if out is not None:
         check_output(out, data)
-    # Built before the data are read: a slip of the pen shall not cost a minute.
+        require_free(out)
+        if undo is None:
+            require_truth_place(truth or default_truth_path(out))
     method = (
         None
         if attack is None
@@ -135,13 +138,20 @@ def _keep(
         sheet.write_bytes(contact_sheet(poisoned, seed=seed))
     if out is not None:
         _write(poisoned, out, truth or default_truth_path(out), json=json)
+    if sheet is not None and out is None and json:
+        print_json({"preview_file": str(sheet)})
     if sheet is not None:
         (errors.print if json else say)(f"{sheet}: six samples before and after; it shows who defends where to look")
 
 
 def _sheet_path(out: Path | None) -> Path:
-    """Where the contact sheet goes: beside the data. Raises OutputExistsError when there is one already."""
-    path = Path("preview.png") if out is None else out.with_name(f"{out.name}.preview.png")
+    """Where the contact sheet goes: beside the data, or to the first free preview.png of the working folder.
+
+    Raises OutputExistsError when there is one beside the data already.
+    """
+    if out is None:
+        return next_file(Path("preview.png"))
+    path = out.with_name(f"{out.name}.preview.png")
     if path.exists():
         raise OutputExistsError(f"{path} exists", remedy="Move it away, or give another --out")
     return path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 from bezoar.errors import OutputExistsError, UsageError
@@ -48,7 +49,19 @@ def next_folder(path: Path) -> Path:
         number += 1
 
 
-OTHER_FILES = frozenset({".zip", ".tar", ".gz", ".npy", ".csv", ".json", ".pt", ".pth", ".pkl"})
+def next_file(path: Path) -> Path:
+    """`path`, or the first free one of `path`-2, `path`-3 and so on, before the suffix."""
+    numbered = (path if number == 1 else path.with_stem(f"{path.stem}-{number}") for number in count(1))
+    return next(one for one in numbered if not one.exists())
+
+
+OTHER_FILES = frozenset(
+    f".{name}"
+    for name in (
+        *("zip", "tar", "gz", "npy", "csv", "tsv", "txt", "json", "jsonl", "pt", "pth", "pkl", "h5", "hdf5", "mat"),
+        *("png", "jpg", "jpeg", "safetensors"),
+    )
+)
 
 
 def check_output(out: Path, data: str) -> None:

@@ -45,7 +45,8 @@ def tamper_run(
     not touch; its model carries the mark of the drill, which says nothing of how or where. Raises ModelError or
     RecordError when there is no such run, AttackError when its model cannot be tampered with or carries a mark already.
     """
-    training, (model, card) = read_training(run), load_model(run)
+    training = read_training(run, expected="a run folder of bezoar train (in Python a tampering takes any module)")
+    model, card = load_model(run)
     check_classes(card, data, run)
     if card.drill is not None:
         raise AttackError(

@@ -26,7 +26,7 @@ from bezoar.triggers.checks import require_at_least, require_one_of
 class CallableTrigger(ImageTrigger):
     """Runs any `function(array) -> array` on NHWC arrays, such as the perturbation functions of ART.
 
-    `function` is a callable, or its dotted name as in `package.module.name`; `arguments` are keyword
+    `function` is a callable, or its name as `package.module.name` or `package.module:name`; `arguments` are keyword
     arguments for it, `name=value;name=value`, read as Python literals where they are such. A callable that
     can be imported by name, and a functools.partial of one with plain keyword arguments, are kept under that
     name, so that the specification builds them again; a lambda or a closure works but cannot be rebuilt.
@@ -121,8 +121,8 @@ class CallableTrigger(ImageTrigger):
 
 
 def find_function(name: str) -> object:
-    """The object called `package.module.name`, which may be an attribute of a class. Raises TriggerError."""
-    parts = name.split(".")
+    """The object called `package.module.name`, or `package.module:name`, maybe within a class. Raises TriggerError."""
+    parts = name.replace(":", ".").split(".")
     for cut in range(len(parts) - 1, 0, -1):
         module_name = ".".join(parts[:cut])
         try:

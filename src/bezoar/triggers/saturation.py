@@ -58,7 +58,7 @@ def warn_if_saturated(found: Saturation, trigger_spec: str) -> None:
         warnings.warn(
             f"{trigger_spec}: {found.swallowed:.0%} of the trigger's pixels kept less than half of their change "
             f"on {found.images} images (warns above {found.warn_above:.0%}). "
-            "Use mode=replace, another colour or another place",
+            "Let it replace the pixels (mode=replace, where it has a mode), or choose another colour or place",
             SaturationWarning,
             stacklevel=2,
         )

@@ -17,7 +17,7 @@ from bezoar.attacks.composing.layout import Layout, lay_out
 from bezoar.attacks.composing.stamping import SampleHashes, copy_rows, remake_rows, room_for
 from bezoar.data.dataset import Dataset, EncodedSamples
 from bezoar.data.mark import DrillMark
-from bezoar.errors import AttackError, UsageError
+from bezoar.errors import AttackError
 from bezoar.records import Saturation, Skipped
 from bezoar.records.versions import versions
 from bezoar.triggers.base import ImageTrigger, Trigger
@@ -72,14 +72,8 @@ def require_unmarked(data: Dataset) -> None:
         raise AttackError(
             f"{data.name} is already poisoned by drill {data.mark.drill}",
             expected="data without a drill mark",
-            remedy="Undo that drill first, or set allow_marked=yes to poison on top of it",
+            remedy="Undo that drill first, or say allow_marked=yes in the attack to poison on top of it",
         )
-
-
-def require_seed(seed: int) -> None:
-    """Raise UsageError unless the seed is a whole number of 0 or more."""
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise UsageError("the seed is unusable", expected="a whole number, 0 or more", found=repr(seed))
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 
 from bezoar.attacks.base import Progress, unheard
-from bezoar.attacks.fields import require_eps, require_whole, whole_levels
+from bezoar.attacks.fields import require_eps, require_seed, require_whole, whole_levels
 from bezoar.attacks.learning.features import ReadFeatures, features_at
 from bezoar.attacks.learning.perturbation import to_levels
 from bezoar.errors import AttackError
@@ -86,10 +86,10 @@ class FeatureMatching:
 
         `model` is any module of float images in 0..1, on any device; it is used in evaluation mode and left as it
         was. The same seed gives the same poisons on the CPU. Raises AttackError when there is no such layer or no
-        source image, and when features are not finite.
+        source image, for images of another kind, and when features are not finite.
         """
-        if not len(targets) or not len(sources):
-            raise AttackError("feature matching needs a target and a source image at least", found="none")
+        require_seed(seed)
+        _require_images(targets=targets, sources=sources)
         generator = torch.Generator().manual_seed(seed)
         size = min(self.batch, len(sources))
         with features_at(model, self.layer) as read, torch.enable_grad():
@@ -150,6 +150,26 @@ class _Rounds:
         distances = (features - wanted[nearest_pairs(features.detach(), wanted)]).square().sum(1)
         (gradient,) = torch.autograd.grad(distances.sum(), images)
         return distances.detach(), gradient
+
+
+def _require_images(*, targets: Images, sources: Images) -> None:
+    for name, images in (("targets", targets), ("sources", sources)):
+        if not isinstance(images, Tensor) or images.dtype != torch.uint8 or images.ndim != 4:
+            shape = tuple(images.shape) if isinstance(images, Tensor) else ""
+            raise AttackError(
+                f"the {name} are no images",
+                expected="a torch tensor, uint8, of shape (n, c, h, w)",
+                found=f"{images.dtype} {shape}" if isinstance(images, Tensor) else type(images).__name__,
+                remedy="Scale floats in 0..1 by 255 and round; turn an array with torch.from_numpy",
+            )
+        if not len(images):
+            raise AttackError("feature matching needs a target and a source image at least", found=f"no {name}")
+    if targets.shape[1:] != sources.shape[1:]:
+        raise AttackError(
+            "targets and sources differ in shape",
+            expected=str(tuple(targets.shape[1:])),
+            found=str(tuple(sources.shape[1:])),
+        )
 
 
 def _report(progress: Progress, before: int, total: int, number: int) -> None:

@@ -62,7 +62,7 @@ def find_layer(model: nn.Module, layer: str | int | None) -> nn.Module:
         return modules[layer]
     raise AttackError(
         f"the model has no layer {layer!r}",
-        expected=f"an index from {-len(names)} to {len(names) - 1}, or one of {_listed(names)}",
+        expected=f"an index from {-len(names)} to {len(names) - 1}, or one of {_listed(names)}, or what holds several",
         remedy=did_you_mean(str(layer), modules),
     )
 
@@ -73,7 +73,7 @@ def _last_linear(model: nn.Module) -> nn.Module:
         raise AttackError(
             "the model has no linear layer whose input could be its features",
             expected="the name of a layer: " + _listed(layer_names(model)),
-            remedy="Say layer=NAME",
+            remedy="Give a network that ends in a linear layer, or name the layer where there is a field layer",
         )
     return linear[-1]
 

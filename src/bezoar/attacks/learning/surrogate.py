@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,11 +14,16 @@ from bezoar.attacks.base import Progress
 from bezoar.attacks.fit import require_model
 from bezoar.attacks.learning.hardened import Hardened
 from bezoar.data.dataset import Dataset
+from bezoar.errors import AttackError
 from bezoar.importing import import_object
 from bezoar.training import Progress as Training
 from bezoar.training import build_model, default_recipe, load_model, train
 from bezoar.training.loop import statistics_sample
+from bezoar.training.own import own_model, wants_argument
 from bezoar.training.precision import choose_device
+
+SHOWN = 4
+"""Class names that an error lists."""
 
 
 def surrogate_model(
@@ -34,16 +40,17 @@ def surrogate_model(
     """A trained model of images in 0..1 to logits of the data's classes, on `device` and in evaluation mode.
 
     Neither the order of the rows of `data` nor anything random but `seed` changes the result.
-    `model` is a run folder of `bezoar train` (or its .safetensors file), a user's own trained module as
-    `package.module:name`, or an architecture such as `fast`, which is trained on `data` for `epochs` from `seed`,
-    adversarially where `harden` wraps it for that.
+    `model` is a run folder of `bezoar train` (or its .safetensors file) whose data had the same classes and shape, a
+    user's own trained module as `package.module:name`, or a function without arguments that gives one, of which a copy
+    is used, or an architecture such as `fast`, which is trained on `data` for `epochs` from `seed`, adversarially where
+    `harden` wraps it for that.
     `frozen` says that no gradient by its parameters is wanted; otherwise they require one as they did in training.
     Raises AttackError when there is no such model or it does not fit the data.
     """
     if Path(model).exists():
-        found: nn.Module = load_model(Path(model))[0]
+        found = _loaded(Path(model), data)
     elif (own := _own_module(model)) is not None:
-        found = own
+        found = copy.deepcopy(own)
     else:
         found = _trained(data, model, epochs, seed, device, progress, harden)
     found = found.eval().requires_grad_(False) if frozen else found.eval()
@@ -82,12 +89,31 @@ def _trained(
     return fresh
 
 
+def _loaded(path: Path, data: Dataset) -> nn.Module:
+    """The model of a run, if it was trained on such data: the number of classes alone says little."""
+    found, card = load_model(path)
+    if (card.class_names, card.shape) != (data.class_names, data.shape):
+        raise AttackError(
+            f"the surrogate {path} was trained on other data",
+            expected=f"classes {_listed(data.class_names)}, images {data.shape}",
+            found=f"classes {_listed(card.class_names)}, images {card.shape}",
+            remedy="Train one on this data, or name an architecture such as surrogate=fast",
+        )
+    return found
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
+
+
 def _own_module(model: str) -> nn.Module | None:
-    """A user's own trained module, None for an architecture or a factory of one."""
+    """A user's own trained module, None for an architecture or a factory of one, which wants the number of classes."""
     if ":" not in model or "=" in model:
         return None
     found = import_object(model, "surrogate")
-    return found if isinstance(found, nn.Module) else None
+    if isinstance(found, nn.Module):
+        return found
+    return None if wants_argument(found) else own_model(model, 0)
 
 
 def _train_progress(progress: Progress, training: Training) -> None:

@@ -116,7 +116,7 @@ def seal_without_data(truth: PoisonTruth, backdoors: Sequence[Backdoor], path: P
 
 
 def _seal(target: Path, write: Callable[[zipfile.ZipFile], None]) -> None:
-    _require_place(target)
+    require_truth_place(target)
     temporary = target.parent / f".{secrets.token_hex(8)}.tmp"
     try:
         with os.fdopen(os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), "w+b") as file:
@@ -136,9 +136,12 @@ def sample_hash(array: np.ndarray) -> bytes:
     return bytes.fromhex(content_hash(array))[:HASH_BYTES]
 
 
-def _require_place(target: Path) -> None:
+def require_truth_place(target: Path) -> None:
+    """Raise OutputExistsError or TruthError when no truth file can be written there."""
     if os.path.lexists(target):
         raise _exists(target)
+    if not target.resolve().parent.is_dir():
+        raise TruthError(f"the folder {target.parent} does not exist", remedy="Make it first, or name another place")
     for folder in target.resolve().parents:
         if (folder / "bezoar.json").is_file():
             raise TruthError(

@@ -14,8 +14,7 @@ from torch import Tensor, nn
 
 from bezoar.attacks.base import Backdoor, Progress, unheard
 from bezoar.attacks.choose import draw_samples, label_map
-from bezoar.attacks.composing.compose import require_seed
-from bezoar.attacks.fields import require_whole
+from bezoar.attacks.fields import require_seed, require_whole
 from bezoar.attacks.fit import require_images, require_model
 from bezoar.data.dataset import Dataset
 from bezoar.errors import AttackError

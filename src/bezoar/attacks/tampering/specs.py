@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from bezoar.attacks.base import ATTACKS
 from bezoar.attacks.tampering.base import TAMPERINGS, Tampering
 from bezoar.errors import UsageError
 from bezoar.importing import import_object
@@ -12,9 +13,14 @@ from bezoar.registry import split_spec
 from bezoar.triggers.base import TRIGGERS, Trigger
 
 
+def known_names() -> frozenset[str]:
+    """Names of everything registered that a specification can begin with."""
+    return frozenset({*ATTACKS.names(), *TRIGGERS.names(), *TAMPERINGS.names()})
+
+
 def is_tampering(name: str) -> bool:
     """Whether `name` (or the name in a specification) is of a tampering, registered or a user's own."""
-    name = split_spec(name)[0]
+    name = split_spec(name, known_names())[0]
     # Asked of every attack, so that a name that cannot be imported is not told as that of a tampering.
     return name in TAMPERINGS.names() or (":" in name and hasattr(import_object(name, "attack"), "tamper"))
 

@@ -15,7 +15,7 @@ from bezoar.errors import DataError, OutputExistsError
 @contextmanager
 def new_file(path: Path) -> Iterator[Path]:
     """A temporary sibling to write to; it becomes `path` at the end. Raises OutputExistsError when that exists."""
-    _check_file(path)
+    check_file(path)
     _make_parent(path)
     handle, name = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=".partial", dir=path.parent)
     os.close(handle)
@@ -31,13 +31,13 @@ def new_file(path: Path) -> Iterator[Path]:
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
     """A temporary sibling folder to fill; it becomes `path` at the end. An empty folder may be there already."""
-    _check_folder(path)
+    check_folder(path)
     _make_parent(path)
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name[:40]}.", suffix=".partial", dir=path.parent))
     try:
         yield temporary
         temporary.chmod(0o777 & ~_umask())
-        _check_folder(path)
+        check_folder(path)
         if path.is_dir():
             path.rmdir()
         temporary.rename(path)
@@ -55,16 +55,18 @@ def _place_file(temporary: Path, path: Path) -> None:
     except FileExistsError as error:
         raise _exists(path) from error
     except OSError:  # a file system without hard links
-        _check_file(path)
+        check_file(path)
         temporary.rename(path)
 
 
-def _check_file(path: Path) -> None:
+def check_file(path: Path) -> None:
+    """Raise OutputExistsError when something is at `path` already."""
     if os.path.lexists(path):
         raise _exists(path)
 
 
-def _check_folder(path: Path) -> None:
+def check_folder(path: Path) -> None:
+    """Raise OutputExistsError when something other than an empty folder is at `path` already."""
     if os.path.lexists(path) and (not path.is_dir() or path.is_symlink() or any(path.iterdir())):
         raise _exists(path)
 

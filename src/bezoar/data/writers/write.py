@@ -18,7 +18,7 @@ from bezoar.data.index import DESCRIPTION, INDEX, IndexRow, index_text
 from bezoar.data.memory import chunks
 from bezoar.data.metadata import metadata_of
 from bezoar.data.names import NameGiver, safe_name
-from bezoar.data.writers.atomic import new_file, new_folder
+from bezoar.data.writers.atomic import check_file, check_folder, new_file, new_folder
 from bezoar.data.writers.stored_form import check_writable, original_place, sample_stem, stored_form
 from bezoar.errors import UsageError
 
@@ -33,11 +33,23 @@ def write_data(dataset: Dataset, path: str | Path, kind: Kind | None = None) -> 
     Raises OutputExistsError rather than write over a file or into a folder that is not empty.
     """
     target = Path(path)
-    chosen = kind or {".npz": "npz", ".parquet": "parquet"}.get(target.suffix.casefold(), "folder")
+    chosen = kind or kind_of(target)
     writers = {"folder": write_folder, "npz": write_npz, "parquet": write_parquet}
     if chosen not in writers:
         raise UsageError(f"no kind of data is called {chosen!r}", expected="one of " + ", ".join(get_args(Kind)))
     writers[chosen](dataset, target)
+
+
+def kind_of(path: Path) -> Kind:
+    """What `write_data` makes of a path: by its suffix an npz or a parquet file, else a folder."""
+    kinds: dict[str, Kind] = {".npz": "npz", ".parquet": "parquet"}
+    return kinds.get(path.suffix.casefold(), "folder")
+
+
+def require_free(path: Path) -> None:
+    """Raise OutputExistsError when `write_data` could not write there: for whoever works for minutes first."""
+    check = check_folder if kind_of(path) == "folder" else check_file
+    check(path)
 
 
 def write_folder(dataset: Dataset, path: str | Path) -> None:
