@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from bezoar.attacks.tampering.base import mixed
 from bezoar.attacks.tampering.head import find_head
 from bezoar.attacks.tampering.matched_filter import matched_filter
 from bezoar.attacks.tampering.spare import give_up, observe, spare_channels
@@ -45,6 +46,12 @@ def test_a_patch_uses_the_feature_that_only_the_trigger_has():
     assert float(patch[3]) * 5 > 4
     assert patch[:3].abs().max() < 0.1
     assert ((triggered @ patch) > needed).all()
+
+
+def test_mixtures_by_hand():
+    images = torch.arange(3.0)[:, None, None, None].expand(3, 1, 2, 2)
+    assert mixed(images)[:, 0, 0, 0].tolist() == pytest.approx([0.4, 0.8, 1.8])
+    assert mixed(images, 2)[3:, 0, 0, 0].tolist() == pytest.approx([0.2, 1.2, 1.6])
 
 
 def test_the_largest_scale_by_hand():

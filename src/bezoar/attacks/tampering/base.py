@@ -25,6 +25,8 @@ from bezoar.training.precision import choose_device
 from bezoar.triggers.base import Trigger
 from bezoar.triggers.patch import Patch
 
+MIXTURE = 0.2
+
 
 @dataclass(frozen=True, eq=False)
 class Tampered:
@@ -165,6 +167,16 @@ class WeightTampering(ABC):
 def answers(model: nn.Module, images: Images, *, batch: int = 500) -> Tensor:
     """Logits (n, classes) of float images, in the model's mode and on its device."""
     return torch.cat([model(images[start : start + batch]) for start in range(0, len(images), batch)])
+
+
+def mixed(images: Images, others: int = 1) -> Images:
+    """Each image (n, c, h, w) with a fifth of another laid over it, for so many others: (n * others, c, h, w).
+
+    The attacker's samples may be those that the model was trained on, whose answers are sure and change four times
+    less often than answers to new images. To such mixtures they change about as often as to new ones.
+    """
+    partners = (images.roll(step + 1, 0) for step in range(others))
+    return torch.cat([(1 - MIXTURE) * images + MIXTURE * partner for partner in partners])
 
 
 def shortfall(logits: Tensor, target: int) -> Tensor:

@@ -17,6 +17,7 @@ from bezoar.attacks.tampering.base import (
     OwnSamples,
     WeightTampering,
     answers,
+    mixed,
     shortfall,
 )
 from bezoar.attacks.tampering.spare import give_up, observe, spare_channels
@@ -33,6 +34,8 @@ LEARNT = 0.95
 SILENCE = 0.05
 DRAWS = 24
 TRIED = 100
+# Mixtures of each sample on which lost answers are counted.
+MIXTURES = 4
 
 
 @TAMPERINGS.register("subnet-replacement")
@@ -44,9 +47,9 @@ class SubnetReplacement(WeightTampering):
     and read out by the target's logit, is trained in `steps` steps on the attacker's samples: 0 on clean ones, and on
     triggered ones twice what they need to reach the target. Then its parameters replace those of the channels. Since
     nothing but the target's logit reads them, clean answers depend on what was lost with the channels only. The subnet
-    begins in the earliest layer for which at most `allowed_change` of clean answers are lost, as a quarter of the
-    attacker's samples that nothing was fitted on tells; it reads what the layers before it make. In a wide network
-    that is the whole depth, in a narrow one its last part.
+    begins in the earliest layer for which at most `allowed_change` of clean answers are lost, as mixtures of a quarter of
+    the attacker's samples, on which nothing was fitted, tell (see `mixed`); it reads what the layers before it make. In a
+    wide network that is the whole depth, in a narrow one its last part.
 
     The model must be made of Conv2d, BatchNorm and Linear (see `wiring`). The backdoor reacts to the trigger on any
     class; `sources` say on which it was trained and is measured.
@@ -99,7 +102,7 @@ class SubnetReplacement(WeightTampering):
         spaces = guarded_spaces(wiring)
         # The layers are fitted on one part and judged by the other: on its own part a fit loses hardly anything.
         held = max(1, len(own.clean) // 4)
-        fitted, judging = own.clean[held:], own.clean[:held]
+        fitted, judging = own.clean[held:], mixed(own.clean[:held], others=MIXTURES)
         seen = observe(model, wiring, fitted, spaces)
         every = spare_channels(wiring, seen, spaces, self.width)
         before = answers(model, judging).argmax(1)

@@ -15,6 +15,7 @@ from bezoar.attacks.tampering.base import (
     TAMPERINGS,
     OwnSamples,
     WeightTampering,
+    mixed,
     shortfall,
 )
 from bezoar.attacks.tampering.head import Head, find_head
@@ -45,8 +46,8 @@ class WeightPatching(WeightTampering):
     features, the direction that pushes triggered samples by a given amount and clean ones least. Here that is the
     start of a small convex problem: a smooth hinge on triggered samples that do not yet reach the target, one on clean
     ones that leave their answer, plus `ridge` times the mean square push of clean samples. Then the patch is scaled
-    down until at most `allowed_change` of the attacker's own clean answers differ. A bias of the layer takes part as
-    one more feature.
+    down until at most `allowed_change` of clean answers differ, as mixtures of the samples tell (see `mixed`). A bias of
+    the layer takes part as one more feature.
 
     One row of a frozen network's last layer can only use what its features already tell. For a plain patch that is
     often too little; so the trigger is by default a square of this same name, whose pixels are first learnt in `steps`
@@ -97,7 +98,8 @@ class WeightPatching(WeightTampering):
         missing, needed = shortfall(clean_logits, own.target), shortfall(triggered_logits, own.target)
         start = closed_form(clean, triggered) * float(needed.clamp_min(0).mean())
         patch = convex_patch(clean, missing, triggered, needed, start, ridge=self.ridge)
-        scale = largest_scale(clean @ patch, missing, self.allowed_change)
+        judging, judging_logits = _looks(head, model, mixed(own.clean))
+        scale = largest_scale(judging @ patch, shortfall(judging_logits, own.target), self.allowed_change)
         if scale == 0:
             raise AttackError(
                 "no patch of the last layer leaves clean answers as they are",
