@@ -47,9 +47,9 @@ class SubnetReplacement(WeightTampering):
     and read out by the target's logit, is trained in `steps` steps on the attacker's samples: 0 on clean ones, and on
     triggered ones twice what they need to reach the target. Then its parameters replace those of the channels. Since
     nothing but the target's logit reads them, clean answers depend on what was lost with the channels only. The subnet
-    begins in the earliest layer for which at most `allowed_change` of clean answers are lost, as mixtures of a quarter of
-    the attacker's samples, on which nothing was fitted, tell (see `mixed`); it reads what the layers before it make. In a
-    wide network that is the whole depth, in a narrow one its last part.
+    begins in the earliest layer for which at most `allowed_change` of clean answers are lost, as mixtures of a quarter
+    of the attacker's samples, on which nothing was fitted, tell (see `mixed`); it reads what the layers before it make.
+    In a wide network that is the whole depth, in a narrow one its last part.
 
     The model must be made of Conv2d, BatchNorm and Linear (see `wiring`). The backdoor reacts to the trigger on any
     class; `sources` say on which it was trained and is measured.

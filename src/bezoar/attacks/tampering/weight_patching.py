@@ -46,8 +46,8 @@ class WeightPatching(WeightTampering):
     features, the direction that pushes triggered samples by a given amount and clean ones least. Here that is the
     start of a small convex problem: a smooth hinge on triggered samples that do not yet reach the target, one on clean
     ones that leave their answer, plus `ridge` times the mean square push of clean samples. Then the patch is scaled
-    down until at most `allowed_change` of clean answers differ, as mixtures of the samples tell (see `mixed`). A bias of
-    the layer takes part as one more feature.
+    down until at most `allowed_change` of clean answers differ, as mixtures of the samples tell (see `mixed`). A bias
+    of the layer takes part as one more feature.
 
     One row of a frozen network's last layer can only use what its features already tell. For a plain patch that is
     often too little; so the trigger is by default a square of this same name, whose pixels are first learnt in `steps`
