@@ -193,8 +193,13 @@ def split_spec(spec: str, known: Collection[str] = ()) -> tuple[str, dict[str, s
 
 def join_spec(name: str, given: Mapping[str, str]) -> str:
     """The specification that `split_spec` splits into these."""
-    texts = {field: value.replace("%", "%25").replace(",", "%2C") for field, value in given.items()}
-    return ":".join([name, *([",".join(f"{field}={text}" for field, text in texts.items())] if texts else [])])
+    fields = ",".join(f"{field}={escaped(value)}" for field, value in given.items())
+    return f"{name}:{fields}" if fields else name
+
+
+def escaped(value: str) -> str:
+    """A value as a specification holds it: a comma would end it, so it is written %2C, and a per cent sign %25."""
+    return value.replace("%", "%25").replace(",", "%2C")
 
 
 def build(cls: type, name: str, given: Mapping[str, str], defaults: Mapping[str, object]) -> object:
@@ -288,5 +293,4 @@ def _value_text(value: object) -> str:
         simple = Fraction(value).limit_denominator(255)
         if value > 0 and float(simple) == value:
             return f"{simple.numerator}/{simple.denominator}"
-    # A comma would end the value, so it is written %2C, and a per cent sign %25.
-    return "none" if value is None else str(value).replace("%", "%25").replace(",", "%2C")
+    return "none" if value is None else escaped(str(value))

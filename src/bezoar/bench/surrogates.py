@@ -10,6 +10,7 @@ from bezoar.bench.claims import alone
 from bezoar.bench.config import ROBUST_SURROGATE, SURROGATE, SURROGATES, BenchConfig, Cell, twin_key
 from bezoar.data.dataset import Dataset
 from bezoar.drill.state import Listener
+from bezoar.registry import escaped
 from bezoar.training import MODEL_FILE, ModelCard, build_model, save_model, train
 from bezoar.training.loop import statistics_sample
 
@@ -19,7 +20,7 @@ FOLDERS = {SURROGATE: "surrogate", ROBUST_SURROGATE: "robust-surrogate"}
 def with_surrogates(attack: str, config: BenchConfig, out: Path) -> str:
     """The specification of an attack with the paths of its surrogates filled in."""
     for kind in SURROGATES:
-        attack = attack.replace(kind, str(_path(kind, config, out)).replace("%", "%25").replace(",", "%2C"))
+        attack = attack.replace(kind, escaped(str(_path(kind, config, out))))
     return attack
 
 

@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Self, final
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from bezoar.errors import TriggerError
-from bezoar.shapes import Images
+from bezoar.shapes import AnyPattern, Images
 from bezoar.triggers.base import TRIGGERS, ImageTrigger
 
 
@@ -81,6 +82,13 @@ class LearntTrigger(ImageTrigger):
 def ready_triggers() -> tuple[str, ...]:
     """Names of the registered triggers that can be put on images as they are, without an attack that learns them."""
     return tuple(name for name in TRIGGERS.names() if not issubclass(TRIGGERS.get(name), LearntTrigger))
+
+
+def sized(pattern: AnyPattern, height: int, width: int) -> Tensor:
+    """A learnt pattern (c, rows, columns) at the size of the images it meets: itself, or resized (bilinear)."""
+    if pattern.shape[1:] == (height, width):
+        return pattern
+    return F.interpolate(pattern[None], (height, width), mode="bilinear", antialias=True)[0]
 
 
 def tensors_of(trigger: object) -> Mapping[str, Tensor]:

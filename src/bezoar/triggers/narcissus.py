@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from bezoar.errors import TriggerError
@@ -16,7 +15,7 @@ from bezoar.triggers.about import About
 from bezoar.triggers.base import TRIGGERS
 from bezoar.triggers.checks import require_between
 from bezoar.triggers.colours import to_grey
-from bezoar.triggers.learnt import LearntTrigger
+from bezoar.triggers.learnt import LearntTrigger, sized
 from bezoar.triggers.stamp import adding, press
 
 
@@ -52,7 +51,7 @@ class NarcissusNoise(LearntTrigger):
 
     def apply_learnt(self, images: Images) -> Images:
         """Add the noise."""
-        pattern = _sized(_coloured(self.tensors["pattern"].to(torch.float64), images.shape[1]), *images.shape[2:])
+        pattern = sized(_coloured(self.tensors["pattern"].to(torch.float64), images.shape[1]), *images.shape[2:])
         press(images, adding(pattern * self.strength, torch.ones_like(pattern[0])))
         return images
 
@@ -74,9 +73,3 @@ def _coloured(pattern: AnyPattern, channels: int) -> Tensor:
             remedy="Run the attack on such images",
         )
     return pattern
-
-
-def _sized(pattern: AnyPattern, height: int, width: int) -> Tensor:
-    if pattern.shape[1:] == (height, width):
-        return pattern
-    return F.interpolate(pattern[None], (height, width), mode="bilinear", antialias=True)[0]

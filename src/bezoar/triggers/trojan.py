@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch.nn.functional as F
 from torch import Tensor
 
 from bezoar.shapes import Images
 from bezoar.triggers.about import About
 from bezoar.triggers.base import TRIGGERS
 from bezoar.triggers.drawing import Canvas
-from bezoar.triggers.learnt import LearntTrigger
+from bezoar.triggers.learnt import LearntTrigger, sized
 from bezoar.triggers.networks import colours_in, colours_of, require_colours
 from bezoar.triggers.stamp import Stamp, blending, press
 from bezoar.triggers.watermark import MARKS, Corner, Mark, place_of, require_mark, side_of
@@ -62,7 +61,5 @@ class TrojanMark(LearntTrigger):
     def laid(self, pattern: Tensor, height: int, width: int) -> Stamp:
         """The stamp that lays `pattern` (colours, side, side) in 0..255 over images of this height and width."""
         side = side_of(self.size, height, width)
-        if pattern.shape[1:] != (side, side):
-            pattern = F.interpolate(pattern[None], (side, side), mode="bilinear", antialias=True)[0]
-        stamp = blending(pattern, self.opacity * MARKS[self.shape](Canvas(side)))
+        stamp = blending(sized(pattern, side, side), self.opacity * MARKS[self.shape](Canvas(side)))
         return stamp.at(*place_of(self.corner, height - side, width - side))

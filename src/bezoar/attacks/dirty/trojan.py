@@ -20,6 +20,7 @@ from bezoar.shapes import Images, Pattern, Whole
 from bezoar.training.batches import to_unit_range
 from bezoar.triggers.about import About
 from bezoar.triggers.networks import colours_of
+from bezoar.triggers.stamp import Stamp
 from bezoar.triggers.trojan import TrojanMark
 from bezoar.triggers.watermark import Corner, Mark, side_of
 
@@ -114,10 +115,12 @@ def exciting_pattern(
     start = torch.rand(colours_of(channels), side, side, generator=generator)
     pattern = start.to(device).requires_grad_()
     optimizer = torch.optim.Adam([pattern], lr=LEARNING_RATE)
+    # The mark in white: drawn once, for its pixels alone change.
+    white = mark.laid(torch.ones_like(start), height, width)
     with features_at(model) as read:
         goal = wanted * _highest(read, images, chosen, device)
         for step in range(steps):
-            missing = read(_on_black(mark, pattern, images.shape[1:]))[:, chosen] - goal
+            missing = read(_on_black(white, pattern, images.shape[1:]))[:, chosen] - goal
             (pattern.grad,) = torch.autograd.grad(missing.square().sum(), pattern)
             optimizer.step()
             with torch.no_grad():
@@ -151,12 +154,11 @@ def _highest(read: ReadFeatures, images: Images, neurons: Whole, device: torch.d
     return torch.stack(parts).amax(dim=0).clamp_min(1e-3)
 
 
-def _on_black(mark: TrojanMark, pattern: Pattern, shape: torch.Size) -> Tensor:
-    """The mark alone on one black image (1, c, h, w) in 0..1, its alpha full where there is one."""
+def _on_black(white: Stamp, pattern: Pattern, shape: torch.Size) -> Tensor:
+    """The mark alone on one black image (1, c, h, w) in 0..1, its alpha full; `white` lays it on in white."""
     channels, height, width = shape
     black = pattern.new_zeros(1, channels, height, width)
     black[:, colours_of(channels) :] = 1
-    stamp = mark.laid(pattern, height, width)
-    rows, columns = slice(stamp.top, stamp.top + stamp.height), slice(stamp.left, stamp.left + stamp.width)
-    black[0, : len(pattern), rows, columns] = stamp.shift.to(black.dtype)
+    rows, columns = slice(white.top, white.top + white.height), slice(white.left, white.left + white.width)
+    black[0, : len(pattern), rows, columns] = (pattern * white.shift.to(pattern.device)).to(black.dtype)
     return black
