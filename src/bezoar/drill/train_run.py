@@ -110,7 +110,7 @@ def train_with(trainer: str, data: Dataset, *, model: str, seed: int) -> Trained
 
 def check_classes(card: ModelCard, data: Dataset, start: Path) -> None:
     """Raise ModelError when the model in `start` has other classes or another input shape than `data`."""
-    if card.class_names != data.class_names or card.shape != data.shape:
+    if not card.fits(data):
         raise ModelError(
             f"the model in {start} was trained on other data",
             expected=f"{len(card.class_names)} classes of samples {card.shape}: {', '.join(card.class_names[:8])}",

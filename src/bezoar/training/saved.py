@@ -41,6 +41,10 @@ class ModelCard:
         begun = None if start is None else start.drill
         return ModelCard(model, data.class_names, data.shape, begun if data.mark is None else data.mark.drill)
 
+    def fits(self, data: Dataset) -> bool:
+        """Whether the model was trained on data of these classes, in this order, and of this shape."""
+        return (self.class_names, self.shape) == (data.class_names, data.shape)
+
 
 def save_model(model: nn.Module, card: ModelCard, path: Path) -> None:
     """Write the model's parameters and buffers, whole or not at all. Overwrites `path`."""

@@ -92,7 +92,7 @@ def _trained(
 def _loaded(path: Path, data: Dataset) -> nn.Module:
     """The model of a run, if it was trained on such data: the number of classes alone says little."""
     found, card = load_model(path)
-    if (card.class_names, card.shape) != (data.class_names, data.shape):
+    if not card.fits(data):
         raise AttackError(
             f"the surrogate {path} was trained on other data",
             expected=f"classes {_listed(data.class_names)}, images {data.shape}",
