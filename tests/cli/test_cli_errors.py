@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 PATCH = ("--attack", "patch:size=4")
@@ -102,3 +106,23 @@ def test_errors_are_json_where_json_is_asked_for(bezoar, toy):
     answer = bezoar("attack", "toy.npz", "--attack", "patsch", "--target", "blue", "--out", "o.npz", "--json")
     assert answer.code == 4
     assert "patsch" in answer.json["error"]["what"]
+
+
+@pytest.mark.parametrize("arguments", [("attacks",), ("attacks", "--json"), ("attacks", "nothing")])
+def test_a_reader_that_leaves_early_is_no_error_and_no_finding(arguments):
+    """`bezoar attacks | head`, and the same with 2>&1: the pipe is closed before the command writes."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "bezoar", *arguments]
+    ended = subprocess.run(command, stdout=writer, stderr=writer, timeout=120)
+    os.close(writer)
+    assert ended.returncode == 141
+
+
+def test_nothing_is_said_to_who_still_reads_the_errors():
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "bezoar", "attacks"]
+    ended = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=120)
+    os.close(writer)
+    assert (ended.returncode, ended.stderr) == (141, "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from bezoar.cli import attack, attacks, bench, demo, evaluate, report, train
 from bezoar.cli.console import ARGUMENTS, errors, print_error, warnings_as_lines
 from bezoar.errors import BezoarError, UsageError
 
-FOUND, ERROR, INCONCLUSIVE, WRONG_USAGE, INTERRUPTED = 1, 2, 3, 4, 130
+FOUND, ERROR, INCONCLUSIVE, WRONG_USAGE, INTERRUPTED, READER_GONE = 1, 2, 3, 4, 130, 141
 
 app = typer.Typer(
     name="bezoar",
@@ -38,36 +39,56 @@ def run(arguments: list[str] | None = None) -> int:
     """Run the command line. Returns the exit code; no error shows a traceback or passes for a finding."""
     given = list(sys.argv[1:]) if arguments is None else arguments
     ARGUMENTS.set(tuple(given))
-    with warnings_as_lines(), _own_modules_importable():
-        try:
-            result: Any = app(given, standalone_mode=False)
-        except BezoarError as error:
-            print_error(error)
-            return WRONG_USAGE if isinstance(error, UsageError) else ERROR
-        except (typer.Abort, KeyboardInterrupt):
-            errors.print("interrupted")
-            return INTERRUPTED
-        except typer.Exit as leave:
-            return int(leave.exit_code)
-        except _CommandLineError as error:
-            errors.print(f"[bold red]error:[/] {error.format_message()}", markup=True)
-            errors.print("  [dim]what to do:[/] see bezoar --help, or bezoar VERB --help")
-            return WRONG_USAGE
-        except SystemExit as error:
-            print_error(
-                BezoarError(
-                    f"something left the program with SystemExit({error.code!r})",
-                    expected="a trigger, attack or model of yours that returns or raises an error",
-                )
-            )
-            return ERROR
-        except OSError as error:
-            print_error(_as_bezoar_error(error))
-            return ERROR
-        except Exception as error:  # noqa: BLE001 - a user's own trigger or attack can raise anything
-            print_error(_unexpected(error))
-            return ERROR
+    try:
+        with warnings_as_lines(), _own_modules_importable():
+            code = _answer(given)
+        sys.stdout.flush()  # here, where a reader that is gone can still be dealt with
+    except (BrokenPipeError, SystemExit):
+        return _reader_gone()
+    return code
+
+
+def _answer(given: list[str]) -> int:
+    """The exit code of a command, its error printed. Raises only when nobody reads any more."""
+    try:
+        result: Any = app(given, standalone_mode=False)
+    except BezoarError as error:
+        print_error(error)
+        return WRONG_USAGE if isinstance(error, UsageError) else ERROR
+    except (typer.Abort, KeyboardInterrupt):
+        errors.print("interrupted")
+        return INTERRUPTED
+    except typer.Exit as leave:
+        return int(leave.exit_code)
+    except _CommandLineError as error:
+        errors.print(f"[bold red]error:[/] {error.format_message()}", markup=True)
+        errors.print("  [dim]what to do:[/] see bezoar --help, or bezoar VERB --help")
+        return WRONG_USAGE
+    except BrokenPipeError:
+        raise
+    except SystemExit as error:
+        if isinstance(error.__context__, BrokenPipeError):  # rich makes the one out of the other
+            raise
+        print_error(_someone_left(error))
+        return ERROR
+    except OSError as error:
+        print_error(_as_bezoar_error(error))
+        return ERROR
+    except Exception as error:  # noqa: BLE001 - a user's own trigger or attack can raise anything
+        print_error(_unexpected(error))
+        return ERROR
     return int(result or 0)
+
+
+def _reader_gone() -> int:
+    """What a shell shows for a program in `... | head` that wrote on; Python shall not complain when it flushes."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            os.dup2(nowhere, stream.fileno())
+    return READER_GONE
 
 
 @contextmanager
@@ -82,6 +103,13 @@ def _own_modules_importable() -> Iterator[None]:
     finally:
         if added:
             sys.path.remove(folder)
+
+
+def _someone_left(error: SystemExit) -> BezoarError:
+    return BezoarError(
+        f"something left the program with SystemExit({error.code!r})",
+        expected="a trigger, attack or model of yours that returns or raises an error",
+    )
 
 
 def _as_bezoar_error(error: OSError) -> BezoarError:
