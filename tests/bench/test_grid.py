@@ -18,6 +18,7 @@ from bezoar.bench.config import cells
 from bezoar.data import from_arrays, write_data
 from bezoar.drill.state import Silence
 from bezoar.errors import BezoarError, UsageError
+from bezoar.training import load_model
 
 CONFIG = """
 title = "toy"
@@ -260,6 +261,26 @@ def test_surrogates_are_trained_once_and_shared(config: Path, tmp_path: Path) ->
     (plain,) = (tmp_path / "with, comma").glob("surrogate-*")
     (robust,) = (tmp_path / "with, comma").glob("robust-surrogate-*")
     assert (plain / "model.safetensors").read_bytes() != (robust / "model.safetensors").read_bytes()
+
+
+@pytest.mark.filterwarnings("ignore::bezoar.errors.TamperedModelWarning")
+def test_a_tuned_victim_begins_with_the_surrogate_and_has_a_twin_of_its_own(config: Path, tmp_path: Path) -> None:
+    scratch = CONFIG.replace("seeds = [0, 1]", "seeds = [0]")
+    config.write_text(scratch + 'tune = ["head"]\n')
+    heard = Heard()
+    run_grid(config, tmp_path / "out", heard)
+    assert [stage for stage in heard.stages if "twin" in stage] == ["clean twin, seed 0", "clean twin, tuned, seed 0"]
+    (surrogate,), (victim,) = (list((tmp_path / "out").glob(f"{kind}-*")) for kind in ("surrogate", "hardly-any"))
+    (before, _), (after, _) = load_model(surrogate), load_model(victim)
+    pairs = zip(before.state_dict().items(), after.state_dict().values(), strict=True)
+    assert [name for (name, one), other in pairs if not one.equal(other)] == ["head.weight"]
+    plain, tuned = (cells(read_config(config)), cells(read_config(_written(config, scratch))))
+    assert [one.key == other.key for one, other in zip(plain, tuned, strict=True)] == [True, False]
+
+
+def _written(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
 
 
 def test_a_cell_that_fails_is_named_and_the_others_run(config: Path, tmp_path: Path) -> None:

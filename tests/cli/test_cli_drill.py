@@ -12,6 +12,7 @@ import sys
 import pytest
 
 from bezoar.data import open_data, write_data
+from bezoar.training import load_model
 
 SPEC = "patch:size=4,color=white,corner=top-left,mode=replace"
 SMALL = ("--model", "fast:stem=8,widths=8/16", "--epochs", 6, "--batch-size", 32)
@@ -156,6 +157,30 @@ def test_fine_tuning_from_a_run(bezoar, toy):
     assert tuned.code == 0
     plain = bezoar("evaluate", "tuned", "--data", "toy-test.npz", "--json")
     assert plain.json["clean_accuracy"]["successes"] > 140
+
+
+def test_fine_tuning_the_last_layer_alone(bezoar, toy, tmp_path):
+    assert bezoar("train", "toy.npz", *SMALL, "--out", "run").code == 0
+    tuned = bezoar("train", "toy.npz", "--from", "run", "--tune", "head", *SMALL, "--out", "tuned", "--json")
+    assert tuned.json["training"]["tuned"] == ["head"]
+    (before, _), (after, _) = load_model(tmp_path / "run"), load_model(tmp_path / "tuned")
+    pairs = zip(before.state_dict().items(), after.state_dict().values(), strict=True)
+    assert [name for (name, one), other in pairs if not one.equal(other)] == ["head.weight"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("--from", "run", "--tune", "haed"), 2, "Did you mean 'head'?"),
+        (("--tune", "head"), 4, "--tune together with --from RUN"),
+    ],
+)
+def test_a_tuning_that_cannot_be(bezoar, toy, tmp_path, arguments, code, said):
+    assert bezoar("train", "toy.npz", *SMALL, "--out", "run").code == 0
+    answer = bezoar("train", "toy.npz", *arguments, "--out", "tuned")
+    assert answer.code == code
+    assert said in answer.err
+    assert not (tmp_path / "tuned").exists()
 
 
 @pytest.mark.slow

@@ -58,6 +58,8 @@ class AttackConfig:
     Without `rate` or `count` it runs at each of its own `rates`, or of the grid's. `published` are figures of
     others, by rate as it is written there: `{ "0.1" = "91.3 / 95.0" }`. `{surrogate}` in `attack` is the path of
     a model trained once on the clean data, `{robust-surrogate}` of one that was trained there adversarially.
+    With `tune`, names of modules, the victim is not trained from scratch: it is the clean surrogate, of which these
+    modules alone are trained further, at a tenth of the learning rates; and so is its twin.
     """
 
     name: str
@@ -70,6 +72,7 @@ class AttackConfig:
     rates: tuple[float, ...] = ()
     placement: Placement | None = None
     relabel: Relabel | None = None
+    tune: tuple[str, ...] = ()
     published: dict[str, str] = field(default_factory=dict)
 
     def label(self, rate: float | None) -> str:
@@ -167,9 +170,12 @@ def _rates(config: BenchConfig, attack: AttackConfig) -> tuple[float | None, ...
     return attack.rates or config.rates or (None,)
 
 
-def twin_key(config: BenchConfig, seed: int) -> str:
-    """Names every setting that changes the clean twin of a seed."""
-    return f"clean-{seed}-{_digest(config.data, config.train.whole(), seed)}"
+def twin_key(config: BenchConfig, seed: int, tune: tuple[str, ...] = ()) -> str:
+    """Names every setting that changes the clean twin of a seed; of one that is tuned, its modules too."""
+    settings = (config.data, config.train.whole(), seed)
+    if tune:
+        return f"tuned-{seed}-{_digest(*settings, tune, config.surrogate_seed)}"
+    return f"clean-{seed}-{_digest(*settings)}"
 
 
 def data_source(config: BenchConfig) -> str:
@@ -184,8 +190,14 @@ def data_source(config: BenchConfig) -> str:
 
 def _key(config: BenchConfig, attack: AttackConfig, rate: float | None, seed: int) -> str:
     plain = re.sub(r"[^a-z0-9]+", "-", attack.name.lower()).strip("-")
-    surrogate = config.surrogate_seed if any(kind in attack.attack for kind in SURROGATES) else None
-    return f"{plain}-{seed}-{_digest(config.data, config.train.whole(), attack.whole(rate), seed, surrogate)}"
+    surrogate = config.surrogate_seed if needs(attack) else None
+    settings = (config.data, config.train.whole(), attack.whole(rate), seed, surrogate)
+    return f"{plain}-{seed}-{_digest(*settings, *([attack.tune] if attack.tune else []))}"
+
+
+def needs(attack: AttackConfig) -> tuple[str, ...]:
+    """The surrogates that an attack names, and the one that its victim begins with."""
+    return tuple(kind for kind in SURROGATES if kind in attack.attack or (kind == SURROGATE and attack.tune))
 
 
 def _digest(*parts: object) -> str:

@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from bezoar.bench.claims import alone, claimed
-from bezoar.bench.config import BenchConfig, Cell, cells, data_source, read_config, twin_key
+from bezoar.bench.config import SURROGATE, BenchConfig, Cell, cells, data_source, read_config, twin_key
 from bezoar.bench.results import POISONING, CellResult, append_result, cell_result, read_results
-from bezoar.bench.surrogates import ready_surrogates, with_surrogates
+from bezoar.bench.surrogates import ready_surrogates, surrogate_path, with_surrogates
 from bezoar.data import open_data
 from bezoar.data.dataset import Dataset
 from bezoar.drill.stages import (
@@ -97,7 +97,7 @@ def _run_cell(
     state = DrillState(_plan(config, cell, path, out), folder)
     label = f"{cell.label}, seed {cell.seed}"
     state = run_stages(state, (give_data(lambda: (train_data, test)),), listener)
-    twin = out / twin_key(config, cell.seed)
+    twin = out / twin_key(config, cell.seed, cell.attack.tune)
     with alone(twin):
         state = _with_twin(state, twin, cell.seed, listener)
     stages = (
@@ -115,6 +115,8 @@ def _plan(config: BenchConfig, cell: Cell, path: Path, out: Path) -> DrillPlan:
         model=config.train.model,
         recipe=config.train.full_recipe(),
         seed=cell.seed,
+        start=surrogate_path(SURROGATE, config, out) if cell.attack.tune else None,
+        tune=cell.attack.tune,
         commands=(f"bezoar bench {path}",),
     )
 
@@ -125,7 +127,8 @@ def _with_twin(state: DrillState, folder: Path, seed: int, listener: Listener) -
     if record.exists():
         training = from_json(TrainingRecord, record.read_bytes(), origin=str(record))
         return replace(state, twin=Trained(load_model(model)[0], training))
-    state = run_stages(state, (train_twin(f"clean twin, seed {seed}"),), listener)
+    tuned = ", tuned" if state.plan.tune else ""
+    state = run_stages(state, (train_twin(f"clean twin{tuned}, seed {seed}"),), listener)
     twin, train = made(state.twin, "clean twin"), made(state.train, "training data")
     save_model(twin.model, ModelCard.of(state.plan.model, train), model)
     write_text_atomically(record, to_json(twin.record))

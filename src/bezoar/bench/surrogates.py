@@ -7,7 +7,7 @@ from pathlib import Path
 from bezoar.attacks.clean.label_consistent import HARDENED
 from bezoar.attacks.learning.hardened import Hardened
 from bezoar.bench.claims import alone
-from bezoar.bench.config import ROBUST_SURROGATE, SURROGATE, SURROGATES, BenchConfig, Cell, twin_key
+from bezoar.bench.config import ROBUST_SURROGATE, SURROGATE, SURROGATES, BenchConfig, Cell, needs, twin_key
 from bezoar.data.dataset import Dataset
 from bezoar.drill.state import Listener
 from bezoar.registry import escaped
@@ -20,21 +20,21 @@ FOLDERS = {SURROGATE: "surrogate", ROBUST_SURROGATE: "robust-surrogate"}
 def with_surrogates(attack: str, config: BenchConfig, out: Path) -> str:
     """The specification of an attack with the paths of its surrogates filled in."""
     for kind in SURROGATES:
-        attack = attack.replace(kind, escaped(str(_path(kind, config, out))))
+        attack = attack.replace(kind, escaped(str(surrogate_path(kind, config, out))))
     return attack
 
 
 def ready_surrogates(config: BenchConfig, cell: Cell, data: Dataset, out: Path, listener: Listener) -> None:
-    """Train the surrogates that the attack of `cell` names, unless they are there; another process may be at it."""
-    for kind in SURROGATES:
-        path = _path(kind, config, out)
-        if kind in cell.attack.attack:
-            with alone(path.parent):
-                if not path.exists():
-                    _train(kind, config, data, path, listener)
+    """Train the surrogates that `cell` needs, unless they are there; another process may be at it."""
+    for kind in needs(cell.attack):
+        path = surrogate_path(kind, config, out)
+        with alone(path.parent):
+            if not path.exists():
+                _train(kind, config, data, path, listener)
 
 
-def _path(kind: str, config: BenchConfig, out: Path) -> Path:
+def surrogate_path(kind: str, config: BenchConfig, out: Path) -> Path:
+    """Where the surrogate of this kind is kept."""
     return out / f"{FOLDERS[kind]}-{twin_key(config, config.surrogate_seed)}" / MODEL_FILE
 
 

@@ -40,6 +40,10 @@ def train(
         str | None, typer.Option(help="Your own training function, package.module:function(data, seed=...).")
     ] = None,
     start: Annotated[Path | None, typer.Option("--from", help="Fine-tune this run's model instead.")] = None,
+    tune: Annotated[
+        list[str] | None,
+        typer.Option(help="With --from: train only this module, such as head. Can be given more than once."),
+    ] = None,
     epochs: Epochs = None,
     batch_size: Annotated[int | None, typer.Option(help="Samples a step.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Highest learning rate.")] = None,
@@ -56,6 +60,11 @@ def train(
     """Train a model and keep it with its record. Ctrl-C keeps the last finished epoch; --resume goes on."""
     if resume and not (out / CHECKPOINT_FILE).exists():
         raise UsageError(f"{out} holds nothing to resume", expected=CHECKPOINT_FILE, remedy="Leave --resume out")
+    if tune and (start is None or trainer is not None):
+        raise UsageError(
+            "there is no trained model to tune",
+            expected="--tune together with --from RUN" + (", and no --trainer" if trainer else ""),
+        )
     check_output(out, data)
     own_files = RUN_FILES if resume else frozenset[str]()
     if is_first_process():
@@ -74,6 +83,7 @@ def train(
             seed=seed,
             trainer=trainer,
             start=start,
+            tune=tuple(tune or ()),
             device=device,
             precision=precision,
             resume=resume,

@@ -13,7 +13,7 @@ from bezoar.drill.evaluate import evaluate
 from bezoar.drill.record import Judged, attack_record, drill_record
 from bezoar.drill.state import DrillState, Listener, Stage, made
 from bezoar.records import DrillRecord, Skipped, to_json, write_text_atomically
-from bezoar.training import MODEL_FILE, ModelCard, Trained, save_model, train
+from bezoar.training import MODEL_FILE, ModelCard, Trained, continue_recipe, load_model, save_model, train
 
 RECORD_FILE = "record.json"
 POISONED_DATA = "poisoned.npz"
@@ -103,9 +103,18 @@ def write_record(state: DrillState, out: Path) -> DrillRecord:
 
 
 def _train(state: DrillState, data: Dataset, listener: Listener) -> Trained:
-    plan = state.plan
+    plan, start, recipe = state.plan, None, state.plan.recipe
+    if plan.start is not None:
+        start, recipe = load_model(plan.start)[0], continue_recipe(recipe)
     return train(
-        data, model=plan.model, recipe=plan.recipe, seed=plan.seed, device=plan.device, progress=listener.trains
+        data,
+        model=plan.model,
+        recipe=recipe,
+        seed=plan.seed,
+        start=start,
+        tune=plan.tune,
+        device=plan.device,
+        progress=listener.trains,
     )
 
 

@@ -20,7 +20,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class DrillPlan:
-    """Everything a drill depends on beside the data: replaying a plan replays the drill."""
+    """Everything a drill depends on beside the data: replaying a plan replays the drill.
+
+    With `start`, a run's model, both victim and twin are that model fine-tuned at a tenth of the recipe's learning
+    rates: all of it, or only the modules that `tune` names.
+    """
 
     title: str
     attack: Attack
@@ -28,6 +32,8 @@ class DrillPlan:
     recipe: Recipe
     seed: int
     device: str = "auto"
+    start: Path | None = None
+    tune: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
 
 

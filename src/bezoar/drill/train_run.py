@@ -34,6 +34,7 @@ def train_run(
     seed: int,
     trainer: str | None,
     start: Path | None,
+    tune: tuple[str, ...],
     device: str,
     precision: str,
     resume: bool,
@@ -43,7 +44,8 @@ def train_run(
     """Train into the folder `out`; a finished training leaves no checkpoint behind.
 
     `trainer` names a user's own training function, `start` a run whose model is fine-tuned, at a tenth
-    of the recipe's learning rates. Under torchrun only the first process writes.
+    of the recipe's learning rates: all of it, or only the modules that `tune` names. Under torchrun only
+    the first process writes.
     """
     begun, card, spec = None, None, model
     if start is not None:
@@ -61,6 +63,7 @@ def train_run(
             recipe=recipe,
             seed=seed,
             start=begun,
+            tune=tune,
             device=device,
             precision=cast(Precision, precision),
             checkpoint=checkpoint,

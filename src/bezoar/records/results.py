@@ -112,7 +112,7 @@ class EpochRecord:
 
 @dataclass(frozen=True)
 class TrainingRecord:
-    """How a model was trained."""
+    """How a model was trained; `tuned` are the modules that learnt where not all of them did."""
 
     model: str
     recipe: str
@@ -125,6 +125,7 @@ class TrainingRecord:
     seconds: float
     history: tuple[EpochRecord, ...]
     interrupted: bool = False
+    tuned: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

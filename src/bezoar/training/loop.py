@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from bezoar.training.models import build_model
 from bezoar.training.optimizers import Scheduled
 from bezoar.training.precision import Precision, choose_device, choose_precision
 from bezoar.training.recipe import Recipe
+from bezoar.training.tuning import training_mode, tuned
 
 STATISTICS_SAMPLE = 5000
 
@@ -55,6 +56,7 @@ def train(
     recipe: Recipe,
     seed: int,
     start: nn.Module | None = None,
+    tune: Sequence[str] = (),
     device: str = "auto",
     precision: Precision = "auto",
     checkpoint: Path | None = None,
@@ -64,11 +66,13 @@ def train(
     """Train a model on `data`, from scratch or from the weights of `start`.
 
     `model` is an architecture's specification; `start`, if given, is trained in its stead and changed
-    in place. With `checkpoint` every finished epoch is kept there, and `resume` goes on from it: the
+    in place. `tune` names the modules that learn; all others are left alone, the statistics of their batch norms too.
+    Without it all learn. With `checkpoint` every finished epoch is kept there, and `resume` goes on from it: the
     result is bitwise that of an uninterrupted run. On the CPU the same seed, data and thread count give
     bitwise the same model. Ctrl-C ends training with the last finished epoch (`record.interrupted`).
     Under torchrun the batch is shared among the processes. Raises TrainingError when training diverges,
-    when it is interrupted before the first epoch ends, or when the checkpoint belongs to another run.
+    when it is interrupted before the first epoch ends, when there is no such module to tune, or when the
+    checkpoint belongs to another run.
     """
     target = choose_device(device)
     network = (
@@ -76,13 +80,14 @@ def train(
         if start is not None
         else build_model(model, classes=len(data.class_names), sample=statistics_sample(data.inputs), seed=seed)
     )
-    identity = f"{model}|{recipe}|{seed}|{data.digest()}|{'fine-tuned' if start is not None else 'from scratch'}"
-    with training_group(target) as group, recycled_memory():
+    begun = " ".join(("fine-tuned", *tune)) if start is not None else "from scratch"
+    identity = f"{model}|{recipe}|{seed}|{data.digest()}|{begun}"
+    with training_group(target) as group, recycled_memory(), tuned(network, tune):
         run = _Run(network.to(target), data, recipe, seed, choose_precision(target, precision), group, identity)
         if resume and checkpoint is not None and checkpoint.exists():
             run.restore(load_checkpoint(checkpoint, identity))
         interrupted = run.epochs(checkpoint if group.is_first else None, progress if group.is_first else None)
-    return Trained(network.to("cpu").eval(), run.record(model, interrupted))
+    return Trained(network.to("cpu").eval(), run.record(model, tuple(tune), interrupted))
 
 
 def statistics_sample(inputs: Samples) -> Tensor:
@@ -138,7 +143,7 @@ class _Run:
         return False
 
     def _epoch(self, epoch: int, progress: Callable[[Progress], None] | None) -> EpochRecord:
-        self.parallel.train()
+        training_mode(self.parallel)
         samples, done, started = len(self.labels), 0, time.perf_counter()
         totals = torch.zeros(3, dtype=torch.float64, device=self.device)
         rate = 0.0
@@ -185,7 +190,7 @@ class _Run:
         last = self.history[-1] if self.history else None
         return Progress(epoch + 1, self.recipe.epochs, done, samples, speed, left / speed, last)
 
-    def record(self, model: str, interrupted: bool) -> TrainingRecord:
+    def record(self, model: str, tune: tuple[str, ...], interrupted: bool) -> TrainingRecord:
         """How this training went."""
         return TrainingRecord(
             model=model,
@@ -199,6 +204,7 @@ class _Run:
             seconds=sum(epoch.seconds for epoch in self.history),
             history=tuple(self.history),
             interrupted=interrupted,
+            tuned=tune,
         )
 
 
