@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -65,6 +66,15 @@ def test_the_python_of_the_readme_runs(tmp_path: Path) -> None:
     accuracy, success = map(float, done.stdout.split())
     assert accuracy > 0.6
     assert 0 <= success <= 1
+
+
+@pytest.mark.nightly
+def test_the_hidden_trigger_of_the_documents_works_as_they_say(tmp_path: Path) -> None:
+    run_in_a_shell(blocks((ROOT / "docs/attacks.md").read_text(encoding="utf-8"), "bash")[0], tmp_path)
+    record = json.loads((tmp_path / "victim/evaluation/record.json").read_text())
+    victim, twin = (record[role]["measurement"]["attack_success"] for role in ("victim", "twin"))
+    assert victim["successes"] > 0.9 * victim["trials"]
+    assert twin["successes"] < 0.1 * twin["trials"]
 
 
 @pytest.fixture
