@@ -9,23 +9,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from test_loop import TINY, toy
 from torch import nn
 
-from bezoar.data.dataset import Dataset
 from bezoar.errors import TrainingError
 from bezoar.training import build_model, default_recipe, train
 from bezoar.training.tuning import training_mode, tuned
 
 RECIPE = replace(default_recipe("fast"), epochs=2, batch_size=64)
-TINY = "fast:stem=8,widths=8/16"
-
-
-def toy() -> Dataset:
-    generator = torch.Generator().manual_seed(0)
-    labels = torch.arange(240) % 3
-    inputs = torch.randint(0, 120, (240, 3, 16, 16), generator=generator, dtype=torch.uint8)
-    inputs[torch.arange(240), labels] += 60
-    return Dataset(inputs, labels, ("red", "green", "blue"), tuple(str(row) for row in range(240)))
 
 
 def network() -> nn.Module:

@@ -75,6 +75,11 @@ class AttackConfig:
     tune: tuple[str, ...] = ()
     published: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def surrogates(self) -> tuple[str, ...]:
+        """The surrogates that the attack names, and the one that its victim begins with."""
+        return tuple(kind for kind in SURROGATES if kind in self.attack or (kind == SURROGATE and self.tune))
+
     def label(self, rate: float | None) -> str:
         """Attack and rate, as a reader knows them."""
         return self.name if rate is None else f"{self.name}, {rate:.2%}"
@@ -190,14 +195,11 @@ def data_source(config: BenchConfig) -> str:
 
 def _key(config: BenchConfig, attack: AttackConfig, rate: float | None, seed: int) -> str:
     plain = re.sub(r"[^a-z0-9]+", "-", attack.name.lower()).strip("-")
-    surrogate = config.surrogate_seed if needs(attack) else None
-    settings = (config.data, config.train.whole(), attack.whole(rate), seed, surrogate)
-    return f"{plain}-{seed}-{_digest(*settings, *([attack.tune] if attack.tune else []))}"
-
-
-def needs(attack: AttackConfig) -> tuple[str, ...]:
-    """The surrogates that an attack names, and the one that its victim begins with."""
-    return tuple(kind for kind in SURROGATES if kind in attack.attack or (kind == SURROGATE and attack.tune))
+    surrogate = config.surrogate_seed if attack.surrogates else None
+    settings: tuple[object, ...] = (config.data, config.train.whole(), attack.whole(rate), seed, surrogate)
+    if attack.tune:
+        settings = (*settings, attack.tune)
+    return f"{plain}-{seed}-{_digest(*settings)}"
 
 
 def _digest(*parts: object) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from bezoar.attacks.clean.label_consistent import HARDENED
 from bezoar.attacks.learning.hardened import Hardened
 from bezoar.bench.claims import alone
-from bezoar.bench.config import ROBUST_SURROGATE, SURROGATE, SURROGATES, BenchConfig, Cell, needs, twin_key
+from bezoar.bench.config import ROBUST_SURROGATE, SURROGATE, SURROGATES, BenchConfig, Cell, twin_key
 from bezoar.data.dataset import Dataset
 from bezoar.drill.state import Listener
 from bezoar.registry import escaped
@@ -26,7 +26,7 @@ def with_surrogates(attack: str, config: BenchConfig, out: Path) -> str:
 
 def ready_surrogates(config: BenchConfig, cell: Cell, data: Dataset, out: Path, listener: Listener) -> None:
     """Train the surrogates that `cell` needs, unless they are there; another process may be at it."""
-    for kind in needs(cell.attack):
+    for kind in cell.attack.surrogates:
         path = surrogate_path(kind, config, out)
         with alone(path.parent):
             if not path.exists():

@@ -18,10 +18,13 @@ def tuned(model: nn.Module, modules: Sequence[str]) -> Iterator[None]:
     Their parameters that were frozen before stay frozen. Afterwards the others can learn again. Raises
     TrainingError when there is no such module, or when nothing that it holds can learn.
     """
+    if not modules:
+        yield
+        return
     learning = [parameter for name in modules for parameter in _module(model, name).parameters()]
     kept = {id(parameter) for parameter in learning}
-    frozen = [one for one in model.parameters() if modules and one.requires_grad and id(one) not in kept]
-    if modules and not any(one.requires_grad for one in learning):
+    frozen = [one for one in model.parameters() if one.requires_grad and id(one) not in kept]
+    if not any(one.requires_grad for one in learning):
         raise TrainingError(
             "nothing is left to train",
             expected="a module with parameters that learn, one of " + ", ".join(_learning(model)),
