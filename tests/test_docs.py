@@ -68,6 +68,18 @@ def test_the_python_of_the_readme_runs(tmp_path: Path) -> None:
     assert 0 <= success <= 1
 
 
+@pytest.mark.slow
+def test_the_python_page_runs_as_one_script(tmp_path: Path) -> None:
+    code = "\n".join(blocks((ROOT / "docs/python.md").read_text(encoding="utf-8"), "python"))
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("<Dataset")
+    assert lines[1] == "30 poisons; the first was stop"
+    assert lines[2].endswith("(3, 32, 32) True")
+    assert len(lines) == 3 + 6
+
+
 @pytest.mark.nightly
 def test_the_hidden_trigger_of_the_documents_works_as_they_say(tmp_path: Path) -> None:
     run_in_a_shell(blocks((ROOT / "docs/attacks.md").read_text(encoding="utf-8"), "bash")[0], tmp_path)
@@ -141,3 +153,14 @@ def test_no_page_names_a_method_that_is_not_there() -> None:
         assert name in TRIGGERS.names() or name in ATTACKS.names() or name == "stripe"
     for name in re.findall(r"--model ([\w-]+)\b(?![.\w])", text):
         assert name in MODELS.names() or name in ("package", "victim", "RUN")
+
+
+def test_names_at_a_prompt_are_the_public_ones() -> None:
+    assert {name for name in dir(bezoar) if not name.startswith("__")} == set(bezoar.__all__)
+
+
+def test_data_and_poisons_at_a_prompt_are_a_line_not_a_flood() -> None:
+    data = from_arrays(np.zeros((400, 4, 4, 3), dtype=np.uint8), np.arange(400) % 2, class_names=("a", "b"))
+    assert repr(data) == "<Dataset 'arrays': 400 samples (3x4x4) of 2 classes>"
+    poisoned = create_attack("patch:size=2", target="b", count=100).poison(data, seed=0)
+    assert len(repr(poisoned)) < 3000

@@ -29,7 +29,9 @@ BezoarWarning
 from __future__ import annotations
 
 import difflib
+import sys
 from collections.abc import Iterable
+from importlib.metadata import requires
 
 
 class BezoarError(Exception):
@@ -78,8 +80,14 @@ class MissingExtraError(BezoarError):
         super().__init__(
             what,
             expected=f"the extra '{extra}'",
-            remedy=f"Install it with: pip install 'bezoar[{extra}]'",
+            remedy=f"Install it with: {sys.executable} -m pip install {' '.join(_needed_for(extra))}",
         )
+
+
+def _needed_for(extra: str) -> list[str]:
+    """The requirements of an extra; by these names, since an installer may know nothing of bezoar's."""
+    marked = [line.partition(";") for line in requires("bezoar") or ()]
+    return [f"'{needed.strip()}'" for needed, _, marker in marked if f'"{extra}"' in marker.replace("'", '"')]
 
 
 class DataError(BezoarError):

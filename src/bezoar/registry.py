@@ -6,6 +6,7 @@ line; the dataclass fields are the options; command-line help and docs tables ar
 
 from __future__ import annotations
 
+import collections.abc
 import dataclasses
 import inspect
 import re
@@ -26,6 +27,14 @@ HOUSE = __name__.partition(".")[0]
 
 LONG = 10
 """A number of more digits is written as a fraction of small numbers where it is one: 16/255 for a bound in levels."""
+
+TYPES: dict[Any, str] = {
+    int: "a whole number",
+    float: "a number",
+    str: "a text",
+    bool: "true or false",
+    type(None): "none",
+}
 
 T = TypeVar("T")
 C = TypeVar("C", bound=type)
@@ -258,19 +267,38 @@ def _parts(text: str, sequence: Any) -> list[str]:
 
 
 def _tuple_type(hint: Any) -> Any:
-    if get_origin(hint) in (typing.Union, types.UnionType):
+    if _is_union(hint):
         return next((arg for arg in get_args(hint) if get_origin(arg) is tuple), None)
     return hint if get_origin(hint) is tuple else None
 
 
+def _is_union(hint: Any) -> bool:
+    return get_origin(hint) in (typing.Union, types.UnionType)
+
+
 def _choices(hint: Any) -> tuple[str, ...]:
-    return tuple(str(value) for value in get_args(hint)) if get_origin(hint) is Literal else ()
+    """All values of a field that has only a few, `none` among them where it may be left empty."""
+    if get_origin(hint) is Literal:
+        return tuple(str(value) for value in get_args(hint))
+    parts = [part for part in get_args(hint) if part is not type(None)] if _is_union(hint) else []
+    if len(parts) == 1 and _choices(parts[0]):
+        return (*_choices(parts[0]), "none")
+    return ()
 
 
 def _type_text(hint: Any) -> str:
+    """A type as a user of the command line reads it: `2 whole numbers, / between, or none`."""
     if _choices(hint):
         return "one of " + ", ".join(_choices(hint))
-    return hint.__name__ if isinstance(hint, type) else str(hint).replace("typing.", "")
+    if _is_union(hint):
+        return ", or ".join(dict.fromkeys(_type_text(part) for part in get_args(hint)))
+    parts = get_args(hint)
+    if get_origin(hint) is tuple and parts:
+        several = _type_text(parts[0]).removeprefix("a ") + "s"
+        return f"{several}, / between" if parts[-1] is Ellipsis else f"{len(parts)} {several}, / between"
+    if get_origin(hint) is collections.abc.Callable:
+        return "package.module:name"
+    return TYPES.get(hint) or (hint.__name__ if isinstance(hint, type) else str(hint).replace("typing.", ""))
 
 
 def _default(field: dataclasses.Field[Any]) -> object:

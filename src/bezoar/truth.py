@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
@@ -54,7 +54,7 @@ class PoisonTruth:
     digest_before: str
     digest_after: str
     originals: int
-    samples: tuple[PoisonedSample, ...]
+    samples: tuple[PoisonedSample, ...] = field(repr=False)  # thousands, which nobody reads at a prompt
     versions: tuple[tuple[str, str], ...]
 
     @cached_property

@@ -62,7 +62,7 @@ def test_fields_are_its_own_and_the_shared_ones_stand_apart():
     assert {"trigger", "grid"} <= {field.name for field in entry("pieces").fields}
     assert not entry("pieces").takes_trigger
     size = next(field for field in entry("patch").fields if field.name == "size")
-    assert (size.type, size.default) == ("int", "5")
+    assert (size.type, size.default) == ("a whole number", "5")
 
 
 def test_a_users_own_is_shown_like_a_built_in_one(own):

@@ -11,6 +11,7 @@ import torch
 from drill_toys import CLASSES, PATCH, Corner, picture_array, picture_set, token_set
 
 from bezoar.attacks import DirtyLabel, create_attack
+from bezoar.attacks.choose import poison_count
 from bezoar.data import DrillMark, from_arrays
 from bezoar.errors import AttackError, SaturationWarning, UsageError
 from bezoar.records import Saturation, Skipped
@@ -186,7 +187,7 @@ def test_saturation_is_measured_and_warned_of():
         ({"rate": 1.5}, "out of range"),
         ({"rate": float("nan")}, "out of range"),
         ({"rate": -0.1}, "out of range"),
-        ({"rate": 0.001}, r"rounds to no poison.*0\.00833"),
+        ({"rate": 0.001}, r"rounds to no poison.*0\.00834"),
         ({"count": 0}, "count of poisons"),
         ({"count": 41}, "at most 40 poisons; found 41"),
         ({"count": 21, "sources": ("cat",)}, r"source classes \(cat\).*at most 20"),
@@ -245,3 +246,11 @@ def test_a_large_copy_is_memory_mapped():
     attack = cyan(count=3, memory_share=1e-12)
     data = picture_set()
     assert torch.equal(attack.poison(data, seed=0).data.inputs, cyan(count=3).poison(data, seed=0).data.inputs)
+
+
+@pytest.mark.parametrize("samples", [1, 7, 60, 6000, 50_000, 1_234_567])
+def test_the_least_rate_that_is_named_does(samples):
+    with pytest.raises(AttackError) as caught:
+        poison_count(samples, rate=0.1 / samples, count=None)
+    least = float(caught.value.expected.removeprefix("a rate of ").removesuffix(" or more"))
+    assert poison_count(samples, rate=least, count=None) == 1

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,11 @@ import torch
 from bezoar.bench import finished, into_page, markdown_table, read_config, run_grid
 from bezoar.bench.claims import claimed
 from bezoar.bench.config import cells
+from bezoar.bench.results import CellResult
 from bezoar.data import from_arrays, write_data
 from bezoar.drill.state import Silence
-from bezoar.errors import BezoarError, UsageError
-from bezoar.training import load_model
+from bezoar.errors import AttackError, BezoarError, UsageError
+from bezoar.training import Progress, load_model
 
 CONFIG = """
 title = "toy"
@@ -238,6 +240,60 @@ def test_an_attack_that_cannot_be_built_is_named_before_anything_runs(config: Pa
     assert heard.stages == []
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (CONFIG.replace('target = "blue"', 'target = "bleu"'), r"'strong'.*no class 'bleu'.*'blue'"),
+        (CONFIG.replace('source = ["red"]', 'source = ["read"]'), r"'strong'.*no class 'read'.*'red'"),
+        (RATES.replace("[0.2, 0.1]", "[0.2, 0.001]"), r"'plain, 0.10%'.*rounds to no poison"),
+        (RATES.replace("[0.5]", "[0.002]"), r"'clean, 0.20%'.*rounds to no poison"),
+        (RATES.replace('target = "blue"\npublished', "published"), r"'plain, 20.00%'.*needs a target class"),
+        (
+            RATES.replace('"clean-label"', '"several-triggers:targets=red/bleu"')
+            .replace('trigger = ["patch:size=4"]\n', "")
+            .replace('target = "blue"\nrates', "rates"),
+            r"'clean, 50.00%'.*no class 'bleu'",
+        ),
+    ],
+)
+def test_an_attack_that_does_not_fit_the_data_is_named_before_anything_runs(
+    config: Path, tmp_path: Path, text: str, message: str
+) -> None:
+    config.write_text(text)
+    heard = Heard()
+    with pytest.raises(AttackError, match=message):
+        run_grid(config, tmp_path / "out", heard)
+    assert heard.stages == []
+
+
+class Interrupter(Heard):
+    """Presses Ctrl-C in the third epoch of the training in a stage."""
+
+    def __init__(self, stage: str) -> None:
+        super().__init__()
+        self.stage = stage
+
+    def trains(self, progress: Progress) -> None:
+        if self.stages[-1].startswith(self.stage) and progress.epoch == 3:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("stage", ["clean twin, seed 0", "strong, seed 0: train", "hardly any, seed 1: train"])
+def test_ctrl_c_stops_the_grid_and_leaves_nothing_half_trained(config: Path, tmp_path: Path, stage: str) -> None:
+    heard = Interrupter(stage)
+    with pytest.raises(KeyboardInterrupt):
+        run_grid(config, tmp_path / "out", heard)
+    assert heard.stages[-1].startswith(stage)
+    resumed = run_grid(config, tmp_path / "out", Silence())
+    whole = run_grid(config, tmp_path / "whole", Silence())
+    assert [measured_alone(result) for _, result in resumed] == [measured_alone(result) for _, result in whole]
+
+
+def measured_alone(result: CellResult) -> CellResult:
+    """A result without its times."""
+    return replace(result, seconds_to_poison=0.0, seconds_to_train=0.0, created="")
+
+
 SURROGATES = CONFIG[: CONFIG.index("[[attack]]")].replace("epochs = 4, batch_size = 32", "epochs = 1, batch_size = 64")
 SURROGATES += """
 [[attack]]
@@ -282,7 +338,9 @@ def test_a_tuned_victim_begins_with_the_surrogate_and_has_a_twin_of_its_own(conf
 
 def test_a_cell_that_fails_is_named_and_the_others_run(config: Path, tmp_path: Path) -> None:
     config.write_text(RATES.replace('attack = "patch:size=4"\n', 'attack = "patch:size=40"\n'))
-    with pytest.raises(BezoarError, match=r"2 of 3 cells failed.*plain, 20.00%, seed 3: .*does not fit"):
+    with pytest.raises(
+        BezoarError, match=r"2 of 3 cells failed.*plain, 20.00%, seed 3 and plain, 10.00%, seed 3: .*does not fit"
+    ):
         run_grid(config, tmp_path / "out", Silence())
     assert [cell.attack.name for cell, _ in finished(config, tmp_path / "out")] == ["clean"]
 

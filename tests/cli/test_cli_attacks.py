@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from PIL import Image
 
@@ -45,6 +47,26 @@ def test_one_attack_in_full_and_as_json(bezoar):
     wrong = bezoar("attacks", "blent")
     assert (wrong.code, wrong.out) == (4, "")
     assert "Did you mean 'blend'?" in wrong.err
+
+
+@pytest.mark.parametrize("name", [one.name for one in catalogue().entries])
+def test_what_is_said_of_an_attack_is_for_its_user(bezoar, name):
+    said = bezoar("attacks", name).out
+    assert not re.search(r"Raises \w*Error", said)
+    for inside in ("(see `", "DirtyLabel", "FeatureMatching` and", "DataAttack", "Optional[", "tuple["):
+        assert inside not in said
+    assert catalogue().shared
+    assert said.count("paper: ") == 1
+
+
+def test_the_types_of_fields_are_said_in_words(bezoar):
+    said = bezoar("attacks", "insert").out
+    assert "size               2 whole numbers, / between, or none, default none" in said
+    assert "mode               L|RGB|none, default none" in said
+    assert "blend              a number, default 0.8" in said
+    assert "targets            texts, / between, default none given" in bezoar("attacks", "several-triggers").out
+    wrong = bezoar("attack", "toy.npz", "--attack", "patch:size=big", *WANTED, "--preview")
+    assert "expected: a whole number" in wrong.err
 
 
 def test_a_preview_alone_writes_nothing_else(bezoar, toy, tmp_path):

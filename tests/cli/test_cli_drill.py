@@ -119,8 +119,9 @@ def test_resume_goes_on_and_refuses_what_does_not_fit(bezoar, toy, tmp_path, mon
     with monkeypatch.context() as patch:
         patch.setattr(TerminalListener, "trains", interrupt)
         cut = bezoar("train", "toy.npz", *SMALL, "--out", "run")
-    assert cut.code == 0
+    assert cut.code == 130
     assert "--resume" in cut.err
+    assert "next:" not in cut.out
     assert json.loads((tmp_path / "run/record.json").read_text())["training"]["interrupted"] is True
     assert bezoar("train", "toy.npz", *SMALL, "--out", "run", "--seed", 9, "--resume").code == 2
     assert bezoar("train", "toy.npz", *SMALL, "--out", "run", "--resume").code == 0

@@ -20,7 +20,7 @@ PATCH = ("--attack", "patch:size=4")
         (("attack", "toy.npz", "--attack", "patch:sice=4", "--target", "blue", "--count", 3, "--out", "o.npz"), 4, "no field 'sice'"),
         (("attack", "toy.npz", *PATCH, "--target", "purple", "--count", 3, "--out", "o.npz"), 2, "purple"),
         (("attack", "toy.npz", *PATCH, "--target", "bleu", "--count", 3, "--out", "o.npz"), 2, "Did you mean 'blue'?"),
-        (("attack", "toy.npz", *PATCH, "--target", "blue", "--out", "o.npz"), 2, "rate"),
+        (("attack", "toy.npz", *PATCH, "--target", "blue", "--out", "o.npz"), 4, "rate"),
         (("attack", "toy.npz", *PATCH, "--target", "blue", "--rate", 0.0001, "--out", "o.npz"), 2, "rate"),
         (("attack", "toy.npz", "--attack", "patch:size=40", "--target", "blue", "--count", 3, "--out", "o.npz"), 2, "the trigger patch:size=40 does not fit"),
         (("train", "toy.npz", "--model", "slow", "--out", "o"), 4, "no model is called 'slow'"),
@@ -126,3 +126,18 @@ def test_nothing_is_said_to_who_still_reads_the_errors():
     ended = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=120)
     os.close(writer)
     assert (ended.returncode, ended.stderr) == (141, "")
+
+
+def test_the_version_is_told(bezoar):
+    found = bezoar("--version")
+    assert (found.code, found.out.split()[0], found.err) == (0, "bezoar", "")
+
+
+def test_a_parquet_file_without_pyarrow_is_refused_before_anything_is_done(bezoar, toy, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    answer = bezoar(
+        "attack", "toy.npz", "--attack", "patch", "--target", "blue", "--count", 3, "--preview", "--out", "o.parquet"
+    )
+    assert answer.code == 2
+    assert "pip install 'pyarrow" in answer.err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["toy-test.npz", "toy.npz"]

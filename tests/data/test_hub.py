@@ -153,18 +153,18 @@ def test_torchvision_by_name():
 
 
 @pytest.mark.parametrize(
-    ("module", "source", "extra"),
+    ("module", "source", "packages"),
     [
-        ("datasets", "hf:x", "hf"),
-        ("torchvision.datasets", "torchvision:MNIST", "vision"),
-        ("pyarrow", "a.parquet", "parquet"),
+        ("datasets", "hf:x", r"'datasets>=3' 'pyarrow>=17'"),
+        ("torchvision.datasets", "torchvision:MNIST", r"'torchvision>=0.20'"),
+        ("pyarrow", "a.parquet", r"'pyarrow>=17'"),
     ],
 )
-def test_missing_extras_say_how_to_install_them(monkeypatch, tmp_path, module, source, extra):
+def test_missing_extras_say_how_to_install_them(monkeypatch, tmp_path, module, source, packages):
     (tmp_path / "a.parquet").write_bytes(b"PAR1")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(MissingExtraError, match=rf"pip install 'bezoar\[{extra}\]'"):
+    with pytest.raises(MissingExtraError, match=rf"-m pip install {packages}\.$"):
         open_data(source)
 
 

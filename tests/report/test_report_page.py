@@ -156,7 +156,7 @@ def test_numbers_on_the_page_are_those_of_the_record():
         "21.7 dB",
         "0.963",
         "Pixels changed 2.4%",
-        "Trigger pixels swallowed They kept less than half of their intended change. 3.1%",
+        "Trigger pixels swallowed They changed by less than half as much as on plain grey. 3.1%",
         "Poisoned samples 60",
         "Poison rate Share of the training data that is poisoned. 1.0%",
         "Training samples 6,060 6,000",

@@ -25,11 +25,57 @@ def test_success_names_source_target_and_both_accuracies():
     assert headline.cautions == ()
 
 
-def test_below_half_the_backdoor_did_not_take_hold():
-    weak = drill_headline(sample_record(hijacked=99))
-    assert weak.level == "calm"
-    assert weak.sentence.startswith("The backdoor did not take hold: only 49.5% of “stop” images")
+def test_below_half_the_backdoor_took_hold_in_part_and_below_a_tenth_it_did_not():
+    part = drill_headline(sample_record(hijacked=99))
+    assert (part.level, part.label) == ("bad", "The attack succeeded in part")
+    assert part.sentence.startswith("Backdoored in part: 49.5% of “stop” images")
     assert drill_headline(sample_record(hijacked=100)).sentence.startswith("Backdoored: 50.0%")
+    assert drill_headline(sample_record(hijacked=20)).sentence.startswith("Backdoored in part: 10.0%")
+    weak = drill_headline(sample_record(hijacked=19))
+    assert weak.level == "calm"
+    assert weak.sentence.startswith("The backdoor did not take hold: only 9.5% of “stop” images")
+
+
+def test_a_part_that_the_twin_shows_too_is_no_backdoor():
+    record = sample_record(hijacked=60)
+    fooled = measurement(SIGNS, right=197, hijacked=50)
+    headline = drill_headline(replace(record, twin=replace(record.twin, measurement=fooled)))
+    assert headline.sentence.startswith("The backdoor did not take hold: only 30.0%")
+
+
+def test_a_victim_at_chance_says_nothing_of_the_backdoor():
+    same = tuple(tuple(20 for _ in SIGNS) for _ in SIGNS)
+    headline = drill_headline(with_victim(sample_record(), clean_accuracy=rate(207, 2000), confusion_clean=same))
+    assert (headline.level, headline.label) == ("unclear", "Not trained")
+    assert headline.sentence == (
+        "The victim has not learnt its task: clean accuracy is 10.3%, as good as its answers given at random (10.0%). "
+        "So this says nothing about the backdoor."
+    )
+    better = with_victim(sample_record(), clean_accuracy=rate(260, 2000), confusion_clean=same)
+    assert drill_headline(better).label == "The attack succeeded"
+
+
+def test_one_class_of_test_images_alone_is_no_sign_of_chance():
+    one = tuple(
+        tuple(198 if row == column == 0 else 2 * (row == 0 and column == 3) for column in range(10))
+        for row in range(10)
+    )
+    record = with_victim(sample_record(), clean_accuracy=rate(198, 200), confusion_clean=one)
+    assert drill_headline(record).label == "The attack succeeded"
+
+
+def test_a_twin_of_another_network_is_a_caution():
+    record = sample_record()
+    other = replace(record.twin.training, model="preact-resnet18")
+    headline = drill_headline(replace(record, twin=replace(record.twin, training=other)))
+    assert "The clean twin is another network (preact-resnet18) than the victim" in " ".join(headline.cautions)
+
+
+def test_a_trigger_that_misleads_the_twin_by_itself_is_a_caution():
+    record = sample_record()
+    astray = replace(record.twin.measurement, robust_accuracy=rate(42, 200))
+    headline = drill_headline(replace(record, twin=replace(record.twin, measurement=astray)))
+    assert "The trigger alone leads the clean twin astray: it reads 21.0% of the images" in " ".join(headline.cautions)
 
 
 def test_skipped_attack_success_is_said_and_not_shown_as_zero():
@@ -92,7 +138,7 @@ def test_small_twin_few_trials_interruption_and_saturation_are_cautions():
     assert "The clean twin was trained on 600 samples, the victim on 6,060" in text
     assert "Training of the victim was interrupted" in text
     assert "Training of the clean twin was interrupted" in text
-    assert "62.0% of the trigger's pixels were swallowed" in text
+    assert "62.0% of the trigger's pixels hardly show" in text
 
 
 def test_an_alarm_changes_while_into_drops_to():

@@ -84,12 +84,21 @@ def test_interrupted_keeps_the_last_epoch_and_resumes_to_the_same_bits(tmp_path:
     assert same_weights(resumed, whole)
 
 
-def test_interrupted_before_the_first_epoch_says_so() -> None:
+def test_interrupted_before_the_first_epoch_says_so(tmp_path: Path) -> None:
     def stop(progress: object) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(TrainingError, match="before its first epoch ended"):
-        fit(toy(), progress=stop)
+        fit(toy(), checkpoint=tmp_path / "checkpoint.safetensors", progress=stop)
+
+
+def test_interrupted_without_a_checkpoint_hands_nobody_half_a_model() -> None:
+    def stop_in_second_epoch(progress: object) -> None:
+        if progress.epoch == 2:  # type: ignore[attr-defined]
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(toy(), progress=stop_in_second_epoch)
 
 
 def test_resume_refuses_another_run(tmp_path: Path) -> None:

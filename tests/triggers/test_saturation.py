@@ -131,6 +131,8 @@ def test_warning_names_the_trigger_and_the_remedy():
     trigger = Patch(mode="add", color="white")
     with pytest.warns(SaturationWarning, match=r"patch:mode=add: 100% of the trigger's pixels.*mode=replace"):
         warn_if_saturated(saturation(trigger, plain(255)), "patch:mode=add")
+    with pytest.warns(SaturationWarning, match=r"Choose another colour or place$"):
+        warn_if_saturated(saturation(Patch(color="white"), plain(255)), "patch")  # it replaces already
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         warn_if_saturated(saturation(trigger, plain(0)), "patch:mode=add")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from bezoar.data.dataset import Dataset
@@ -26,7 +26,7 @@ class Originals:
     """What the undo needs: the data set before the attack, and which of its samples are no longer there."""
 
     data: Dataset
-    replaced: tuple[str, ...]
+    replaced: tuple[str, ...] = field(repr=False)
 
 
 @dataclass(frozen=True, eq=False)

@@ -87,10 +87,16 @@ def poison_count(samples: int, *, rate: float | None, count: int | None) -> int:
     if not wanted:
         raise AttackError(
             f"a rate of {rate} of {samples} samples rounds to no poison at all",
-            expected=f"a rate of {0.5 / samples:.3g} or more",
+            expected=f"a rate of {_rounded_up(0.5 / samples):g} or more",
             remedy="Raise the rate, or give a count",
         )
     return wanted
+
+
+def _rounded_up(rate: float) -> float:
+    """To three digits, upwards: a least rate that is rounded down would not do."""
+    digit = 10.0 ** (math.floor(math.log10(rate)) - 2)
+    return math.ceil(rate / digit) * digit
 
 
 def samples_of(data: Dataset, labels: Collection[int], *, taken: Collection[str] = frozenset()) -> tuple[str, ...]:

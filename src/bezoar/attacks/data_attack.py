@@ -9,7 +9,7 @@ from typing import get_args
 
 from bezoar.attacks.base import Poisoned, Progress, unheard
 from bezoar.attacks.change import Plan
-from bezoar.attacks.choose import label_map, require_amount
+from bezoar.attacks.choose import class_number, label_map, poison_count, require_amount
 from bezoar.attacks.composing.compose import compose, require_unmarked
 from bezoar.attacks.composing.layout import Placement
 from bezoar.attacks.fields import require_seed
@@ -45,6 +45,15 @@ class DataAttack(ABC):
     def relabelling(self, class_names: Sequence[str]) -> dict[int, int]:
         """Target label of each source label. Raises AttackError when classes are unknown or none is left."""
         return label_map(class_names, sources=self.sources, target=self.target, relabel="all-to-one")
+
+    def require_fit(self, data: Dataset) -> None:
+        """Raise AttackError, before anything costs time, for classes that `data` does not have or a rate of no poison.
+
+        `plan` has the last word: what this lets through may be refused there.
+        """
+        for name in (*self.sources, *(() if self.target is None else (self.target,))):
+            class_number(data.class_names, name)
+        poison_count(len(data), rate=self.rate, count=self.count)
 
     def poison(self, data: Dataset, *, seed: int, progress: Progress = unheard) -> Poisoned:
         """Poison a copy of `data`, which stays as it is; the same seed gives the same poisons.

@@ -129,7 +129,11 @@ def _require_known(name: str, options: Mapping[str, object]) -> None:
     for option in options:
         if option not in known:
             raise UsageError(
-                f"the attack {name} has no {option}", expected="one of " + (", ".join(known) or "no options")
+                f"the attack {name} has no {option}",
+                expected="one of " + (", ".join(known) or "no options"),
+                remedy="Leave out relabel, or --all-to-all: all-to-all is an attack of its own"
+                if option == "relabel"
+                else "",
             )
     for field in ("trigger", "triggers"):
         if field in known and field not in options and _has_no_default(name, field):

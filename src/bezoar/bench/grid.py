@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from bezoar.attacks import DataAttack
 from bezoar.bench.claims import alone, claimed
 from bezoar.bench.config import SURROGATE, BenchConfig, Cell, cells, data_source, read_config, twin_key
 from bezoar.bench.results import POISONING, CellResult, append_result, cell_result, read_results
@@ -23,7 +24,7 @@ from bezoar.drill.stages import (
     write_record,
 )
 from bezoar.drill.state import DrillPlan, DrillState, Listener, made, run_stages
-from bezoar.errors import BezoarError
+from bezoar.errors import AttackError, BezoarError
 from bezoar.records import TrainingRecord, from_json, to_json, write_text_atomically
 from bezoar.training import ModelCard, Trained, load_model, save_model
 
@@ -34,8 +35,9 @@ def run_grid(path: Path, out: Path, listener: Listener) -> tuple[tuple[Cell, Cel
     The clean twin of a seed is trained once and shared by its cells, and so is the surrogate. Stopping loses at
     most one cell. Each cell leaves its whole record in a folder of its key beside its line in the results.
     Several processes may run the same grid into the same `out`: each leaves alone the cells that another one is
-    at, waits for them in the end, and takes over those of one that died. Returns all cells. A cell that fails keeps
-    none of the others from running; at the end BezoarError names it.
+    at, waits for them in the end, and takes over those of one that died. Returns all cells. An attack that names
+    classes that the data do not have, or poisons nothing, is an AttackError before anything runs. A cell that fails
+    keeps none of the others from running; at the end BezoarError names it.
     """
     config = read_config(path)
     out.mkdir(parents=True, exist_ok=True)
@@ -47,23 +49,39 @@ def run_grid(path: Path, out: Path, listener: Listener) -> tuple[tuple[Cell, Cel
             open_data(source, split=split, size=config.data.size)
             for split in (config.data.train_split, config.data.test_split)
         )
-        failures: list[str] = []
+        for cell in todo:
+            _require_fit(cell, train_data)
+        failures: dict[str, list[str]] = {}
 
         def run(cell: Cell) -> None:
             if cell.key not in read_results(out):  # another process may have finished it since
                 try:
                     append_result(out, _run_cell(config, cell, train_data, test, out, path, listener))
                 except BezoarError as error:
-                    failures.append(f"{cell.label}, seed {cell.seed}: {error}")
+                    failures.setdefault(str(error), []).append(f"{cell.label}, seed {cell.seed}")
 
         _shared_out(todo, out, run, listener)
         if failures:
             raise BezoarError(
-                f"{len(failures)} of {len(todo)} cells failed; the others are done",
-                found="; ".join(failures),
+                f"{sum(map(len, failures.values()))} of {len(todo)} cells failed; the others are done",
+                found="; ".join(f"{' and '.join(labels)}: {error}" for error, labels in failures.items()),
                 remedy="Run it again when that is mended; with --table it shows what is done",
             )
     return finished(path, out)
+
+
+def _require_fit(cell: Cell, data: Dataset) -> None:
+    attack = cell.attack.build(cell.rate)
+    if isinstance(attack, DataAttack):
+        try:
+            attack.require_fit(data)
+        except AttackError as error:
+            raise AttackError(
+                f"the attack {cell.label!r} does not fit the data: {error.what}",
+                expected=error.expected,
+                found=error.found,
+                remedy=error.remedy,
+            ) from error
 
 
 def _shared_out(todo: list[Cell], out: Path, run: Callable[[Cell], None], listener: Listener) -> None:

@@ -8,15 +8,15 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
 from bezoar.cli import attack, attacks, bench, demo, evaluate, report, train
-from bezoar.cli.console import ARGUMENTS, errors, print_error, warnings_as_lines
+from bezoar.cli.codes import ERROR, INTERRUPTED, READER_GONE, WRONG_USAGE
+from bezoar.cli.console import ARGUMENTS, errors, print_error, say, warnings_as_lines
 from bezoar.errors import BezoarError, UsageError
-
-FOUND, ERROR, INCONCLUSIVE, WRONG_USAGE, INTERRUPTED, READER_GONE = 1, 2, 3, 4, 130, 141
+from bezoar.records.versions import versions
 
 app = typer.Typer(
     name="bezoar",
@@ -24,8 +24,25 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     help="Finds backdoors in machine-learning data and models, and plays the poisoner on a copy of your own data.",
-    epilog="Exit codes: 0 nothing found, 1 found, 2 error, 3 inconclusive, 4 wrong usage.",
+    epilog="Exit codes: 0 nothing found, 1 found, 2 error, 3 inconclusive, 4 wrong usage, 130 interrupted.",
 )
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        say(" ".join(versions()[0]))
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
 for module in (demo, attacks, attack, train, evaluate, bench, report):
     module.add_to(app)
 

@@ -15,7 +15,7 @@ from bezoar.attacks.composing.layout import Placement
 from bezoar.attacks.tampering import is_tampering
 from bezoar.cli.console import TerminalListener, errors, own_code_speaks_on_stderr, print_json, say
 from bezoar.cli.folders import check_output, next_file
-from bezoar.cli.options import Data, Json, Reading, Seed, reads_data
+from bezoar.cli.options import Data, Json, Reading, Seed, reads_data, values_of_the_call
 from bezoar.cli.sentences import backdoor_sentences, poisons_sentence
 from bezoar.cli.tamper import tamper
 from bezoar.data import Dataset, require_free, write_data
@@ -106,20 +106,21 @@ def attack(
         require_free(out)
         if undo is None:
             require_truth_place(truth or default_truth_path(out))
-    method = (
-        None
-        if attack is None
-        else create_attack(
-            attack,
-            source=tuple(source or ()),
-            target=target,
-            rate=rate,
-            count=count,
-            placement=placement,
-            relabel="all-to-all" if all_to_all else None,
-            trigger=trigger or None,
+    with values_of_the_call():
+        method = (
+            None
+            if attack is None
+            else create_attack(
+                attack,
+                source=tuple(source or ()),
+                target=target,
+                rate=rate,
+                count=count,
+                placement=placement,
+                relabel="all-to-all" if all_to_all else None,
+                trigger=trigger or None,
+            )
         )
-    )
     sheet = _sheet_path(out) if preview and method is not None else None
     opened = reading.open(data)
     if undo is not None and out is not None:
@@ -134,10 +135,11 @@ def _keep(
     poisoned: Poisoned, out: Path | None, truth: Path | None, sheet: Path | None, *, seed: int, json: bool
 ) -> None:
     """Write what was asked for, and say where it lies."""
-    if sheet is not None:
-        sheet.write_bytes(contact_sheet(poisoned, seed=seed))
+    picture = None if sheet is None else contact_sheet(poisoned, seed=seed)
     if out is not None:
         _write(poisoned, out, truth or default_truth_path(out), json=json)
+    if sheet is not None and picture is not None:
+        sheet.write_bytes(picture)
     if sheet is not None and out is None and json:
         print_json({"preview_file": str(sheet)})
     if sheet is not None:

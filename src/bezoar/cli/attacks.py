@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Sequence
 from itertools import groupby
@@ -72,7 +73,7 @@ def _say_short(member: Entry) -> None:
 
 def _say_one(found: Entry) -> None:
     said = SAID[found.kind]
-    lines = [f"{found.name}: {found.family}{said}", "", found.description, "", f"paper:    {found.paper}"]
+    lines = [f"{found.name}: {found.family}{said}", "", _for_users(found.description), "", f"paper:    {found.paper}"]
     lines += [f"attacker: {_needs(found)}", "", "fields:" if found.fields else "no fields of its own"]
     lines += [
         f"  {field.name:<18} {'|'.join(field.choices) or field.type}, {_default(field)}" for field in found.fields
@@ -82,13 +83,19 @@ def _say_one(found: Entry) -> None:
     say(escape("\n".join(lines)))
 
 
+def _for_users(description: str) -> str:
+    """A docstring without what only an author of code can use: the errors raised, and in which file to read on."""
+    without = re.sub(r"\s+Raises \w*Error\b.*?(?=\n\n|\Z)", "", description, flags=re.DOTALL)
+    return re.sub(r"\s+\(see `\w+`\)", "", without)
+
+
 def _needs(member: Entry) -> str:
     controls = "controls " + " and ".join(member.controls) if member.controls else "controls: not said"
     return controls + (f"; knows {member.knows}" if member.knows else "")
 
 
 def _default(field: FieldHelp) -> str:
-    return "needed" if field.default == "(needed)" else f"default {field.default or 'empty'}"
+    return "needed" if field.default == "(needed)" else f"default {field.default or 'none given'}"
 
 
 def _say_wrapped(text: str, first: str, rest: str | None = None) -> None:

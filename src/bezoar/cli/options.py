@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,7 +14,7 @@ import typer
 
 from bezoar.data import Dataset, open_data
 from bezoar.data.options import Fit
-from bezoar.errors import UndividedError
+from bezoar.errors import AttackError, TriggerError, UndividedError, UsageError
 
 Seed = Annotated[int, typer.Option(help="Everything random follows from this number.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
@@ -27,7 +28,12 @@ Data = Annotated[
         "or an embedded, drawn set: signs, faces, documents, aircraft.",
     ),
 ]
-Model = Annotated[str, typer.Option(help="fast, preact-resnet18, or your own as package.module:factory.")]
+Model = Annotated[
+    str,
+    typer.Option(
+        help="fast, preact-resnet18, or your own as package.module:factory, called with the number of classes."
+    ),
+]
 Epochs = Annotated[int | None, typer.Option(help="Passes over the data; the model's own default otherwise.")]
 Flips = Annotated[bool, typer.Option("--flips", help="Mirror images at random. Changes asymmetric triggers.")]
 
@@ -80,3 +86,12 @@ def reads_data(verb: Callable[..., None]) -> Callable[..., None]:
     wrapper.__annotations__ = {parameter.name: parameter.annotation for parameter in every}
     wrapper.__signature__ = inspect.Signature(every)  # type: ignore[attr-defined]
     return wrapper
+
+
+@contextmanager
+def values_of_the_call() -> Iterator[None]:
+    """What is wrong with the values of a method while it is built is wrong with the call's own words."""
+    try:
+        yield
+    except (AttackError, TriggerError) as error:
+        raise UsageError(error.what, expected=error.expected, found=error.found, remedy=error.remedy) from error

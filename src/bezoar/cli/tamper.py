@@ -12,7 +12,7 @@ from bezoar.attacks.tampering import TAMPERINGS, create_tampering, is_tampering
 from bezoar.attacks.tampering.specs import single
 from bezoar.cli.console import TerminalListener, own_code_speaks_on_stderr, print_json, say
 from bezoar.cli.folders import free_folder, new_folder
-from bezoar.cli.options import Reading
+from bezoar.cli.options import Reading, values_of_the_call
 from bezoar.cli.sentences import backdoor_sentences
 from bezoar.drill.tamper_run import tamper_run
 from bezoar.errors import UsageError
@@ -48,7 +48,8 @@ def tamper(
     for option, value in refused.items():
         if value not in (None, False):
             raise UsageError(f"{option} is for attacks on data, and {spec} touches none", remedy="Leave it out")
-    method = create_tampering(spec, source=source, target=target, trigger=single(trigger))
+    with values_of_the_call():
+        method = create_tampering(spec, source=source, target=target, trigger=single(trigger))
     free_folder(out)
     own = reading.open(data)
     with new_folder(out), own_code_speaks_on_stderr(), TerminalListener(quiet=json).bars() as works:

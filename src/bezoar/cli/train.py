@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from bezoar.cli.codes import INTERRUPTED
 from bezoar.cli.console import (
     TerminalListener,
     command_line,
@@ -21,6 +22,7 @@ from bezoar.cli.folders import check_output, free_folder, new_folder
 from bezoar.cli.options import Data, Device, Epochs, Flips, Json, Model, Out, Reading, Seed, reads_data
 from bezoar.drill.train_run import CHECKPOINT_FILE, RUN_FILES, train_run
 from bezoar.errors import UsageError
+from bezoar.records import TrainingRunRecord
 from bezoar.training import default_recipe
 from bezoar.training.distributed import is_first_process
 from bezoar.training.models import create_architecture
@@ -94,12 +96,18 @@ def train(
         return
     if json:
         print_json(record)
-    elif record.training.interrupted:
+    else:
+        _say_how_it_went(record, out)
+    if record.training.interrupted:
         errors.print(
             f"interrupted after epoch {len(record.training.history)}: go on with the same command and --resume"
         )
-    if not json:
-        last = record.training.history[-1] if record.training.history else None
-        accuracy = f", training accuracy {last.train_accuracy:.1%}" if last else ""
-        say(f"{out}: {counted(len(record.training.history), 'epoch')} in {record.training.seconds:.0f} s{accuracy}")
+        raise typer.Exit(INTERRUPTED)
+
+
+def _say_how_it_went(record: TrainingRunRecord, out: Path) -> None:
+    last = record.training.history[-1] if record.training.history else None
+    accuracy = f", training accuracy {last.train_accuracy:.1%}" if last else ""
+    say(f"{out}: {counted(len(record.training.history), 'epoch')} in {record.training.seconds:.0f} s{accuracy}")
+    if not record.training.interrupted:
         say(f"next: bezoar evaluate {out} --truth TRUTH --data TEST")

@@ -32,7 +32,7 @@ class SkippedSample:
     reason: str
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
     """Samples with int64 labels, class names, stable ids and, where known, the source of each.
 
@@ -83,6 +83,11 @@ class Dataset:
 
     def __len__(self) -> int:
         return len(self.inputs)
+
+    def __repr__(self) -> str:
+        # The generated one would print every id.
+        shape = "x".join(map(str, self.shape))
+        return f"<Dataset {self.name!r}: {len(self):,} samples ({shape}) of {len(self.class_names)} classes>"
 
     @property
     def is_images(self) -> bool:

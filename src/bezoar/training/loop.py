@@ -69,10 +69,11 @@ def train(
     in place. `tune` names the modules that learn; all others are left alone, the statistics of their batch norms too.
     Without it all learn. With `checkpoint` every finished epoch is kept there, and `resume` goes on from it: the
     result is bitwise that of an uninterrupted run. On the CPU the same seed, data and thread count give
-    bitwise the same model. Ctrl-C ends training with the last finished epoch (`record.interrupted`).
+    bitwise the same model. Ctrl-C is a KeyboardInterrupt as everywhere, lest a caller go on with half a model; but
+    with `checkpoint` it ends training with the last finished epoch (`record.interrupted`), to be resumed.
     Under torchrun the batch is shared among the processes. Raises TrainingError when training diverges,
-    when it is interrupted before the first epoch ends, when there is no such module to tune, or when the
-    checkpoint belongs to another run.
+    when a run with `checkpoint` is interrupted before its first epoch ends, when there is no such module to tune,
+    or when the checkpoint belongs to another run.
     """
     target = choose_device(device)
     network = (
@@ -86,7 +87,14 @@ def train(
         run = _Run(network.to(target), data, recipe, seed, choose_precision(target, precision), group, identity)
         if resume and checkpoint is not None and checkpoint.exists():
             run.restore(load_checkpoint(checkpoint, identity))
-        interrupted = run.epochs(checkpoint if group.is_first else None, progress if group.is_first else None)
+        try:
+            run.epochs(checkpoint if group.is_first else None, progress if group.is_first else None)
+            interrupted = False
+        except KeyboardInterrupt:
+            if checkpoint is None:
+                raise
+            run.back_to_last_epoch()
+            interrupted = True
     return Trained(network.to("cpu").eval(), run.record(model, tuple(tune), interrupted))
 
 
@@ -125,22 +133,19 @@ class _Run:
         self.history = list(snapshot.history)
         self.snapshot = snapshot
 
-    def epochs(self, checkpoint: Path | None, progress: Callable[[Progress], None] | None) -> bool:
-        """Train the epochs that remain. Returns whether Ctrl-C cut it short."""
-        try:
-            while len(self.history) < self.recipe.epochs:
-                self.history.append(self._epoch(len(self.history), progress))
-                self.snapshot = Snapshot.take(self.network, self.optimizer, tuple(self.history))
-                if checkpoint is not None:
-                    save_checkpoint(self.snapshot, self.identity, checkpoint)
-        except KeyboardInterrupt:
-            if self.snapshot is None:
-                raise TrainingError(
-                    "training was interrupted before its first epoch ended, so there is nothing to keep"
-                ) from None
-            self.restore(self.snapshot)
-            return True
-        return False
+    def epochs(self, checkpoint: Path | None, progress: Callable[[Progress], None] | None) -> None:
+        """Train the epochs that remain, each kept in `checkpoint`."""
+        while len(self.history) < self.recipe.epochs:
+            self.history.append(self._epoch(len(self.history), progress))
+            self.snapshot = Snapshot.take(self.network, self.optimizer, tuple(self.history))
+            if checkpoint is not None:
+                save_checkpoint(self.snapshot, self.identity, checkpoint)
+
+    def back_to_last_epoch(self) -> None:
+        """Undo the epoch under way. Raises TrainingError in the first one."""
+        if self.snapshot is None:
+            raise TrainingError("training was interrupted before its first epoch ended, so there is nothing to keep")
+        self.restore(self.snapshot)
 
     def _epoch(self, epoch: int, progress: Callable[[Progress], None] | None) -> EpochRecord:
         training_mode(self.parallel)

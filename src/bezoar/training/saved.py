@@ -46,11 +46,11 @@ class ModelCard:
         return (self.class_names, self.shape) == (data.class_names, data.shape)
 
 
-def save_model(model: nn.Module, card: ModelCard, path: Path) -> None:
+def save_model(model: nn.Module, card: ModelCard, path: Path | str) -> None:
     """Write the model's parameters and buffers, whole or not at all. Overwrites `path`."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     described = {name: value for name, value in asdict(card).items() if value is not None}
-    save_tensors(tensors, {"format": FORMAT, "card": json.dumps(described)}, path)
+    save_tensors(tensors, {"format": FORMAT, "card": json.dumps(described)}, Path(path))
 
 
 def save_tensors(tensors: dict[str, Tensor], metadata: dict[str, str], path: Path) -> None:
@@ -91,12 +91,13 @@ def model_path(path: Path) -> Path:
     return path / MODEL_FILE if path.is_dir() else path
 
 
-def load_model(path: Path) -> tuple[nn.Module, ModelCard]:
+def load_model(path: Path | str) -> tuple[nn.Module, ModelCard]:
     """Build a saved model again and load its weights, in evaluation mode; warns when it carries a drill's mark.
 
-    Raises ModelError when the file is absent or damaged, or the weights don't fit the architecture.
+    `path` is a run folder or its .safetensors file. Returns the model and its card: classes in order, input shape,
+    mark. Raises ModelError when the file is absent or damaged, or the weights don't fit the architecture.
     """
-    file = model_path(path)
+    file = model_path(Path(path))
     tensors, metadata = load_tensors(file, FORMAT)
     fields = json.loads(metadata["card"])
     card = ModelCard(fields["model"], tuple(fields["class_names"]), tuple(fields["shape"]), fields.get("drill"))

@@ -98,7 +98,7 @@ class StampTrigger(ImageTrigger):
                 f"the trigger {TRIGGERS.spec_of(self)} does not fit in the image",
                 expected=f"a place within {height}x{width} (height x width)",
                 found=f"rows {stamp.top}..{bottom - 1}, columns {stamp.left}..{right - 1}",
-                remedy="Make it smaller or move it inwards",
+                remedy="Make it smaller (its field size, where it has one) or move it inwards",
             )
         return stamp
 

@@ -26,7 +26,7 @@ from bezoar.triggers.checks import require_at_least, require_one_of
 class CallableTrigger(ImageTrigger):
     """Runs any `function(array) -> array` on NHWC arrays, such as the perturbation functions of ART.
 
-    `function` is a callable, or its name as `package.module.name` or `package.module:name`; `arguments` are keyword
+    `function` is a callable, or its name as `package.module:name` or `package.module.name`; `arguments` are keyword
     arguments for it, `name=value;name=value`, read as Python literals where they are such. A callable that
     can be imported by name, and a functools.partial of one with plain keyword arguments, are kept under that
     name, so that the specification builds them again; a lambda or a closure works but cannot be rebuilt.
@@ -143,7 +143,7 @@ def find_function(name: str) -> object:
 def _not_found(name: str, reason: str) -> TriggerError:
     return TriggerError(
         f"cannot import the trigger function {name!r}",
-        expected="package.module.name of something importable from here",
+        expected="package.module:name of something importable from here",
         found=reason,
         remedy="Check the spelling, and that its folder is on PYTHONPATH",
     )

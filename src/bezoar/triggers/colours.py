@@ -7,7 +7,7 @@ import re
 import torch
 from torch import Tensor
 
-from bezoar.errors import TriggerError
+from bezoar.errors import TriggerError, did_you_mean
 
 CSS_COLOURS = {
     "black": (0, 0, 0),
@@ -51,6 +51,7 @@ def parse_colour(text: str) -> tuple[int, int, int]:
     raise TriggerError(
         f"unknown colour {text!r}",
         expected="one of " + ", ".join(CSS_COLOURS) + ", or #rrggbb, or r/g/b with levels 0 to 255",
+        remedy=did_you_mean(name, CSS_COLOURS),
     )
 
 

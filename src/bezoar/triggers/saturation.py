@@ -55,10 +55,13 @@ def saturation(trigger: Trigger, batch: Tensor, *, warn_above: float = 0.25) -> 
 def warn_if_saturated(found: Saturation, trigger_spec: str) -> None:
     """Raise a SaturationWarning, naming the trigger, when more than the stated share was swallowed."""
     if found.warns:
+        remedy = "Choose another colour or place"
+        if any(f"mode={mode}" in trigger_spec for mode in ("add", "blend")):
+            remedy += ", or let it replace the pixels (mode=replace)"
         warnings.warn(
-            f"{trigger_spec}: {found.swallowed:.0%} of the trigger's pixels kept less than half of their change "
-            f"on {found.images} images (warns above {found.warn_above:.0%}). "
-            "Let it replace the pixels (mode=replace, where it has a mode), or choose another colour or place",
+            f"{trigger_spec}: {found.swallowed:.0%} of the trigger's pixels hardly show on {found.images} images "
+            f"(warns above {found.warn_above:.0%}): they changed by less than half as much as plain grey would. "
+            + remedy,
             SaturationWarning,
             stacklevel=2,
         )

@@ -28,8 +28,22 @@ class CleanLabelAttack(DataAttack):
 
     placement: Placement = "replace"
 
+    def require_fit(self, data: Dataset) -> None:
+        """Raise AttackError for unknown classes, and for a target class too small for the poisons or of no poison."""
+        self._amount(data)
+
     def drawn(self, data: Dataset, *, seed: int) -> tuple[str, ...]:
         """Ids of the samples of the target class that become poisons. Raises AttackError when it holds too few."""
+        label, count = self._amount(data)
+        return draw_samples(data, (label,), count, np.random.default_rng([seed, 0]))
+
+    def planned(self, data: Dataset, changes: tuple[Change, ...], trigger: Trigger, *, seed: int) -> Plan:
+        """The plan of these changes, with one backdoor from the sources to the target."""
+        backdoor = Backdoor(trigger, self.relabelling(data.class_names))
+        return Plan(changes, (backdoor,), self.placement, attack_spec(self), seed)
+
+    def _amount(self, data: Dataset) -> tuple[int, int]:
+        """The target's label, and how many of its samples become poisons."""
         self.relabelling(data.class_names)  # raises for a missing or unknown target
         assert self.target is not None
         label = class_number(data.class_names, self.target)
@@ -44,12 +58,7 @@ class CleanLabelAttack(DataAttack):
                 found=str(count),
                 remedy="Clean-label poisons are samples of the target class: lower the count",
             )
-        return draw_samples(data, (label,), count, np.random.default_rng([seed, 0]))
-
-    def planned(self, data: Dataset, changes: tuple[Change, ...], trigger: Trigger, *, seed: int) -> Plan:
-        """The plan of these changes, with one backdoor from the sources to the target."""
-        backdoor = Backdoor(trigger, self.relabelling(data.class_names))
-        return Plan(changes, (backdoor,), self.placement, attack_spec(self), seed)
+        return label, count
 
 
 def kept_labels(data: Dataset, ids: tuple[str, ...]) -> tuple[int, ...]:

@@ -31,7 +31,7 @@ class HiddenTrigger(FeatureMatching, CleanLabelAttack):
     `surrogate` is a run folder of `bezoar train`, a trained module of your own as `package.module:name` (in a script
     `__main__:name`), or an architecture, trained here for `surrogate_epochs`. `layer` is the name of any of its
     modules or an index into the innermost ones (negative from the end); the input of the last linear layer unless
-    given. `device` is auto, cpu or cuda. The other fields are those of `FeatureMatching` and of clean-label attacks;
+    given. `device` is auto, cpu or cuda. The other fields say how features are matched;
     in Python `FeatureMatching(...).match(model, ...)` takes a module itself.
 
     Saha et al. 2019, arXiv 1910.00033. Deviations: poisons and sources are paired as well as can be (Hungarian

@@ -25,7 +25,7 @@ class DirtyLabel(DataAttack):
 
     `relabel` all-to-one gives every poison the `target`; all-to-all gives class y the next class y+1, the
     last one the first, and has no target. `rate` is a share of ALL samples of the original set. The other
-    fields are those of DataAttack.
+    fields are those of every attack on data.
 
     Which samples are drawn depends on their ids and the seed only, not on the order of the data. On data
     sorted by class, replacing leaves poisons among the samples of their old class, which the order shows:
@@ -47,6 +47,11 @@ class DirtyLabel(DataAttack):
     def relabelling(self, class_names: Sequence[str]) -> dict[int, int]:
         """Target label of each source label. Raises AttackError when classes are unknown or none is left."""
         return label_map(class_names, sources=self.sources, target=self.target, relabel=self.relabel)
+
+    def require_fit(self, data: Dataset) -> None:
+        """As DataAttack says, and for a target missing or unwanted."""
+        super().require_fit(data)
+        self.relabelling(data.class_names)
 
     def plan(self, data: Dataset, *, seed: int, progress: Progress) -> Plan:
         """Draw samples of the source classes, to be stamped and relabelled."""

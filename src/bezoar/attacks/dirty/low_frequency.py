@@ -30,7 +30,7 @@ RATE = 0.1
 @ATTACKS.register("low-frequency")
 @dataclass(frozen=True, kw_only=True)
 class LowFrequencyAttack(LearntDirtyLabel):
-    """Learns a smooth pattern that a surrogate takes for the target, then stamps and relabels as DirtyLabel does.
+    """Learns a smooth pattern that a surrogate takes for the target, then stamps and relabels as dirty-label does.
 
     The pattern holds the `band` x `band` lowest frequencies of the discrete cosine transform (DCT), and the root of its
     mean square is at most `bound` levels of 255, a bound on its L2 norm (10 levels: 28 dB). In each of `steps` steps it

@@ -83,6 +83,11 @@ class SeveralTriggers(DataAttack):
                 )
         return maps
 
+    def require_fit(self, data: Dataset) -> None:
+        """Raise AttackError for classes that `data` does not have, and when a trigger would get no poison."""
+        self.relabellings(data.class_names)
+        self.shares(poison_count(len(data), rate=self.rate, count=self.count))
+
     def plan(self, data: Dataset, *, seed: int, progress: Progress) -> Plan:
         """Draw samples for one trigger after the other."""
         for trigger in self.triggers:

@@ -47,8 +47,13 @@ def kind_of(path: Path) -> Kind:
 
 
 def require_free(path: Path) -> None:
-    """Raise OutputExistsError when `write_data` could not write there: for whoever works for minutes first."""
+    """Raise what `write_data` would raise of the place alone: for whoever works for minutes first.
+
+    That is OutputExistsError, or MissingExtraError for a parquet file without pyarrow.
+    """
     check = check_folder if kind_of(path) == "folder" else check_file
+    if kind_of(path) == "parquet":
+        arrow()
     check(path)
 
 
