@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from bezoar.data.embedded import EMBEDDED
 from bezoar.drill.demo import DEMO_FILES, MODEL
 from bezoar.drill.stages import give_data, measure_damage, poison, train_twin, train_victim, write_record
 from bezoar.drill.state import DrillPlan, DrillState, Silence, run_stages
+from bezoar.errors import BezoarError
 from bezoar.records import DrillRecord
 from bezoar.report import write_report
 
@@ -40,12 +42,12 @@ def drill(title: str, data: str, attack: Attack, out: Path, *, quick: bool, scri
     for name in DEMO_FILES:
         (out / name).unlink(missing_ok=True)
     plan = DrillPlan(
-        title=title,
+        title=f"{title} (quick run, which shows no effect)" if quick else title,
         attack=attack,
         model=QUICK_MODEL if quick else MODEL,
         recipe=default_recipe("fast").with_changes(epochs=QUICK_EPOCHS if quick else EPOCHS),
         seed=SEED,
-        commands=(f"python examples/scenarios/{Path(script).name}",),
+        commands=(f"python examples/scenarios/{Path(script).name}" + (" --quick" if quick else ""),),
     )
     stages = (give_data(draw, f"draw {data}"), poison(), train_victim(), train_twin(), measure_damage())
     state = run_stages(DrillState(plan, out), stages, Silence())
@@ -60,4 +62,9 @@ def command_line(play: Callable[..., DrillRecord], script: str) -> None:
     parser.add_argument("--quick", action="store_true", help="a few seconds, to see that it runs; shows no effect")
     parser.add_argument("--out", type=Path, default=Path("bezoar-scenarios") / Path(script).stem)
     arguments = parser.parse_args()
-    play(arguments.out, quick=arguments.quick)
+    try:
+        play(arguments.out, quick=arguments.quick)
+    except BezoarError as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("interrupted")

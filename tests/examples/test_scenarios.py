@@ -38,8 +38,9 @@ def test_a_quick_run_makes_a_report(script: Path, tmp_path: Path, monkeypatch: p
     record = main(tmp_path / "run", quick=True)  # a second run replaces the first
     assert record == from_json(DrillRecord, (tmp_path / "run/record.json").read_bytes())
     assert "(drawn)" in record.title
+    assert "quick run" in record.title
     assert record.attack.poisons in (10, 15)  # 2% or 3% of 500
-    assert record.commands == (f"python examples/scenarios/{script.name}",)
+    assert record.commands == (f"python examples/scenarios/{script.name} --quick",)
     assert (tmp_path / "run/report.html").stat().st_size > 10_000
     with pytest.warns(PoisonedDataWarning):
         assert open_data(tmp_path / "run/poisoned.npz").mark is not None
