@@ -88,7 +88,7 @@ def train(
         if resume and checkpoint is not None and checkpoint.exists():
             run.restore(load_checkpoint(checkpoint, identity))
         try:
-            run.epochs(checkpoint if group.is_first else None, progress if group.is_first else None)
+            run.epochs(checkpoint, progress if group.is_first else None)
             interrupted = False
         except KeyboardInterrupt:
             if checkpoint is None:
@@ -134,12 +134,13 @@ class _Run:
         self.snapshot = snapshot
 
     def epochs(self, checkpoint: Path | None, progress: Callable[[Progress], None] | None) -> None:
-        """Train the epochs that remain, each kept in `checkpoint`."""
+        """Train the epochs that remain, each kept in `checkpoint` if there is one: without it none is gone back to."""
         while len(self.history) < self.recipe.epochs:
             self.history.append(self._epoch(len(self.history), progress))
-            self.snapshot = Snapshot.take(self.network, self.optimizer, tuple(self.history))
             if checkpoint is not None:
-                save_checkpoint(self.snapshot, self.identity, checkpoint)
+                self.snapshot = Snapshot.take(self.network, self.optimizer, tuple(self.history))
+                if self.group.is_first:
+                    save_checkpoint(self.snapshot, self.identity, checkpoint)
 
     def back_to_last_epoch(self) -> None:
         """Undo the epoch under way. Raises TrainingError in the first one."""
