@@ -32,6 +32,9 @@ import difflib
 import sys
 from collections.abc import Iterable
 from importlib.metadata import requires
+from typing import TypeVar
+
+E = TypeVar("E", bound="BezoarError")
 
 
 class BezoarError(Exception):
@@ -46,6 +49,10 @@ class BezoarError(Exception):
         self.found = found
         self.remedy = remedy
         super().__init__(self._sentence())
+
+    def told_as(self, kind: type[E], what: str) -> E:
+        """An error of another kind that opens with `what` and keeps the rest; raise it from this one."""
+        return kind(what, expected=self.expected, found=self.found, remedy=self.remedy)
 
     def _sentence(self) -> str:
         parts = [self.what.rstrip(".")]

@@ -32,9 +32,5 @@ def require_model(model: nn.Module, data: Dataset, name: str) -> None:
     try:
         require_classes(model, data.inputs, data.class_names, name)
     except ModelError as error:
-        raise AttackError(
-            error.what if error.what.startswith(name) else f"{name}: {error.what}",
-            expected=error.expected,
-            found=error.found,
-            remedy=error.remedy,
-        ) from error
+        what = error.what if error.what.startswith(name) else f"{name}: {error.what}"
+        raise error.told_as(AttackError, what) from error

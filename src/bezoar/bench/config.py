@@ -101,12 +101,8 @@ class AttackConfig:
                 trigger=self.trigger or None,
             )
         except BezoarError as error:
-            raise UsageError(
-                f"the attack {self.label(rate)!r} cannot be built: {error.what}",
-                expected=error.expected,
-                found=error.found,
-                remedy=error.remedy,
-            ) from error
+            what = f"the attack {self.label(rate)!r} cannot be built: {error.what}"
+            raise error.told_as(UsageError, what) from error
 
     def whole(self, rate: float | None) -> str:
         """Every field of the attack and of its triggers, those at their defaults too."""

@@ -76,12 +76,8 @@ def _require_fit(cell: Cell, data: Dataset) -> None:
         try:
             attack.require_fit(data)
         except AttackError as error:
-            raise AttackError(
-                f"the attack {cell.label!r} does not fit the data: {error.what}",
-                expected=error.expected,
-                found=error.found,
-                remedy=error.remedy,
-            ) from error
+            what = f"the attack {cell.label!r} does not fit the data: {error.what}"
+            raise error.told_as(AttackError, what) from error
 
 
 def _shared_out(todo: list[Cell], out: Path, run: Callable[[Cell], None], listener: Listener) -> None:

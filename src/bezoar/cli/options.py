@@ -94,4 +94,4 @@ def values_of_the_call() -> Iterator[None]:
     try:
         yield
     except (AttackError, TriggerError) as error:
-        raise UsageError(error.what, expected=error.expected, found=error.found, remedy=error.remedy) from error
+        raise error.told_as(UsageError, error.what) from error
