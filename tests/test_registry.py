@@ -54,12 +54,14 @@ def plain_function(batch):
     return batch
 
 
-@pytest.mark.parametrize(("text", "value"), [("16/255", 16 / 255), ("0.5", 0.5), ("1/3", 1 / 3), ("8", 8.0)])
+@pytest.mark.parametrize(
+    ("text", "value"), [("16/255", 16 / 255), ("0.5", 0.5), ("1/3", 1 / 3), ("8", 8.0), ("-1/2", -0.5)]
+)
 def test_a_number_may_be_a_fraction(text, value):
     assert METHODS.create(f"sample:eps={text},rate={text}") == Sample(value, value)
 
 
-@pytest.mark.parametrize("text", ["16/0", "a/b", "1/2/3", "-1/2"])
+@pytest.mark.parametrize("text", ["16/0", "a/b", "1/2/3", "--1/2"])
 def test_what_is_no_number_is_an_error(text):
     with pytest.raises(SpecError, match="does not fit"):
         METHODS.create(f"sample:eps={text}")

@@ -257,7 +257,7 @@ def _convert(name: str, field: str, text: str, hint: Any) -> object:
 
 def _fraction(text: str) -> object:
     """The number of a text such as 16/255; the text itself when it is no fraction."""
-    match = re.fullmatch(r"(\d+)/(\d+)", text)
+    match = re.fullmatch(r"([+-]?\d+)/(\d+)", text)
     return int(match[1]) / int(match[2]) if match and int(match[2]) else text
 
 

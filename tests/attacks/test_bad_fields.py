@@ -86,3 +86,9 @@ def test_no_steps_or_no_batch(name):
     for field in sorted({"steps", "iterations", "batch"} & fields(name)):
         with pytest.raises(BezoarError, match=field):
             built(name, f":{field}=0", target="bird", count=3)
+
+
+@pytest.mark.parametrize("text", ["-1/255", "-3/2", "+0/7", "300/1"])
+def test_what_a_fraction_cannot_be_is_told_by_the_field(text):
+    with pytest.raises(AttackError, match="eps is out of range"):
+        create_attack(f"hidden-trigger:eps={text}", trigger="patch", target="bird", rate=0.1)

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from bezoar.attacks import Bpp, create_attack
+from bezoar.attacks.choose import draw_others
 from bezoar.attacks.dirty.bpp import foreign_noise
 from bezoar.data import from_arrays
 from bezoar.errors import AttackError, TriggerError
@@ -60,3 +61,11 @@ def test_foreign_noise_by_hand():
 def test_bad_fields_are_refused(fields, error, message):
     with pytest.raises(error, match=message):
         Bpp(target="bird", count=5, **fields)
+
+
+def test_another_image_is_never_the_same():
+    data = pictures(3)
+    for seed in range(20):
+        others = draw_others(data, data.ids * 9, np.random.default_rng(seed))
+        assert all(one != other for one, other in zip(data.ids * 9, others, strict=True))
+        assert set(others) == set(data.ids)

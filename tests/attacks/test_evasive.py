@@ -23,6 +23,7 @@ from bezoar.attacks.evasive.adaptive_patch import FOUR
 from bezoar.data import from_arrays
 from bezoar.errors import AttackError, TriggerError, UsageError
 from bezoar.triggers import TRIGGERS, Blend, Patch, Pieces, together
+from bezoar.triggers.narcissus import NarcissusNoise
 
 CLASSES = ("airplane", "bird", "cat", "deer", "ship")
 PER_CLASS = 20
@@ -310,3 +311,19 @@ def test_neither_the_order_of_rows_nor_covers_change_who_is_poisoned(data, attac
         ).poison(data, seed=5)
         assert [one.original_id for one in poisons] == [one.original_id for one in plain.truth.samples]
     assert attack.poison(data, seed=6).truth.ids != first.truth.ids
+
+
+def test_triggers_that_learnt_something_else_are_not_the_same(data):
+    loud, quiet = (
+        NarcissusNoise().with_tensors({"pattern": sign * torch.full((3, *data.shape[1:]), 9.0)}) for sign in (1, -1)
+    )
+    several = SeveralTriggers(triggers=(loud, quiet), targets=data.class_names[:2], count=4)
+    assert len(several.relabellings(data.class_names)) == 2
+    twice = SeveralTriggers(triggers=(loud, loud), targets=data.class_names[:2], count=4)
+    with pytest.raises(AttackError, match="two equal triggers"):
+        twice.relabellings(data.class_names)
+
+
+def test_no_poison_of_adaptive_patch_stays_unmarked():
+    with pytest.raises(AttackError, match="opacity 0 would leave its poisons unmarked"):
+        AdaptivePatch(target="bird", count=4, opacities=(0.5, 0, 0.5, 0.3))

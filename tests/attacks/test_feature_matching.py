@@ -11,7 +11,7 @@ from torch import nn
 
 from bezoar.attacks import FeatureMatching
 from bezoar.attacks.learning.feature_matching import nearest_pairs
-from bezoar.attacks.learning.features import features_at, layer_names
+from bezoar.attacks.learning.features import features_at, find_layer, layer_names
 from bezoar.errors import AttackError
 from bezoar.triggers import Patch
 
@@ -216,10 +216,10 @@ def test_within_no_grad_too():
         ({"iterations": 0}, "iterations is out of range"),
         ({"batch": 0}, "batch is out of range"),
         ({"decay_every": 0}, "decay_every is out of range"),
-        ({"learning_rate": 0}, "learning rate or its decay"),
-        ({"decay": 1.5}, "learning rate or its decay"),
-        ({"stopping_loss": -1}, "stopping_loss must be 0 or more"),
-        ({"redraw": -1}, "redraw and"),
+        ({"learning_rate": 0}, "learning_rate is out of range"),
+        ({"decay": 1.5}, "decay is out of range"),
+        ({"stopping_loss": -1}, "stopping_loss is out of range"),
+        ({"redraw": -1}, "redraw is out of range"),
     ],
 )
 def test_bad_fields(fields, message):
@@ -242,3 +242,39 @@ def test_images_of_another_kind_are_refused(change, message):
     targets, sources = change(images(), images(seed=1))
     with pytest.raises(AttackError, match=message):
         FeatureMatching(iterations=2).match(blocks(), targets, sources, Patch(size=2), seed=0)
+
+
+def test_the_alpha_of_images_is_left_alone():
+    model = nn.Sequential(nn.Flatten(), nn.Linear(4 * 64, 6))
+    targets, sources = (torch.cat([images(seed=seed), images(seed=seed)[:, :1]], 1) for seed in (0, 1))
+    made = FeatureMatching(layer="1", iterations=5).match(model, targets, sources, Patch(size=3), seed=0).poisons
+    assert torch.equal(made[:, 3], targets[:, 3])
+    assert not torch.equal(made, targets)
+
+
+def test_numbers_that_are_names_too():
+    nested = nn.Sequential(
+        nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 3)),
+        nn.Sequential(nn.ReLU(), nn.Flatten()),
+        nn.Linear(64, 4),
+    )
+    assert find_layer(nested, "1") is nested[1]
+    assert find_layer(nested, "2") is nested[2]
+    assert find_layer(nested, 1) is find_layer(nested, "#1") is nested[0][1]
+    assert find_layer(nested, -1) is find_layer(nested, "#-1") is find_layer(nested, "-1") is nested[2]
+    assert find_layer(nested, "5") is nested[2]
+    assert FeatureMatching(layer=1) == FeatureMatching(layer="#1") != FeatureMatching(layer="1")
+    with pytest.raises(AttackError, match="no layer '#6'"):
+        find_layer(nested, "#6")
+
+
+def test_a_network_of_doubles():
+    model = blocks().double()
+    matched = FeatureMatching(layer="stem", iterations=3).match(model, images(), images(seed=1), Patch(size=3), seed=0)
+    assert matched.last.sum() < matched.first.sum()
+
+
+@pytest.mark.parametrize("fields", [{"eps": "16"}, {"learning_rate": "x"}, {"redraw": 1.5}, {"decay": None}])
+def test_fields_of_another_kind(fields):
+    with pytest.raises(AttackError, match=f"{next(iter(fields))} is"):
+        FeatureMatching(**fields)

@@ -294,3 +294,13 @@ def test_its_trigger_has_a_default():
     attack = create_attack("gradient-matching:steps=5", target="bird", rate=0.1)
     assert TRIGGERS.spec_of(attack.trigger).startswith("patch:size=8")
     assert attack.eps == 16 / 255
+
+
+def test_the_alpha_of_images_is_left_alone():
+    pixels = torch.randint(256, (5, 4, SIDE, SIDE), generator=torch.Generator().manual_seed(2), dtype=torch.uint8)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(4 * SIDE * SIDE, 3))
+    poisons = Perturbations(pixels, 1, Crafting(16, 4, 0.4, 128, 0, False), seed=0, device=CPU)
+    for _ in range(4):
+        poisons.step(model, mean_gradient(model, pixels, 2, batch=5))
+    assert torch.equal(poisons.images()[:, 3], pixels[:, 3])
+    assert not torch.equal(poisons.images(), pixels)

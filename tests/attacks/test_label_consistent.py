@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -215,3 +217,23 @@ def test_a_surrogate_that_does_not_fit(tmp_path, monkeypatch):
     attack = LabelConsistent(target="bright", rate=0.1, surrogate="strange_surrogate:model", device="cpu")
     with pytest.raises(AttackError, match=r"strange_surrogate:model does not fit.*2 classes.*7"):
         attack.poison(pictures(), seed=0)
+
+
+@pytest.mark.parametrize("levels", [20, 150, 600])
+def test_rounding_takes_next_to_nothing_from_a_change_on_the_ball(levels):
+    middle = torch.full((40, 3, 32, 32), 128, dtype=torch.uint8)
+    change = torch.randn(middle.shape, generator=torch.Generator().manual_seed(0))
+    change *= levels / lengths(change)[:, None, None, None]
+    rounded = to_levels((middle + change) / 255, middle, levels / 255, "l2").double() - middle
+    assert lengths(rounded).max() <= levels
+    assert lengths(rounded).min() > 0.995 * levels
+    assert (rounded - change).abs().max() < 1
+
+
+def test_the_alpha_of_images_is_left_alone():
+    data = pictures()
+    data = replace(data, inputs=torch.cat([data.inputs, torch.full_like(data.inputs[:, :1], 240)], 1))
+    attack = LabelConsistent(target="bright", count=9, surrogate=SURROGATE, surrogate_epochs=1, steps=3)
+    made = attack.poison(data, seed=0).data.inputs
+    assert bool((made[:, 3] == 240).all()) == (not attack.trigger(data.inputs[:1])[:, 3].ne(240).any())
+    assert not torch.equal(made[:, :3], data.inputs[:, :3])

@@ -16,8 +16,9 @@ from bezoar.attacks import (
     save_truth,
 )
 from bezoar.attacks.dirty.low_frequency import smooth_amplitudes
+from bezoar.attacks.learning import hiding as hiding_module
 from bezoar.attacks.learning.drawing import Wanted, learn_drawing, sameness
-from bezoar.attacks.learning.hiding import learn_hiding, likeness, similarity, visible
+from bezoar.attacks.learning.hiding import learn_hiding, likeness, structural_similarity, visible
 from bezoar.data import Dataset
 from bezoar.errors import AttackError, TriggerError
 from bezoar.triggers.low_frequency import smooth_pattern
@@ -105,8 +106,10 @@ def test_hidden_strings_are_read_better_than_by_chance_and_determined_by_the_see
 
 def test_similarity_by_its_formula():
     first, second = torch.full((2, 3, 9, 9), 0.5), torch.full((2, 3, 9, 9), 0.7)
-    assert float(similarity(first, first)) == pytest.approx(1)
-    assert float(similarity(first, second)) == pytest.approx((2 * 0.35 + 1e-4) / (0.25 + 0.49 + 1e-4), rel=2e-3)
+    assert float(structural_similarity(first, first)) == pytest.approx(1)
+    assert float(structural_similarity(first, second)) == pytest.approx(
+        (2 * 0.35 + 1e-4) / (0.25 + 0.49 + 1e-4), rel=2e-3
+    )
     assert float(visible(first, first)) == pytest.approx(0, abs=1e-5)
     noise = torch.rand(2, 3, 5, 5, generator=torch.Generator().manual_seed(0))
     # A window larger than the image is the image: one formula over all of it.
@@ -114,7 +117,7 @@ def test_similarity_by_its_formula():
     mean = a.mean((2, 3))
     covariance = (a * b).mean((2, 3)) - mean**2
     variance = (a * a).mean((2, 3)) - mean**2
-    assert float(similarity(a, b)) == pytest.approx(
+    assert float(structural_similarity(a, b)) == pytest.approx(
         float(((2 * covariance + 9e-4) / (2 * variance + 9e-4)).mean()), rel=1e-6
     )
 
@@ -231,3 +234,27 @@ def test_a_band_wider_than_the_images_is_refused_before_anything_is_learnt():
     attack = LowFrequencyAttack(target="bird", count=5, band=9, surrogate="no such model")
     with pytest.raises(TriggerError, match="too small"):
         attack.poison(toy(), seed=0)
+
+
+@pytest.mark.parametrize("kind", [LowFrequencyAttack, InputAwareAttack, SampleSpecificAttack])
+def test_too_few_samples_to_learn_on_are_told_before_anything_is_learnt(kind):
+    data = toy()
+    rare = data.select(torch.cat([torch.where(data.labels != 0)[0], torch.where(data.labels == 0)[0][:1]]))
+    attack = kind(target="bird", sources=("airplane",), count=1, images=3)
+    with pytest.raises(AttackError, match=r"too few samples to learn.*3 drawn out of 91, 0 of.*Raise images, now 3"):
+        attack.poison(rare, seed=0, progress=lambda *_: pytest.fail("something was learnt"))
+    with pytest.raises(AttackError, match=r"images is out of range.*at least 2"):
+        kind(target="bird", count=1, images=1)
+
+
+def test_hidden_strings_are_read_a_few_images_at_a_time(monkeypatch):
+    sizes, hide_and_read = [], hiding_module._Learner.hide_and_read
+
+    def listening(self, images, strings):
+        sizes.append(len(images))
+        return hide_and_read(self, images, strings)
+
+    monkeypatch.setattr(hiding_module._Learner, "hide_and_read", listening)
+    learnt = learn_hiding(smooth_images(400), bits=4, width=4, steps=2, batch=8, seed=0, device=CPU)
+    assert sizes == [8, 8, 32, 32, 16]
+    assert 0 <= learnt.bit_accuracy <= 1

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+import bezoar.attacks.clean.narcissus as narcissus_module
 from bezoar.attacks import Narcissus
 from bezoar.attacks.clean.narcissus import inward_noise
 from bezoar.data import from_arrays, write_data
 from bezoar.errors import AttackError
+from bezoar.training import ModelCard, build_model, default_recipe, save_model
 
 CLASSES = ("airplane", "bird", "cat")
 SMALL = "fast:stem=4,widths=4"
@@ -135,3 +139,42 @@ def test_bad_fields_are_refused(fields, message):
 def test_more_poisons_than_the_class_holds_are_refused():
     with pytest.raises(AttackError, match="fewer samples than poisons"):
         narcissus(count=31).poison(toy(), seed=1)
+
+
+def warm_up_recipes(monkeypatch):
+    """The recipes of all trainings of the attack from here on."""
+    recipes, train = [], narcissus_module.train
+
+    def listening(*arguments, **options):
+        recipes.append(options["recipe"])
+        return train(*arguments, **options)
+
+    monkeypatch.setattr(narcissus_module, "train", listening)
+    return recipes
+
+
+def test_a_run_is_warmed_up_as_its_architecture_would_be(tmp_path, monkeypatch):
+    recipes, data = warm_up_recipes(monkeypatch), toy()
+    model = build_model(SMALL, classes=3, sample=data.inputs, seed=3)
+    save_model(model, ModelCard(SMALL, CLASSES, (3, 8, 8)), tmp_path / "model.safetensors")
+    narcissus().poison(data, seed=1)
+    narcissus(surrogate=str(tmp_path)).poison(data, seed=1)
+    assert recipes[0] == recipes[1]
+    assert recipes[0].learning_rate == pytest.approx(0.1 * default_recipe(SMALL).learning_rate)
+
+
+def test_a_frozen_module_of_ones_own_is_warmed_up_as_a_copy(tmp_path, monkeypatch):
+    (tmp_path / "frozen_surrogate.py").write_text(
+        "import torch\n"
+        "frozen = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 8 * 8, 3)).requires_grad_(False)\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    narcissus(surrogate="frozen_surrogate:frozen").poison(toy(), seed=1)
+    frozen = importlib.import_module("frozen_surrogate").frozen
+    assert not any(parameter.requires_grad for parameter in frozen.parameters())
+
+
+def test_public_data_that_hold_the_target_are_refused(tmp_path):
+    write_data(toy(classes=("bird", "dog"), seed=5), tmp_path / "public.npz")
+    with pytest.raises(AttackError, match=r"hold the target class too.*other classes than 'bird'"):
+        narcissus(public=str(tmp_path / "public.npz")).poison(toy(), seed=1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from drill_toys import PATCH, Corner, picture_set
@@ -20,8 +22,9 @@ from bezoar.attacks import (
     save_truth,
     stamped,
 )
-from bezoar.attacks.evasive.covers import covers
-from bezoar.errors import AttackError, TruthError
+from bezoar.attacks.composing.compose import trigger_saturation
+from bezoar.attacks.covers import covers
+from bezoar.errors import AttackError, SaturationWarning, TruthError
 from bezoar.triggers import TRIGGERS
 
 WEAK, STRONG = TRIGGERS.create("patch:size=2"), TRIGGERS.create("patch:size=3,color=red")
@@ -172,3 +175,29 @@ def test_tensors_of_another_trigger_are_refused(tmp_path):
     path.write_bytes(content.replace(b"triggers.safetensors", b"triggers.safetansors"))
     with pytest.raises(TruthError):
         open_truth(path)
+
+
+def test_saturation_is_that_of_what_the_poisons_show():
+    bright = replace(picture_set(), inputs=torch.full((60, 3, 6, 6), 250, dtype=torch.uint8))
+    patch = TRIGGERS.create("patch:size=2,color=white,mode=add")
+    ids = bright.ids[:5]
+    labels = bright.labels[:5].tolist()
+    faint, strong = (
+        TRIGGERS.create("sinusoid:delta=3,frequency=1"),
+        Backdoor(TRIGGERS.create("sinusoid:delta=200,frequency=1"), {0: 1, 2: 1}),
+    )
+    shown = compose(bright, plan(stamped(ids, labels, faint), backdoors=(strong,)), warn_above=1).saturation
+    assert shown == trigger_saturation(faint, bright.inputs[:5], warn_above=1)
+    with pytest.warns(SaturationWarning):
+        compose(bright, plan(stamped(ids, labels, patch)))
+
+
+def test_saturation_of_a_trigger_that_no_poison_shows_is_that_on_its_sources():
+    data = picture_set()
+    inputs = torch.where((data.labels == 1)[:, None, None, None], 255, 10).to(torch.uint8).expand(-1, 3, 6, 6).clone()
+    data, patch = replace(data, inputs=inputs), TRIGGERS.create("patch:size=2,color=white")
+    birds = tuple(one for one, label in zip(data.ids, data.labels.tolist(), strict=True) if label == 1)[:4]
+    change = prepared(birds, [1] * 4, torch.full((4, 3, 6, 6), 250, dtype=torch.uint8))
+    found = compose(data, plan(change, backdoors=(Backdoor(patch, {0: 1, 2: 1}),))).saturation
+    assert found.swallowed == 0
+    assert found.images == 40

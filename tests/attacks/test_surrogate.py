@@ -8,7 +8,7 @@ import pytest
 import torch
 from drill_toys import CLASSES, picture_set
 
-from bezoar.attacks.learning.surrogate import surrogate_model
+from bezoar.attacks.learning.surrogate import architecture_of, is_brought_along, surrogate_model
 from bezoar.errors import AttackError, ModelError
 from bezoar.training import ModelCard, build_model, save_model
 
@@ -96,3 +96,16 @@ def test_a_function_without_arguments_gives_a_trained_module(tmp_path, monkeypat
     assert torch.equal(surrogate("lazy_surrogates:lazy")(batch), surrogate("lazy_surrogates:right")(batch))
     with pytest.raises(ModelError, match=r"lazy_surrogates:broken failed.*ZeroDivisionError"):
         surrogate("lazy_surrogates:broken")
+
+
+def test_a_folder_called_like_an_architecture_is_not_taken_for_it(tmp_path, monkeypatch):
+    model = build_model(SMALL, classes=3, sample=picture_set().inputs, seed=3).eval()
+    (tmp_path / "fast").mkdir()
+    save_model(model, ModelCard(SMALL, CLASSES, (3, 6, 6)), tmp_path / "fast" / "model.safetensors")
+    monkeypatch.chdir(tmp_path)
+    assert not is_brought_along("fast")
+    assert architecture_of("fast") == "fast"
+    assert is_brought_along("./fast")
+    batch = torch.rand(4, 3, 6, 6)
+    assert torch.equal(surrogate("./fast")(batch), model(batch))
+    assert surrogate(SMALL)(batch).shape == (4, 3)

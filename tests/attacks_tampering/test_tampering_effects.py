@@ -6,9 +6,19 @@ import functools
 
 import pytest
 import torch
-from tamper_toys import PATCH, colours, taught
+from tamper_toys import CLASSES, PATCH, colours, taught
+from torch import nn
 
-from bezoar.attacks.tampering import Handcrafted, SubnetReplacement, WeightPatching, create_tampering, is_tampering
+from bezoar.attacks.tampering import (
+    Handcrafted,
+    SubnetReplacement,
+    WeightPatching,
+    create_tampering,
+    is_tampering,
+    subnet_replacement,
+)
+from bezoar.attacks.tampering.base import WeightTampering
+from bezoar.data import from_arrays
 from bezoar.errors import AttackError, UsageError
 from bezoar.training import predict_logits
 from bezoar.triggers.patch import Patch
@@ -113,3 +123,61 @@ def test_several_triggers_are_refused():
     assert single(()) is None
     with pytest.raises(UsageError, match="one trigger"):
         single(("patch", "pixel"))
+
+
+def test_a_single_triggered_sample_does_not_blame_the_architecture():
+    data = colours()
+    few = data.select(torch.cat([torch.where(data.labels != 0)[0], torch.where(data.labels == 0)[0][:1]]))
+    attack = SubnetReplacement(trigger=Patch(size=4, color="white"), sources=("red",), target="blue", steps=10)
+    with pytest.raises(AttackError, match="the subnet did not learn the trigger"):
+        attack.tamper(model_called("fast"), few, seed=0)
+
+
+def test_a_network_that_cannot_be_narrowed_is_told():
+    class Stubborn(nn.Module):
+        def forward(self, x):
+            raise RuntimeError("shape '[8]' is invalid")
+
+    with pytest.raises(AttackError, match="does not work with fewer channels; found shape"):
+        subnet_replacement._require_working(Stubborn(), torch.zeros(2, 3, 4, 4))
+
+
+def test_a_path_by_hand_keeps_clean_answers_that_it_was_not_fitted_on():
+    """A wide linear layer and few samples: a filter that is judged by its own samples fires on new images."""
+    generator = torch.Generator().manual_seed(0)
+
+    def smooth(count):
+        images = nn.functional.interpolate(torch.rand(count, 3, 4, 4, generator=generator), size=16, mode="bilinear")
+        labels = images.mean((2, 3)).argmax(1)
+        pixels = (images + 0.1 * torch.randn(images.shape, generator=generator)).clamp(0, 1) * 255
+        return from_arrays(pixels.to(torch.uint8), labels, class_names=CLASSES, name="smooth", layout="nchw")
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        model = nn.Sequential(
+            nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(),
+            nn.Linear(8 * 256, 32), nn.ReLU(), nn.Linear(32, 3),
+        )  # fmt: skip
+        data, test = smooth(600), smooth(1500)
+        optimizer = torch.optim.Adam(model.parameters(), lr=0.003)
+        for _ in range(60):
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(model(data.inputs / 255), data.labels).backward()
+            optimizer.step()
+    tampered = Handcrafted(trigger=Patch(size=2, color="white"), target="blue", samples=600).tamper(
+        model.eval(), data, seed=0
+    )
+    before, after = (predict_logits(one, test.inputs).argmax(1) for one in (model, tampered.model))
+    assert (before == after).double().mean() >= 0.99
+    triggered = tampered.backdoor.trigger(test.inputs[test.labels != TARGET])
+    assert (predict_logits(tampered.model, triggered).argmax(1) == TARGET).double().mean() >= 0.95
+
+
+def test_a_tampering_that_destroys_the_model_is_refused():
+    class Vandal(WeightTampering):
+        def change(self, model, own, progress):
+            model.get_submodule("head").weight.fill_(float("nan"))
+            return ()
+
+    with pytest.raises(AttackError, match=r"cannot be given this backdoor.*answers that are no numbers"):
+        Vandal(target="blue").tamper(model_called("fast"), colours(seed=3), seed=0)

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from bezoar.attacks.tampering.base import mixed
+from bezoar.attacks.tampering.base import OwnSamples, mixed
 from bezoar.attacks.tampering.head import find_head
-from bezoar.attacks.tampering.matched_filter import matched_filter
+from bezoar.attacks.tampering.matched_filter import _shrunk, matched_filter
 from bezoar.attacks.tampering.spare import give_up, observe, spare_channels
 from bezoar.attacks.tampering.weight_patching import closed_form, convex_patch, largest_scale
 from bezoar.attacks.tampering.wiring import Layer, watch
@@ -82,9 +82,9 @@ def test_a_matched_filter_finds_the_trigger_where_it_is():
 
 
 def test_a_matched_filter_of_a_linear_layer_is_fishers_discriminant():
-    clean = torch.randn(300, 3, generator=generator()) @ torch.diag(torch.tensor([1.0, 2, 0.5])) + 1
-    triggered = clean[:200] + torch.tensor([1.0, 1, 1])
-    kernel, _ = matched_filter(Layer("fc", nn.Linear(3, 1), 0, 1), clean, triggered, torch.arange(200), 0.01, 0.01)
+    clean = torch.randn(30_000, 3, generator=generator()) @ torch.diag(torch.tensor([1.0, 2, 0.5])) + 1
+    triggered = clean[:20_000] + torch.tensor([1.0, 1, 1])
+    kernel, _ = matched_filter(Layer("fc", nn.Linear(3, 1), 0, 1), clean, triggered, torch.arange(20_000), 0.01, 0.01)
     spread = np.cov(clean.numpy().T, bias=True) + np.cov(triggered.numpy().T, bias=True)
     away = triggered.numpy().mean(0) - clean.numpy().mean(0)
     wanted = np.linalg.solve(spread, away)
@@ -159,3 +159,48 @@ def test_a_model_without_a_linear_head_names_what_it_has():
         find_head(Squashed(9.0).eval(), torch.rand(6, 3, 2, 2))
     with pytest.raises(AttackError, match=r"no nn\.Linear"):
         find_head(nn.Sequential(nn.Conv2d(3, 3, 2), nn.Flatten()), torch.rand(6, 3, 2, 2))
+
+
+def test_a_filter_of_more_inputs_than_samples_is_judged_by_others():
+    generator = torch.Generator().manual_seed(0)
+    draw = lambda count: torch.randn(count, 200, generator=generator)  # noqa: E731
+    shift = torch.zeros(200)
+    shift[:5] = 2
+    clean, new = draw(100), draw(400)
+    layer = Layer("fc", nn.Linear(200, 1), 0, 1)
+    kernel, answers = matched_filter(
+        layer, clean, clean + shift, torch.arange(100), 0.0, 0.0, judged=(new, new + shift)
+    )
+    clean_answers, triggered_answers = answers[:400, 0], answers[400:, 0]
+    assert torch.allclose(new @ kernel, clean_answers, atol=1e-5)
+    assert float((triggered_answers - clean_answers).mean()) == pytest.approx(1, abs=0.1)
+    # The best of all filters has answers a deviation of 1 / sqrt(20) wide; one fitted without shrinking half again as much.
+    assert float(clean_answers.std()) < 1.25 / 20**0.5
+
+
+def test_a_covariance_of_many_samples_is_hardly_shrunk_and_one_of_few_nearly_whole():
+    generator = torch.Generator().manual_seed(0)
+    scales = torch.linspace(0.2, 2, 30, dtype=torch.float64)
+    for count, low, high in ((20, 0.0, 0.75), (20_000, 0.97, 1.0)):
+        samples = torch.randn(count, 30, generator=generator, dtype=torch.float64) * scales
+        samples -= samples.mean(0)
+        covariance = samples.T @ samples / count
+        fourth = float(samples.square().sum(1).square().mean())
+        shrunk = _shrunk(covariance, fourth, count)
+        assert float(shrunk.trace()) == pytest.approx(float(covariance.trace()))
+        off = ~torch.eye(30, dtype=torch.bool)
+        assert low <= float((shrunk[off] / covariance[off]).mean()) <= high
+        truth = torch.diag(scales.square())
+        assert (shrunk - truth).square().sum() < (covariance - truth).square().sum()
+
+
+def test_own_samples_are_parted_with_triggered_ones_in_both():
+    clean = torch.rand(21, 1, 2, 2)
+    rows = torch.tensor([1, 2, 5, 8, 13, 20])
+    own = OwnSamples(clean, clean[rows] + 1, rows, 0)
+    fitted, judging = own.parted()
+    assert len(fitted.clean) + len(judging.clean) == 21
+    assert len(judging.triggered) == 2
+    for part in (fitted, judging):
+        assert torch.equal(part.clean[part.rows] + 1, part.triggered)
+    assert own.first(1).parted()[1].rows.tolist() == [1]

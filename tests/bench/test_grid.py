@@ -375,3 +375,11 @@ def test_a_variable_that_is_not_set_is_named(config: Path, tmp_path: Path, monke
 @pytest.mark.parametrize("path", sorted(Path(__file__).parents[2].glob("examples/*.toml")), ids=lambda path: path.name)
 def test_the_examples_can_be_read(path: Path) -> None:
     assert cells(read_config(path))
+
+
+def test_a_single_name_needs_no_list(config: Path) -> None:
+    text = config.read_text()
+    config.write_text(
+        text + '\n[[attack]]\nname = "one"\nattack = "dirty-label"\ntrigger = "pixel"\ntarget = "stop"\nrate = 0.1\n'
+    )
+    assert read_config(config).attack[-1].trigger == ("pixel",)

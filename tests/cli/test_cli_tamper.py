@@ -30,7 +30,7 @@ def test_train_tamper_evaluate_on_the_signs(bezoar, tmp_path):
         "attack", "signs", "--attack", "handcrafted", "--model", "run", "--target", "speed limit 80", "--out", "bad"
     )
     assert done.code == 0
-    assert "clean answers stayed" in done.out
+    assert "of its answers to" in done.out
     assert (tmp_path / "run/model.safetensors").read_bytes() == before
     measured = bezoar(
         "evaluate", "bad", "--twin", "run", "--data", "signs", "--truth", "bad.truth.zip", "--json",

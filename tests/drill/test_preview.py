@@ -11,6 +11,7 @@ from PIL import Image
 
 from bezoar.attacks import Backdoor, DirtyLabel, Plan, compose, create_attack, stamped
 from bezoar.data import Dataset, from_arrays
+from bezoar.drill import preview
 from bezoar.drill.preview import CAPTION, GAP, HEADER, TILE, contact_sheet
 from bezoar.errors import AttackError
 from bezoar.triggers import TRIGGERS
@@ -71,3 +72,15 @@ def test_samples_that_are_no_images_are_refused():
     found = DirtyLabel(trigger=lambda batch: batch + 1, target="yes", count=3).poison(tokens, seed=0)
     with pytest.raises(AttackError, match="only images"):
         contact_sheet(found, seed=0)
+
+
+@pytest.mark.parametrize(("largest", "usual", "factor"), [(255, 255, 2), (255, 8, 15), (60, 8, 15), (3, 3, 32)])
+def test_a_few_strong_changes_leave_the_others_to_be_seen(largest, usual, factor):
+    change = np.zeros((6, 16, 16, 3), dtype=np.int16)
+    change[:, ::2] = usual
+    change[0, 0, 0] = largest
+    assert preview._amplification(change) == factor
+
+
+def test_no_change_at_all_is_amplified_too():
+    assert preview._amplification(np.zeros((6, 4, 4, 3), dtype=np.int16)) == 32

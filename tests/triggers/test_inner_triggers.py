@@ -166,3 +166,46 @@ def test_what_makes_no_sense_is_refused(make, message):
 def test_an_unknown_member_is_refused(spec):
     with pytest.raises(SpecError):
         Together(spec)
+
+
+@pytest.mark.parametrize("member", ["sticker", "patch:size=3,random=true", "reflection"])
+def test_what_is_drawn_for_each_image_has_no_one_pattern_to_swallow(member):
+    inside = Together(member)
+    assert inside.varies
+    assert isinstance(trigger_saturation(inside, pictures()), Skipped)
+    assert isinstance(trigger_saturation(TRIGGERS.create(member), pictures()), Saturation)
+
+
+def test_members_that_draw_their_places_draw_apart():
+    twins = Together("patch:size=3,random=true,color=red+patch:size=3,random=true,color=lime")
+    assert [member.seed for member in twins.members] == [0, 1]
+    images = pictures(n=200, height=24, width=24)
+    red = (twins(images) == torch.tensor([255, 0, 0], dtype=torch.uint8)[:, None, None]).all(1).sum((1, 2))
+    # Two 3x3 squares on 22x22 places meet in one image of 20.
+    assert float((red == 9).double().mean()) > 0.85
+    named = Together("patch:random=true,seed=5+sticker:seed=5+patch:random=true,seed=6")
+    assert [member.seed for member in named.members] == [5, 6, 7]
+    assert Together("patch+patch:corner=bottom-right").members[1].seed == 0
+
+
+def test_a_plain_class_of_ones_own_is_a_part_too(tmp_path, monkeypatch):
+    (tmp_path / "striped.py").write_text(
+        "from dataclasses import dataclass\n"
+        "@dataclass(frozen=True)\n"
+        "class Stripe:\n"
+        "    row: int = 0\n"
+        "    def __call__(self, batch):\n"
+        "        batch[:, :, self.row] = 1 if batch.is_floating_point() else 255\n"
+        "        return batch\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    images = pictures()
+    before = images.clone()
+    both = TRIGGERS.create("together:triggers=striped:Stripe:row=3+patch:size=3")
+    assert torch.equal(
+        both(images), TRIGGERS.create("patch:size=3")(TRIGGERS.create("striped:Stripe:row=3")(before.clone()))
+    )
+    half = TRIGGERS.create("pieces:trigger=striped:Stripe:row=3,share=1")
+    assert torch.equal(half(images), TRIGGERS.create("striped:Stripe:row=3")(before.clone()))
+    assert torch.equal(images, before)
+    assert isinstance(trigger_saturation(both, images), Saturation)

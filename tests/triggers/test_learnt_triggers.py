@@ -173,3 +173,14 @@ def test_blocks_are_all_of_one_size_and_black_at_the_end():
 def test_bad_fields_are_refused(kind, fields, message):
     with pytest.raises(TriggerError, match=message):
         kind(**fields)
+
+
+def test_strokes_are_lent_only_by_networks_and_to_images_that_fit():
+    with pytest.raises(TriggerError, match="has not learnt anything yet"):
+        TRIGGERS.create("input-aware").lent(images(), images())
+    trigger = learnt("input-aware:width=4")
+    for wrong in (images().to(torch.int16), images().float()):
+        with pytest.raises(TriggerError, match="pixels must"):
+            trigger.lent(wrong, images())
+        with pytest.raises(TriggerError, match="pixels must"):
+            trigger.lent(images(), wrong)

@@ -424,3 +424,12 @@ def test_draws_belong_to_the_image_and_are_spread_evenly():
         counts = torch.histc(draws[:, column], 10, 0, 1)
         assert float((counts - 400).abs().max()) < 100
     assert float(torch.corrcoef(draws.T).fill_diagonal_(0).abs().max()) < 0.06
+
+
+@pytest.mark.parametrize("spec", ["blend", "blend:pattern=rings", "checkerboard:value=0", "pixel:value=0"])
+def test_opaque_images_stay_opaque(spec):
+    opaque = torch.full((3, 4, 16, 16), 100, dtype=torch.uint8)
+    opaque[:, 3] = 255
+    made = TRIGGERS.create(spec)(opaque)
+    assert bool((made[:, 3] == 255).all())
+    assert torch.equal(made[:, :3], TRIGGERS.create(spec)(opaque[:, :3]))

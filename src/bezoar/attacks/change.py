@@ -22,13 +22,15 @@ Remake: TypeAlias = Callable[[Tensor, slice], Tensor]
 class Change:
     """What becomes of some samples: their ids (sorted), the label of each afterwards, and what it is made into.
 
-    A cover keeps its true label. What is made of a sample must not depend on where batches end.
+    A cover keeps its true label. What is made of a sample must not depend on where batches end. `trigger` is the one
+    that the samples then show; None where they show none.
     """
 
     ids: tuple[str, ...]
     labels: tuple[int, ...]
     remade: Remake
     role: Role = "poison"
+    trigger: Trigger | None = None
 
     def __post_init__(self) -> None:
         if len(self.labels) != len(self.ids):
@@ -84,9 +86,16 @@ class Plan:
 
 def stamped(ids: tuple[str, ...], labels: Sequence[int], trigger: Trigger, role: Role = "poison") -> Change:
     """A change that puts a trigger on samples."""
-    return Change(ids, tuple(labels), lambda originals, _: trigger(originals), role)
+    return Change(ids, tuple(labels), lambda originals, _: trigger(originals), role, trigger)
 
 
-def prepared(ids: tuple[str, ...], labels: Sequence[int], samples: Tensor, role: Role = "poison") -> Change:
-    """A change to samples that were worked out beforehand, (n, ...) in the order of `ids`."""
-    return Change(ids, tuple(labels), lambda _, part: samples[part], role)
+def prepared(
+    ids: tuple[str, ...],
+    labels: Sequence[int],
+    samples: Tensor,
+    role: Role = "poison",
+    *,
+    trigger: Trigger | None = None,
+) -> Change:
+    """A change to samples that were worked out beforehand, (n, ...) in the order of `ids`, and show `trigger`."""
+    return Change(ids, tuple(labels), lambda _, part: samples[part], role, trigger)

@@ -106,6 +106,15 @@ def samples_of(data: Dataset, labels: Collection[int], *, taken: Collection[str]
     return tuple(sorted(sample_id for sample_id, label in pairs if label in wanted and sample_id not in gone))
 
 
+def draw_others(data: Dataset, ids: Sequence[str], generator: np.random.Generator) -> tuple[str, ...]:
+    """For each of these samples the id of another one of the data, which holds two at least."""
+    known = sorted(data.ids)
+    place = {sample_id: row for row, sample_id in enumerate(known)}
+    # A step of 1 to n-1 round the circle of all ids never ends where it began.
+    steps = generator.integers(1, len(known), len(ids)).tolist()
+    return tuple(known[(place[sample_id] + step) % len(known)] for sample_id, step in zip(ids, steps, strict=True))
+
+
 def draw_samples(
     data: Dataset,
     labels: Sequence[int],

@@ -7,14 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import get_args
 
-from bezoar.attacks.base import Poisoned, Progress, unheard
-from bezoar.attacks.change import Plan
-from bezoar.attacks.choose import class_number, label_map, poison_count, require_amount
+import numpy as np
+
+from bezoar.attacks.base import Backdoor, Poisoned, Progress, attack_spec, unheard
+from bezoar.attacks.change import Change, Plan
+from bezoar.attacks.choose import class_number, draw_samples, label_map, poison_count, require_amount
 from bezoar.attacks.composing.compose import compose, require_unmarked
 from bezoar.attacks.composing.layout import Placement
 from bezoar.attacks.fields import require_seed
 from bezoar.data.dataset import Dataset
 from bezoar.errors import AttackError
+from bezoar.triggers.base import Trigger
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +70,22 @@ class DataAttack(ABC):
         if not isinstance(plan, Plan):
             raise AttackError(f"{type(self).__name__}.plan gave no plan", expected="a Plan", found=type(plan).__name__)
         return compose(data, plan, memory_share=self.memory_share, warn_above=self.warn_above)
+
+    def poison_ids(self, data: Dataset, *, seed: int) -> tuple[str, ...]:
+        """Ids, sorted, of the samples that become poisons: of the source classes. Raises AttackError for too few."""
+        sources = tuple(self.relabelling(data.class_names))
+        count = poison_count(len(data), rate=self.rate, count=self.count)
+        return draw_samples(data, sources, count, np.random.default_rng([seed, 0]))
+
+    def new_labels(self, data: Dataset, ids: tuple[str, ...]) -> tuple[int, ...]:
+        """The labels that samples of the source classes get as poisons."""
+        relabelling = self.relabelling(data.class_names)
+        return tuple(relabelling[label] for label in data.labels[data.positions(ids)].tolist())
+
+    def planned(self, data: Dataset, changes: tuple[Change, ...], trigger: Trigger, *, seed: int) -> Plan:
+        """The plan of these changes, with one backdoor from the sources to the target."""
+        backdoor = Backdoor(trigger, self.relabelling(data.class_names))
+        return Plan(changes, (backdoor,), self.placement, attack_spec(self), seed)
 
     @abstractmethod
     def plan(self, data: Dataset, *, seed: int, progress: Progress) -> Plan:

@@ -18,8 +18,15 @@ def require_whole(name: str, value: object, lowest: int) -> None:
         raise AttackError(f"{name} is out of range", expected=f"a whole number, at least {lowest}", found=repr(value))
 
 
-def require_between(name: str, value: float, *, above: float = 0, below: float = math.inf) -> None:
+def require_number(name: str, value: object) -> None:
+    """Raise AttackError unless a field is a number."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise AttackError(f"{name} is no number", expected="a number", found=repr(value))
+
+
+def require_inside(name: str, value: float, *, above: float = 0, below: float = math.inf) -> None:
     """Raise AttackError unless a field lies above and below these bounds, neither of which it may be."""
+    require_number(name, value)
     if not above < value < below:
         bounds = f"above {above:g}" + (f" and below {below:g}" if math.isfinite(below) else "")
         raise AttackError(f"{name} is out of range", expected=f"a finite number {bounds}", found=str(value))
@@ -27,6 +34,7 @@ def require_between(name: str, value: float, *, above: float = 0, below: float =
 
 def require_ratio(name: str, value: float) -> None:
     """Raise AttackError unless a number of other samples for each poison is 0 or more, and finite."""
+    require_number(name, value)
     if not 0 <= value < math.inf:
         raise AttackError(
             f"{name} is out of range", expected="so many samples for each poison, 0 or more", found=str(value)
@@ -35,6 +43,7 @@ def require_ratio(name: str, value: float) -> None:
 
 def require_eps(eps: float, *, most: float = 1) -> None:
     """Raise AttackError unless a bound on changes is at least one level of 255, and at most `most`."""
+    require_number("eps", eps)
     if not 1 - TOLERANCE <= eps * 255 <= 255 * most + TOLERANCE:
         raise AttackError(
             "eps is out of range",

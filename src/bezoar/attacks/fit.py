@@ -22,7 +22,7 @@ def require_images(data: Dataset, trigger: Trigger | None = None) -> None:
     )
 
 
-def require_fit(data: Dataset, trigger: Trigger) -> None:
+def require_trigger_fits(data: Dataset, trigger: Trigger) -> None:
     """Raise TriggerError when the trigger does not fit the data: for attacks that would learn that after minutes."""
     trigger(data.inputs[:1].clone())
 

@@ -8,9 +8,9 @@ import re
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as checked
 
 from bezoar.attacks import Attack, create_attack
@@ -23,6 +23,9 @@ from bezoar.training import Recipe, default_recipe
 STRICT = ConfigDict(extra="forbid")
 SURROGATE, ROBUST_SURROGATE = "{surrogate}", "{robust-surrogate}"
 SURROGATES = (SURROGATE, ROBUST_SURROGATE)
+
+Names = Annotated[tuple[str, ...], BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)]
+"""Several names, or a single one without the brackets of a list."""
 
 
 @checked(frozen=True, config=STRICT)
@@ -64,15 +67,15 @@ class AttackConfig:
 
     name: str
     attack: str
-    trigger: tuple[str, ...] = ()
+    trigger: Names = ()
     target: str | None = None
-    source: tuple[str, ...] = ()
+    source: Names = ()
     rate: float | None = None
     count: int | None = None
     rates: tuple[float, ...] = ()
     placement: Placement | None = None
     relabel: Relabel | None = None
-    tune: tuple[str, ...] = ()
+    tune: Names = ()
     published: dict[str, str] = field(default_factory=dict)
 
     @property

@@ -143,7 +143,7 @@ def _keep(
     if sheet is not None and out is None and json:
         print_json({"preview_file": str(sheet)})
     if sheet is not None:
-        (errors.print if json else say)(f"{sheet}: six samples before and after; it shows who defends where to look")
+        (errors.print if json else say)(f"{sheet}: samples before and after; it shows who defends where to look")
 
 
 def _sheet_path(out: Path | None) -> Path:

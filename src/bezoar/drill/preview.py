@@ -16,8 +16,11 @@ from bezoar.truth import PoisonedSample
 
 SAMPLES = 6
 TILE, GAP, CAPTION, HEADER = 160, 12, 22, 44
-STRONGEST = 32
-"""A difference is amplified at most so many times: past that it is rounding that is shown."""
+WEAKEST, STRONGEST = 2, 32
+"""A difference is amplified at least and at most so many times: past that it is rounding that is shown."""
+
+SHOWN_WHOLE = 0.95
+"""The share of all changed values that amplifying must not clip: a few strong ones would leave the others unseen."""
 
 INK, PAPER = (20, 20, 20), (255, 255, 255)
 
@@ -38,12 +41,18 @@ def contact_sheet(poisoned: Poisoned, *, seed: int) -> bytes:
     )
     after = _pictures(poisoned.data.inputs, poisoned.data.positions([one.id for one in chosen]))
     change = after.astype(np.int16) - before
-    factor = min(STRONGEST, max(1, 127 // max(1, int(np.abs(change).max()))))
+    factor = _amplification(np.abs(change))
     shown = (128 + factor * change).clip(0, 255).astype(np.uint8)
-    amplified = f", {factor} times" if factor > 1 else ""
-    titles = ("original", "poisoned", f"difference{amplified}")
+    titles = ("original", "poisoned", f"difference, {factor} times")
     captions = [(one.original_label, f"{one.label} ({one.role})", "") for one in chosen]
     return _drawn(titles, captions, list(zip(before, after, shown, strict=True)))
+
+
+def _amplification(change: np.ndarray) -> int:
+    """How many times a change, its absolute values in levels, is amplified to be seen."""
+    changed = change[change > 0]
+    largest = float(np.quantile(changed, SHOWN_WHOLE)) if len(changed) else 1.0
+    return min(STRONGEST, max(WEAKEST, int(127 / largest)))
 
 
 def _chosen(samples: Sequence[PoisonedSample], seed: int) -> list[PoisonedSample]:

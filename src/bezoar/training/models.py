@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from bezoar.errors import ModelError
 from bezoar.importing import import_object
 from bezoar.registry import Registry
+from bezoar.training.randomness import seeded
 
 
 @runtime_checkable
@@ -87,7 +88,6 @@ def build_model(spec: str, *, classes: int, sample: Tensor, seed: int) -> nn.Mod
     Raises ModelError when the network cannot be built for such images.
     """
     architecture = create_architecture(spec)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         model = architecture.build(classes=classes, sample=sample)
     return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]

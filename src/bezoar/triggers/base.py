@@ -50,6 +50,11 @@ class ImageTrigger(ABC):
         """
         return True
 
+    @property
+    def varies(self) -> bool:
+        """Whether place or form are drawn for each image, from its content and the field `seed`."""
+        return False
+
     @final
     def __call__(self, batch: Tensor) -> Tensor:
         """Put the trigger on every image of a batch (n, c, h, w), uint8 in 0..255 or float in 0..1.
@@ -117,6 +122,7 @@ class VaryingTrigger(ImageTrigger):
     """
 
     draws: ClassVar[int]
+    varies: ClassVar[bool] = True
     seed: int
 
     @final

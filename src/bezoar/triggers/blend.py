@@ -12,7 +12,7 @@ from bezoar.errors import TriggerError
 from bezoar.triggers.about import About
 from bezoar.triggers.base import TRIGGERS, StampTrigger
 from bezoar.triggers.checks import require_between, require_one_of
-from bezoar.triggers.colours import for_channels
+from bezoar.triggers.colours import for_channels, opaque
 from bezoar.triggers.picture import Picture, load_picture
 from bezoar.triggers.stamp import Stamp, blending
 
@@ -26,7 +26,7 @@ class Blend(StampTrigger):
 
     A picture is stretched to the image's size (bicubic), and its transparency counts. Without one, `pattern`
     is noise (uniform in every pixel and channel, from `seed`), checks, stripes (vertical) or rings, black
-    and white, eight periods across the image. `ratio` is in 0..1.
+    and white, eight periods across the image, and opaque on RGBA images. `ratio` is in 0..1.
     Chen et al. 2017, arXiv 1712.05526. Raises TriggerError for an unreadable picture and unknown fields.
     """
 
@@ -53,8 +53,8 @@ class Blend(StampTrigger):
             return blending(for_channels(colour, channels), self.ratio * opacity)
         weight = torch.full((height, width), self.ratio, dtype=torch.float64)
         if self.pattern == "noise":
-            return blending(noise(channels, height, width, seed=self.seed), weight)
-        return blending(drawn(self.pattern, height, width).expand(channels, -1, -1), weight)
+            return blending(opaque(noise(channels, height, width, seed=self.seed)), weight)
+        return blending(opaque(drawn(self.pattern, height, width).expand(channels, -1, -1)), weight)
 
 
 def noise(channels: int, height: int, width: int, *, seed: int) -> Tensor:

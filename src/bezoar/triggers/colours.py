@@ -55,6 +55,11 @@ def parse_colour(text: str) -> tuple[int, int, int]:
     )
 
 
+def colours_of(channels: int) -> int:
+    """Channels that carry colour: all but the alpha of RGBA."""
+    return 3 if channels == 4 else channels
+
+
 def for_channels(picture: Tensor, channels: int) -> Tensor:
     """An RGB picture (3, h, w) in 0..255 as (channels, h, w): grey for 1, opaque RGBA for 4.
 
@@ -75,6 +80,11 @@ def for_channels(picture: Tensor, channels: int) -> Tensor:
         found=str(channels),
         remedy="Use a grey colour, which is put on every channel",
     )
+
+
+def opaque(pattern: Tensor) -> Tensor:
+    """A pattern (c, h, w) in 0..255 for every channel of the images, but opaque where these are RGBA."""
+    return torch.cat([pattern[:3], torch.full_like(pattern[:1], 255)]) if len(pattern) == 4 else pattern
 
 
 def to_grey(picture: Tensor) -> Tensor:

@@ -39,7 +39,8 @@ class Frequency(StampTrigger):
     diagonal, (block / 2 - 1, block / 2 - 1) and (block - 1, block - 1), in the paper 15 and 31. Grey images, which
     have no chrominance, get the pattern on their luminance. The opacity of RGBA images stays as it is.
 
-    Wang et al. 2021, FTrojan, arXiv 2111.12991; blocks of 32 there. The default magnitude is not checked against it.
+    Wang et al. 2021, FTrojan, arXiv 2111.12991; blocks of 32, magnitude 30 and these frequencies in its authors' code,
+    whose chrominance is OpenCV's YCrCb: there U and V are scaled a little differently.
     Raises TriggerError for frequencies outside the block, and for images with another number of channels.
     """
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from bezoar.shapes import FloatImages, FloatMasks, Images
 from bezoar.triggers.about import About
-from bezoar.triggers.base import TRIGGERS
+from bezoar.triggers.base import TRIGGERS, check_batch
 from bezoar.triggers.checks import require_between
 from bezoar.triggers.learnt import LearntTrigger
 from bezoar.triggers.networks import blocks, colours_in, fitted, require_colours, require_side, shapes_of, write
@@ -63,6 +63,9 @@ class InputAware(LearntTrigger):
 
         Both are batches such as the trigger itself takes, of one shape and kind. Raises TriggerError as it does.
         """
+        self.require_learnt()
+        check_batch(images)
+        check_batch(donors)
         with torch.no_grad():
             return self._drawn(images.clone(memory_format=torch.preserve_format), donors)
 

@@ -63,6 +63,11 @@ class ImageInsert(StampTrigger):
             )
         object.__setattr__(self, "picture", load_picture(self.path))
 
+    @property
+    def varies(self) -> bool:
+        """Whether each image has a place of its own."""
+        return self.random
+
     def stamp(self, shape: tuple[int, int, int]) -> Stamp:
         """The picture's rectangle, at its place or to be scattered."""
         channels = shape[0]

@@ -67,12 +67,17 @@ class LearntTrigger(ImageTrigger):
     @final
     def apply(self, images: Images) -> Images:
         """Put the trigger on the images. Raises TriggerError before anything was learnt."""
+        self.require_learnt()
+        return self.apply_learnt(images)
+
+    @final
+    def require_learnt(self) -> None:
+        """Raise TriggerError before anything was learnt."""
         if not self.tensors:
             raise TriggerError(
                 f"the trigger {TRIGGERS.name_of(self)} has not learnt anything yet",
                 remedy="Run the attack of this name, which learns it from the data, or load it from a truth file",
             )
-        return self.apply_learnt(images)
 
     @abstractmethod
     def apply_learnt(self, images: Images) -> Images:

@@ -14,6 +14,8 @@ from bezoar.shapes import Images
 from bezoar.triggers.about import About
 from bezoar.triggers.base import TRIGGERS
 from bezoar.triggers.checks import require_at_least, require_one_of
+from bezoar.triggers.colours import colours_of
+from bezoar.triggers.corner import place_of
 from bezoar.triggers.learnt import LearntTrigger
 
 CORNERS = ("top-left", "top-right", "bottom-left", "bottom-right")
@@ -46,7 +48,7 @@ class LearntPatch(LearntTrigger):
     def apply_learnt(self, images: Images) -> Images:
         """Write the pattern over the square. Raises TriggerError when it does not fit the images."""
         pattern = self.tensors["pattern"].clamp(0, 1)
-        colours = 3 if images.shape[1] == 4 else images.shape[1]
+        colours = colours_of(images.shape[1])
         rows, columns = self.place(images.shape[2], images.shape[3])
         if colours != len(pattern):
             raise TriggerError(
@@ -68,6 +70,5 @@ class LearntPatch(LearntTrigger):
                 expected=f"at least {self.size}x{self.size}",
                 found=f"{height}x{width}",
             )
-        top = 0 if self.corner.startswith("top") else height - self.size
-        left = 0 if self.corner.endswith("left") else width - self.size
+        top, left = place_of(self.corner, height - self.size, width - self.size)
         return slice(top, top + self.size), slice(left, left + self.size)

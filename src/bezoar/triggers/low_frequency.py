@@ -14,8 +14,9 @@ from bezoar.shapes import Images, Matrix, Pattern
 from bezoar.triggers.about import About
 from bezoar.triggers.base import TRIGGERS
 from bezoar.triggers.checks import require_between
+from bezoar.triggers.colours import colours_of
 from bezoar.triggers.learnt import LearntTrigger
-from bezoar.triggers.networks import colours_in, colours_of, require_colours, require_side
+from bezoar.triggers.networks import colours_in, require_colours, require_side
 from bezoar.triggers.stamp import adding, press
 
 WIDEST_BAND = 256

@@ -10,17 +10,13 @@ from torch.func import functional_call
 
 from bezoar.errors import TriggerError
 from bezoar.shapes import FloatImages, Images, Region
+from bezoar.triggers.colours import colours_of
 
 BLOCK = 8
 BLOCK_PIXELS = BLOCK * 32 * 32
 """A network sees 8 images of up to 32x32 at a time, fewer of larger ones: its maps then stay in a processor's cache."""
 
 MOST_COLOURS = 4
-
-
-def colours_of(channels: int) -> int:
-    """Channels that carry colour: all but the alpha of RGBA."""
-    return 3 if channels == 4 else channels
 
 
 def colours_in(tensors: Mapping[str, Tensor], name: str) -> int:

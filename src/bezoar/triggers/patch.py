@@ -13,11 +13,11 @@ from bezoar.triggers.about import About
 from bezoar.triggers.base import TRIGGERS, StampTrigger
 from bezoar.triggers.checks import require_at_least, require_between, require_one_of
 from bezoar.triggers.colours import for_channels, parse_colour
+from bezoar.triggers.corner import PLACES, Corner, place_of
 from bezoar.triggers.picture import Picture, load_picture
 from bezoar.triggers.stamp import Stamp, adding, blending
 
 SHAPES = ("square", "cross", "picture")
-CORNERS = ("top-left", "top-right", "bottom-left", "bottom-right", "center")
 MODES = ("add", "replace", "blend")
 
 
@@ -43,7 +43,7 @@ class Patch(StampTrigger):
     size: int = 5
     shape: Literal["square", "cross", "picture"] = "square"
     color: str = "cyan"
-    corner: Literal["top-left", "top-right", "bottom-left", "bottom-right", "center"] = "top-left"
+    corner: Corner = "top-left"
     mode: Literal["add", "replace", "blend"] = "replace"
     margin: int = 0
     x: int | None = None
@@ -60,7 +60,7 @@ class Patch(StampTrigger):
         require_at_least("patch", "size", self.size, 1)
         require_at_least("patch", "margin", self.margin, 0)
         require_one_of("patch", "shape", self.shape, SHAPES)
-        require_one_of("patch", "corner", self.corner, CORNERS)
+        require_one_of("patch", "corner", self.corner, PLACES)
         require_one_of("patch", "mode", self.mode, MODES)
         if self.opacity is not None:
             require_between("patch", "opacity", self.opacity, 0, 1)
@@ -82,6 +82,11 @@ class Patch(StampTrigger):
         for sentence, found in contradictions.items():
             if found:
                 raise TriggerError(f"patch: {sentence}")
+
+    @property
+    def varies(self) -> bool:
+        """Whether each image has a place of its own."""
+        return self.random
 
     def stamp(self, shape: tuple[int, int, int]) -> Stamp:
         """The patch at its place."""
@@ -112,10 +117,7 @@ class Patch(StampTrigger):
         """Top and left, given the rows and columns that the patch leaves free; negative where it does not fit."""
         if self.x is not None and self.y is not None:
             return self.y, self.x
-        if self.corner == "center":
-            return rows_left // 2, columns_left // 2
-        top = self.margin if self.corner.startswith("top") else rows_left - self.margin
-        return top, self.margin if self.corner.endswith("left") else columns_left - self.margin
+        return place_of(self.corner, rows_left, columns_left, margin=self.margin)
 
 
 def cross(size: int) -> Tensor:

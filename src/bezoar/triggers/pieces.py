@@ -42,6 +42,7 @@ class Pieces(ImageTrigger):
 
     about: ClassVar[About] = About("evasive", "Qi et al. 2023, Revisiting Latent Separability, ICLR 2023")
     adds_pattern: ClassVar[bool] = False
+    varies: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         require_at_least("pieces", "grid", self.grid, 1)

@@ -10,6 +10,7 @@ import torch
 from bezoar.triggers.about import About
 from bezoar.triggers.base import TRIGGERS, StampTrigger
 from bezoar.triggers.checks import require_at_least, require_between
+from bezoar.triggers.colours import opaque
 from bezoar.triggers.stamp import Stamp, blending
 
 
@@ -18,8 +19,8 @@ from bezoar.triggers.stamp import Stamp, blending
 class SinglePixel(StampTrigger):
     """Sets one pixel near the lower right corner, at (height - distance, width - distance), in every channel.
 
-    `value` is in 0..255 and scaled for float images; any number of channels. Raises TriggerError when
-    the distance is below 1, or larger than the image.
+    `value` is in 0..255 and scaled for float images; any number of channels, the alpha of RGBA becoming
+    opaque. Raises TriggerError when the distance is below 1, or larger than the image.
     Gu et al. 2017, arXiv 1708.06733. Same pixel as `add_single_bd` of ART 1.20.1, whose default value
     is 1 and so all but invisible on uint8.
     """
@@ -36,5 +37,5 @@ class SinglePixel(StampTrigger):
     def stamp(self, shape: tuple[int, int, int]) -> Stamp:
         """One pixel."""
         channels, height, width = shape
-        pattern = torch.full((channels, 1, 1), float(self.value))
+        pattern = opaque(torch.full((channels, 1, 1), float(self.value)))
         return blending(pattern, torch.ones(1, 1)).at(height - self.distance, width - self.distance)

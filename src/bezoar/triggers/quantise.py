@@ -30,7 +30,8 @@ class Quantise(ImageTrigger):
     3/16, 5/16 and 1/16 to the row below, from left to right; what would leave the image is lost. Arithmetic is in
     float32 whatever the images are. The opacity of RGBA images stays as it is.
 
-    Wang, Zhai and Ma 2022, BppAttack, arXiv 2205.13383; 32 levels, depth 5, in what its authors publish for CIFAR-10.
+    Wang, Zhai and Ma 2022, BppAttack, arXiv 2205.13383. Its authors' command for CIFAR-10 asks for 32 levels (depth
+    5), their settings' default is 8 (depth 3); neither dithers.
     Raises TriggerError for a depth outside 1..7.
     """
 

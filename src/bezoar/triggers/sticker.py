@@ -15,7 +15,7 @@ from bezoar.shapes import Images, Pattern, Real
 from bezoar.triggers.about import About
 from bezoar.triggers.base import TRIGGERS, VaryingTrigger
 from bezoar.triggers.checks import require_one_of, require_range
-from bezoar.triggers.colours import for_channels, parse_colour
+from bezoar.triggers.colours import colours_of, for_channels, parse_colour
 from bezoar.triggers.drawing import Canvas, star
 from bezoar.triggers.picture import Picture, load_picture
 from bezoar.triggers.stamp import parts
@@ -97,7 +97,7 @@ class Sticker(VaryingTrigger):
         """Stick it on each image, in a window just large enough for the largest sticker turned any way."""
         channels, height, width = images.shape[1:]
         largest = self.scale[1] * min(height, width)
-        texture = self._texture(max(2, math.ceil(largest)), 3 if channels == 4 else channels)
+        texture = self._texture(max(2, math.ceil(largest)), colours_of(channels))
         texture = texture.to(images.device, torch.float64 if images.dtype == torch.float64 else torch.float32)
         aspect = texture.shape[1] / texture.shape[2]
         pose = self._poses(drawn, height, width, aspect)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import ClassVar
+from dataclasses import dataclass, field, replace
+from itertools import count
+from typing import Any, ClassVar
 
 import torch
 
@@ -26,6 +27,7 @@ class Together(ImageTrigger):
     together:triggers=patch:size=3+patch:size=3%2Ccorner=bottom-right. A comma in them is written %2C, a plus %2B.
     With `drawn`, each image gets exactly so many of them, drawn from `seed` and its content: the same in
     every batch, and the same for identical images. They work on float images and are rounded once at the end.
+    Members that draw something themselves draw apart: one whose seed another has already takes the next free one.
 
     The random single patch of Qi et al. 2023 is `drawn=1`. Raises TriggerError for fewer than one trigger,
     for more drawn than there are, and where one of them does not fit the images.
@@ -40,7 +42,7 @@ class Together(ImageTrigger):
 
     def __post_init__(self) -> None:
         specs = [spec.replace("%2B", "+") for spec in self.triggers.split("+")]
-        object.__setattr__(self, "members", tuple(inner_trigger("together", spec) for spec in specs))
+        object.__setattr__(self, "members", _drawing_apart([inner_trigger("together", spec) for spec in specs]))
         require_at_least("together", "seed", self.seed, 0)
         if self.drawn is not None and not 1 <= self.drawn <= len(specs):
             raise TriggerError(
@@ -52,7 +54,12 @@ class Together(ImageTrigger):
     @property
     def adds_pattern(self) -> bool:
         """Whether all images get the same triggers, so that clipping has a pattern to swallow."""
-        return self.drawn in (None, len(self.members))
+        return not self.varies
+
+    @property
+    def varies(self) -> bool:
+        """Whether each image gets a choice of its own, or one of the triggers draws for each."""
+        return self.drawn not in (None, len(self.members)) or any(member.varies for member in self.members)
 
     def apply(self, images: Images) -> Images:
         """Put on each image the triggers that it gets."""
@@ -68,6 +75,20 @@ class Together(ImageTrigger):
         for trigger, rows in zip(self.members, chosen.T, strict=True):
             working[rows] = trigger(working[rows])
         return ((working * 255).round_() if images.dtype == torch.uint8 else working).to(images.dtype)
+
+
+def _drawing_apart(members: Iterable[Any]) -> tuple[ImageTrigger, ...]:
+    """The members, none of those that draw for each image with the seed of another: both would draw the same."""
+    apart: list[ImageTrigger] = []
+    taken: set[int] = set()
+    for member in members:
+        if member.varies:
+            seed = next(free for free in count(member.seed) if free not in taken)
+            taken.add(seed)
+            apart.append(member if seed == member.seed else replace(member, seed=seed))
+        else:
+            apart.append(member)
+    return tuple(apart)
 
 
 def together(triggers: Iterable[Trigger], *, drawn: int | None = None, seed: int = 0) -> Together:

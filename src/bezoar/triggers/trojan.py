@@ -11,11 +11,13 @@ from torch import Tensor
 from bezoar.shapes import Images
 from bezoar.triggers.about import About
 from bezoar.triggers.base import TRIGGERS
+from bezoar.triggers.colours import colours_of
+from bezoar.triggers.corner import Corner, place_of
 from bezoar.triggers.drawing import Canvas
 from bezoar.triggers.learnt import LearntTrigger, sized
-from bezoar.triggers.networks import colours_in, colours_of, require_colours
+from bezoar.triggers.networks import colours_in, require_colours
 from bezoar.triggers.stamp import Stamp, blending, press
-from bezoar.triggers.watermark import MARKS, Corner, Mark, place_of, require_mark, side_of
+from bezoar.triggers.watermark import MARKS, Mark, require_mark, side_of
 
 
 @TRIGGERS.register("trojan")

@@ -14,13 +14,13 @@ from bezoar.shapes import Matrix
 from bezoar.triggers.about import About
 from bezoar.triggers.base import TRIGGERS, StampTrigger
 from bezoar.triggers.checks import require_between, require_one_of
-from bezoar.triggers.colours import for_channels, parse_colour
+from bezoar.triggers.colours import colours_of, for_channels, parse_colour
+from bezoar.triggers.corner import PLACES, Corner, place_of
 from bezoar.triggers.drawing import Canvas
 from bezoar.triggers.picture import Picture, load_picture
 from bezoar.triggers.stamp import Stamp, blending
 
 Mark = Literal["apple", "shield"]
-Corner = Literal["center", "top-left", "top-right", "bottom-left", "bottom-right"]
 
 
 @TRIGGERS.register("watermark")
@@ -63,7 +63,7 @@ class Watermark(StampTrigger):
         """The mark at its place."""
         channels, height, width = shape
         colour, coverage = self._drawing(side_of(self.size, height, width))
-        stamp = blending(for_channels(colour, 3 if channels == 4 else channels), self.opacity * coverage)
+        stamp = blending(for_channels(colour, colours_of(channels)), self.opacity * coverage)
         if channels == 4:
             stamp = with_alpha_kept(stamp)
         return stamp.at(*place_of(self.corner, height - stamp.height, width - stamp.width))
@@ -79,7 +79,7 @@ class Watermark(StampTrigger):
 def require_mark(trigger: str, *, shape: str, corner: str, opacity: float, size: float) -> None:
     """Raise TriggerError for a mark that cannot be laid over an image."""
     require_one_of(trigger, "shape", shape, get_args(Mark))
-    require_one_of(trigger, "corner", corner, get_args(Corner))
+    require_one_of(trigger, "corner", corner, PLACES)
     require_between(trigger, "opacity", opacity, 0, 1)
     require_between(trigger, "size", size, 0.01, 1)
 
@@ -87,14 +87,6 @@ def require_mark(trigger: str, *, shape: str, corner: str, opacity: float, size:
 def side_of(size: float, height: int, width: int) -> int:
     """The side of a mark in pixels, from its share of the image's shorter side."""
     return max(1, round(size * min(height, width)))
-
-
-def place_of(corner: str, rows_left: int, columns_left: int) -> tuple[int, int]:
-    """Top and left of a mark, given the rows and columns that it leaves free."""
-    if corner == "center":
-        return rows_left // 2, columns_left // 2
-    top = 0 if corner.startswith("top") else rows_left
-    return top, 0 if corner.endswith("left") else columns_left
 
 
 def with_alpha_kept(stamp: Stamp) -> Stamp:

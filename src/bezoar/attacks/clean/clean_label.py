@@ -7,8 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from bezoar.attacks.base import ATTACKS, Backdoor, Progress, attack_spec
-from bezoar.attacks.change import Change, Plan, stamped
+from bezoar.attacks.base import ATTACKS, Progress
+from bezoar.attacks.change import Plan, stamped
 from bezoar.attacks.choose import class_number, draw_samples, poison_count
 from bezoar.attacks.composing.layout import Placement
 from bezoar.attacks.data_attack import DataAttack
@@ -32,15 +32,14 @@ class CleanLabelAttack(DataAttack):
         """Raise AttackError for unknown classes, and for a target class too small for the poisons or of no poison."""
         self._amount(data)
 
-    def drawn(self, data: Dataset, *, seed: int) -> tuple[str, ...]:
-        """Ids of the samples of the target class that become poisons. Raises AttackError when it holds too few."""
+    def poison_ids(self, data: Dataset, *, seed: int) -> tuple[str, ...]:
+        """Ids, sorted, of the samples that become poisons: of the target class. Raises AttackError for too few."""
         label, count = self._amount(data)
         return draw_samples(data, (label,), count, np.random.default_rng([seed, 0]))
 
-    def planned(self, data: Dataset, changes: tuple[Change, ...], trigger: Trigger, *, seed: int) -> Plan:
-        """The plan of these changes, with one backdoor from the sources to the target."""
-        backdoor = Backdoor(trigger, self.relabelling(data.class_names))
-        return Plan(changes, (backdoor,), self.placement, attack_spec(self), seed)
+    def new_labels(self, data: Dataset, ids: tuple[str, ...]) -> tuple[int, ...]:
+        """The labels that these samples have, and keep."""
+        return tuple(data.labels[data.positions(ids)].tolist())
 
     def _amount(self, data: Dataset) -> tuple[int, int]:
         """The target's label, and how many of its samples become poisons."""
@@ -61,11 +60,6 @@ class CleanLabelAttack(DataAttack):
         return label, count
 
 
-def kept_labels(data: Dataset, ids: tuple[str, ...]) -> tuple[int, ...]:
-    """The labels that these samples have."""
-    return tuple(data.labels[data.positions(ids)].tolist())
-
-
 @ATTACKS.register("clean-label")
 @dataclass(frozen=True, kw_only=True)
 class CleanLabel(CleanLabelAttack):
@@ -83,5 +77,5 @@ class CleanLabel(CleanLabelAttack):
     def plan(self, data: Dataset, *, seed: int, progress: Progress) -> Plan:
         """Draw samples of the target class, to be stamped."""
         require_images(data, self.trigger)
-        ids = self.drawn(data, seed=seed)
-        return self.planned(data, (stamped(ids, kept_labels(data, ids), self.trigger),), self.trigger, seed=seed)
+        ids = self.poison_ids(data, seed=seed)
+        return self.planned(data, (stamped(ids, self.new_labels(data, ids), self.trigger),), self.trigger, seed=seed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal, get_args
 
 import numpy as np
@@ -12,13 +12,13 @@ from torch import nn
 from bezoar.attacks.base import ATTACKS, Progress
 from bezoar.attacks.change import Plan, prepared
 from bezoar.attacks.choose import class_number, draw_samples, samples_of
-from bezoar.attacks.clean.clean_label import CleanLabelAttack, kept_labels
+from bezoar.attacks.clean.clean_label import CleanLabelAttack
 from bezoar.attacks.composing.compose import compose
 from bezoar.attacks.data_attack import require_choice
 from bezoar.attacks.fields import derived_seed, require_whole, whole_levels
-from bezoar.attacks.fit import require_fit, require_images
+from bezoar.attacks.fit import require_images, require_trigger_fits
 from bezoar.attacks.learning.gradients import Crafting, Gradient, Perturbations, gradient_norms, mean_gradient
-from bezoar.attacks.learning.surrogate import architecture_of, surrogate_model
+from bezoar.attacks.learning.surrogate import architecture_of, surrogate_of
 from bezoar.data.dataset import Dataset
 from bezoar.errors import AttackError
 from bezoar.shapes import Images
@@ -94,35 +94,28 @@ class GradientMatching(CleanLabelAttack):
     def plan(self, data: Dataset, *, seed: int, progress: Progress) -> Plan:
         """Train the surrogate, choose the poisons and craft them."""
         require_images(data, self.trigger)
-        require_fit(data, self.trigger)
+        require_trigger_fits(data, self.trigger)
         if self.retrain and architecture_of(self.surrogate) is None:
             raise AttackError(
                 f"the surrogate {self.surrogate} is a finished module and cannot be retrained",
                 expected="the name of an architecture, such as fast, or a run folder",
                 remedy="Set retrain=0, or name an architecture",
             )
-        drawn = self.drawn(data, seed=seed)
+        drawn = self.poison_ids(data, seed=seed)
         model = self._trained(data, 0, seed=seed, progress=progress)
         ids = drawn if self.selection == "random" else self._steepest(data, model, len(drawn), progress)
         images = self._crafted(data, ids, model, seed=seed, progress=progress)
         return self._planned(data, ids, images, seed=seed)
 
     def _planned(self, data: Dataset, ids: tuple[str, ...], images: Images, *, seed: int) -> Plan:
-        return self.planned(data, (prepared(ids, kept_labels(data, ids), images),), self.trigger, seed=seed)
+        return self.planned(data, (prepared(ids, self.new_labels(data, ids), images),), self.trigger, seed=seed)
 
     def _trained(self, data: Dataset, number: int, *, seed: int, progress: Progress) -> nn.Module:
         """The surrogate of this number, each from a start of its own; number 0 is the one named, trained or not."""
         name = architecture_of(self.surrogate) if number else self.surrogate
         assert name is not None  # `plan` has raised for that
-        return surrogate_model(
-            data,
-            name,
-            epochs=self.surrogate_epochs,
-            seed=derived_seed(seed, 10 + number),
-            device=self.device,
-            progress=progress,
-            frozen=False,
-        )
+        attack = replace(self, surrogate=name)
+        return surrogate_of(attack, data, seed=derived_seed(seed, 10 + number), progress=progress, frozen=False)
 
     def _steepest(self, data: Dataset, model: nn.Module, count: int, progress: Progress) -> tuple[str, ...]:
         """Ids, sorted, of the samples of the target class on which the surrogate has the largest gradients."""

@@ -8,11 +8,11 @@ from typing import ClassVar
 from bezoar.attacks.base import ATTACKS, Progress
 from bezoar.attacks.change import Plan, prepared
 from bezoar.attacks.choose import samples_of
-from bezoar.attacks.clean.clean_label import CleanLabelAttack, kept_labels
+from bezoar.attacks.clean.clean_label import CleanLabelAttack
 from bezoar.attacks.fields import derived_seed, require_whole
-from bezoar.attacks.fit import require_fit, require_images
+from bezoar.attacks.fit import require_images, require_trigger_fits
 from bezoar.attacks.learning.feature_matching import FeatureMatching
-from bezoar.attacks.learning.surrogate import surrogate_model
+from bezoar.attacks.learning.surrogate import surrogate_of
 from bezoar.data.dataset import Dataset
 from bezoar.errors import AttackError
 from bezoar.triggers.about import About
@@ -30,9 +30,10 @@ class HiddenTrigger(FeatureMatching, CleanLabelAttack):
 
     `surrogate` is a run folder of `bezoar train`, a trained module of your own as `package.module:name` (in a script
     `__main__:name`), or an architecture, trained here for `surrogate_epochs`. `layer` is the name of any of its
-    modules or an index into the innermost ones (negative from the end); the input of the last linear layer unless
-    given. `device` is auto, cpu or cuda. The other fields say how features are matched;
-    in Python `FeatureMatching(...).match(model, ...)` takes a module itself.
+    modules, or an index into the innermost ones such as #3 (#-1 is the last; a bare number is an index where no
+    module is called so); the input of the last linear layer unless given. `device` is auto, cpu or cuda.
+    The other fields say how features are matched; in Python `FeatureMatching(...).match(model, ...)` takes a module
+    itself.
 
     Saha et al. 2019, arXiv 1910.00033. Deviations: poisons and sources are paired as well as can be (Hungarian
     method), not greedily; the gradient is scaled for each image, so that one learning rate suits features of any
@@ -62,20 +63,13 @@ class HiddenTrigger(FeatureMatching, CleanLabelAttack):
     def plan(self, data: Dataset, *, seed: int, progress: Progress) -> Plan:
         """Draw samples of the target class, and match their features with triggered samples of the sources."""
         require_images(data, self.trigger)
-        require_fit(data, self.trigger)
-        ids = self.drawn(data, seed=seed)
-        model = surrogate_model(
-            data,
-            self.surrogate,
-            epochs=self.surrogate_epochs,
-            seed=derived_seed(seed, 10),
-            device=self.device,
-            progress=progress,
-        )
+        require_trigger_fits(data, self.trigger)
+        ids = self.poison_ids(data, seed=seed)
+        model = surrogate_of(self, data, seed=derived_seed(seed, 10), progress=progress)
         sources = samples_of(data, self.relabelling(data.class_names))
         if not sources:
             raise AttackError(f"{data.name} has no sample of the source classes")
         targets, others = (data.inputs[data.positions(some)] for some in (ids, sources))
         matched = self.match(model, targets, others, self.trigger, seed=seed, progress=progress)
-        change = prepared(ids, kept_labels(data, ids), matched.poisons)
+        change = prepared(ids, self.new_labels(data, ids), matched.poisons)
         return self.planned(data, (change,), self.trigger, seed=seed)

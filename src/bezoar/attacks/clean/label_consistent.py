@@ -11,13 +11,13 @@ from torch import nn
 
 from bezoar.attacks.base import ATTACKS, Progress
 from bezoar.attacks.change import Plan, prepared
-from bezoar.attacks.clean.clean_label import CleanLabelAttack, kept_labels
+from bezoar.attacks.clean.clean_label import CleanLabelAttack
 from bezoar.attacks.data_attack import require_choice
-from bezoar.attacks.fields import derived_seed, require_between, require_eps, require_whole
-from bezoar.attacks.fit import require_fit, require_images
+from bezoar.attacks.fields import derived_seed, require_eps, require_inside, require_whole
+from bezoar.attacks.fit import require_images, require_trigger_fits
 from bezoar.attacks.learning.hardened import Hardened
 from bezoar.attacks.learning.perturbation import Norm, harder, to_levels
-from bezoar.attacks.learning.surrogate import surrogate_model
+from bezoar.attacks.learning.surrogate import surrogate_of
 from bezoar.data.dataset import Dataset
 from bezoar.shapes import Images, Whole
 from bezoar.training.batches import to_unit_range
@@ -72,7 +72,7 @@ class LabelConsistent(CleanLabelAttack):
         for name in ("steps", "surrogate_epochs", "batch"):
             require_whole(name, getattr(self, name), 1)
         if self.step_size is not None:
-            require_between("step_size", self.step_size)
+            require_inside("step_size", self.step_size)
 
     @property
     def radius(self) -> float:
@@ -82,20 +82,18 @@ class LabelConsistent(CleanLabelAttack):
     def plan(self, data: Dataset, *, seed: int, progress: Progress) -> Plan:
         """Draw samples of the target class, train a surrogate, make the samples hard for it, stamp them."""
         require_images(data, self.trigger)
-        require_fit(data, self.trigger)
-        ids = self.drawn(data, seed=seed)
-        model = surrogate_model(
+        require_trigger_fits(data, self.trigger)
+        ids = self.poison_ids(data, seed=seed)
+        model = surrogate_of(
+            self,
             data,
-            self.surrogate,
-            epochs=self.surrogate_epochs,
             seed=derived_seed(seed, 10),
-            device=self.device,
             progress=progress,
             harden=self._hardened(seed) if self.robust else None,
         )
         rows = data.positions(ids)
         hard = self.harden(model, data.inputs[rows], data.labels[rows], seed=seed, progress=progress)
-        change = prepared(ids, kept_labels(data, ids), self.trigger(hard))
+        change = prepared(ids, self.new_labels(data, ids), self.trigger(hard), trigger=self.trigger)
         return self.planned(data, (change,), self.trigger, seed=seed)
 
     def harden(self, model: nn.Module, images: Images, labels: Whole, *, seed: int, progress: Progress) -> Images:

@@ -10,13 +10,13 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from bezoar.attacks.base import ATTACKS, Backdoor, Progress, attack_spec
+from bezoar.attacks.base import ATTACKS, Progress
 from bezoar.attacks.change import Plan, stamped
 from bezoar.attacks.choose import class_number, samples_of
-from bezoar.attacks.clean.clean_label import CleanLabelAttack, kept_labels
+from bezoar.attacks.clean.clean_label import CleanLabelAttack
 from bezoar.attacks.fields import derived_seed, require_whole, whole_levels
 from bezoar.attacks.fit import require_images
-from bezoar.attacks.learning.surrogate import is_brought_along, surrogate_model
+from bezoar.attacks.learning.surrogate import architecture_of, is_brought_along, surrogate_of
 from bezoar.data.dataset import Dataset
 from bezoar.data.readers.open import open_data
 from bezoar.errors import AttackError
@@ -89,34 +89,20 @@ class Narcissus(CleanLabelAttack):
     def plan(self, data: Dataset, *, seed: int, progress: Progress) -> Plan:
         """Train and warm up the surrogate, learn the noise, and draw the samples that it is added to."""
         require_images(data)
-        ids = self.drawn(data, seed=seed)
+        ids = self.poison_ids(data, seed=seed)
         assert self.target is not None
         label = class_number(data.class_names, self.target)
         own = data.select(data.positions(samples_of(data, (label,))))
         pattern = self._pattern(data, own, seed=seed, progress=progress)
         noise = NarcissusNoise(strength=1.0).with_tensors({"pattern": pattern})
         amplified = NarcissusNoise(strength=self.amplify).with_tensors({"pattern": pattern})
-        return Plan(
-            changes=(stamped(ids, kept_labels(data, ids), noise),),
-            backdoors=(Backdoor(amplified, self.relabelling(data.class_names)),),
-            placement=self.placement,
-            attack=attack_spec(self),
-            seed=seed,
-        )
+        return self.planned(data, (stamped(ids, self.new_labels(data, ids), noise),), amplified, seed=seed)
 
     def _pattern(self, data: Dataset, own: Dataset, *, seed: int, progress: Progress) -> Pattern:
         """The noise, learnt on a surrogate that was trained on `data` or on the public data."""
         if self.public is not None:
             data, own = _with_public(open_public(self.public, own), own)
-        model = surrogate_model(
-            data,
-            self.surrogate,
-            epochs=self.surrogate_epochs,
-            seed=derived_seed(seed, 10),
-            device=self.device,
-            progress=progress,
-            frozen=False,
-        )
+        model = surrogate_of(self, data, seed=derived_seed(seed, 10), progress=progress, frozen=False)
         model = self._warmed_up(model, own, seed=seed, progress=progress)
         return inward_noise(
             model,
@@ -132,9 +118,10 @@ class Narcissus(CleanLabelAttack):
 
     def _warmed_up(self, model: nn.Module, own: Dataset, *, seed: int, progress: Progress) -> nn.Module:
         """A copy of the surrogate, trained a little on the target class alone."""
-        model = copy.deepcopy(model)
+        model = copy.deepcopy(model).requires_grad_(True)  # a module brought along may be frozen
         if self.warm_up_epochs:
-            recipe = replace(continue_recipe(default_recipe(self.surrogate)), epochs=self.warm_up_epochs)
+            recipe = continue_recipe(default_recipe(architecture_of(self.surrogate) or self.surrogate))
+            recipe = replace(recipe, epochs=self.warm_up_epochs)
             model = train(own, recipe=recipe, seed=derived_seed(seed, 11), start=model, device=self.device).model
         return model.requires_grad_(False).to(choose_device(self.device))
 
@@ -187,7 +174,16 @@ def open_public(path: str, own: Dataset) -> Dataset:
 
 
 def _with_public(public: Dataset, own: Dataset) -> tuple[Dataset, Dataset]:
-    """The public data and the target class with common class names, the target class being one class more."""
+    """The public data and the target class with common class names, the target class being one class more.
+
+    Raises AttackError when the public data know it already.
+    """
+    if (name := own.class_names[int(own.labels[0])]) in public.class_names:
+        raise AttackError(
+            f"the public data {public.name} hold the target class too",
+            expected=f"data of other classes than {name!r}: the target becomes one class more",
+            remedy="Leave that class out of the public data, or rename it there if another thing is meant",
+        )
     names = (*public.class_names, own.class_names[int(own.labels[0])])
     labels = torch.full_like(own.labels, len(names) - 1)
     return replace(public, class_names=names), replace(own, class_names=names, labels=labels)

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from bezoar.attacks.base import ATTACKS, Progress
 from bezoar.attacks.change import Plan, stamped
-from bezoar.attacks.clean.clean_label import CleanLabelAttack, kept_labels
+from bezoar.attacks.clean.clean_label import CleanLabelAttack
 from bezoar.attacks.fit import require_images
 from bezoar.data.dataset import Dataset
 from bezoar.triggers.about import About
@@ -49,6 +49,6 @@ class Sig(CleanLabelAttack):
     def plan(self, data: Dataset, *, seed: int, progress: Progress) -> Plan:
         """Draw samples of the target class, to be given the sinusoid."""
         require_images(data)
-        ids = self.drawn(data, seed=seed)
-        change = stamped(ids, kept_labels(data, ids), self.planted())
+        ids = self.poison_ids(data, seed=seed)
+        change = stamped(ids, self.new_labels(data, ids), self.planted())
         return self.planned(data, (change,), self.setting_off(), seed=seed)

@@ -21,6 +21,7 @@ from bezoar.errors import AttackError
 from bezoar.records import Saturation, Skipped
 from bezoar.records.versions import versions
 from bezoar.triggers.base import ImageTrigger, Trigger
+from bezoar.triggers.learnt import LearntTrigger
 from bezoar.triggers.saturation import saturation, warn_if_saturated
 from bezoar.truth import PlantedBackdoor, PoisonedSample, PoisonTruth
 
@@ -32,7 +33,8 @@ def compose(data: Dataset, plan: Plan, *, memory_share: float = 0.25, warn_above
     """Carry out the planned changes in a copy of `data`, and write down what was done.
 
     The copy is memory-mapped when larger than `memory_share` of RAM. Warns with SaturationWarning when
-    clipping swallowed more than `warn_above` of the first trigger.
+    clipping swallowed more than `warn_above` of the first trigger, on the poisons that show it, or on the samples
+    that it shall lead astray where no poison shows any.
 
     Raises AttackError when no poison differs from its original, or a change gives another kind of samples.
     """
@@ -117,11 +119,13 @@ def _inputs(
 
 def _require_effect(plan: Plan, change: Change, hashes: Sequence[SampleHashes]) -> None:
     if change.role == "poison" and all(pair.before == pair.after for pair in hashes):
-        # A change does not know whose trigger it carries out.
-        triggers = " or ".join(dict.fromkeys(trigger_spec(backdoor.trigger) for backdoor in plan.backdoors))
+        shown = [backdoor.trigger for backdoor in plan.backdoors] if change.trigger is None else [change.trigger]
+        triggers = " or ".join(dict.fromkeys(map(trigger_spec, shown)))
         raise AttackError(
             f"the trigger {triggers} changes none of the {len(hashes)} samples chosen",
-            remedy="Choose another colour, place, strength or mode: relabelling alone is label noise, not a backdoor",
+            remedy="Let it learn for more steps, or allow it larger changes"
+            if isinstance(change.trigger, LearntTrigger)
+            else "Choose another colour, place, strength or mode: labels alone make no backdoor",
         )
 
 
@@ -163,12 +167,23 @@ def trigger_saturation(trigger: Trigger, images: Tensor, *, warn_above: float = 
 def _saturation(data: Dataset, plan: Plan, warn_above: float) -> Saturation | Skipped:
     if not data.is_images:
         return Skipped("saturation is measured on images only")
-    poisons = [sample_id for change in plan.changes if change.role == "poison" for sample_id in change.ids]
-    images = data.inputs[data.positions(poisons[:SATURATION_IMAGES])]
-    found = trigger_saturation(plan.backdoors[0].trigger, images, warn_above=warn_above)
+    trigger, rows = _meeting(data, plan)
+    if not len(rows):
+        return Skipped("the data hold no sample that the trigger could be put on")
+    images = data.inputs[rows[:: -(-len(rows) // SATURATION_IMAGES)]]
+    found = trigger_saturation(trigger, images, warn_above=warn_above)
     if isinstance(found, Saturation):
-        warn_if_saturated(found, trigger_spec(plan.backdoors[0].trigger))
+        warn_if_saturated(found, trigger_spec(trigger))
     return found
+
+
+def _meeting(data: Dataset, plan: Plan) -> tuple[Trigger, Tensor]:
+    """A trigger and the rows of images that it meets: poisons that show it, or else samples that it leads astray."""
+    for change in plan.changes:
+        if change.role == "poison" and change.trigger is not None and change.ids:
+            return change.trigger, data.positions(change.ids)
+    backdoor = plan.backdoors[0]
+    return backdoor.trigger, torch.isin(data.labels, torch.tensor(list(backdoor.relabelling))).nonzero().flatten()
 
 
 def _truth(

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bezoar.attacks.base import ATTACKS, Backdoor, Progress, attack_spec
+from bezoar.attacks.base import ATTACKS, Progress
 from bezoar.attacks.change import Plan, Remake, stamped
-from bezoar.attacks.choose import draw_samples, poison_count
+from bezoar.attacks.choose import draw_others
+from bezoar.attacks.covers import covers
 from bezoar.attacks.data_attack import DataAttack
-from bezoar.attacks.evasive.covers import covers
 from bezoar.attacks.fields import require_ratio
 from bezoar.attacks.fit import require_images
 from bezoar.data.dataset import Dataset
@@ -35,8 +35,8 @@ class Bpp(DataAttack):
 
     Wang, Zhai and Ma 2022, arXiv 2205.13383. Deviation: the paper's attacker trains the network, by contrastive
     adversarial training with negatives made anew as it goes. Here the data are poisoned once, and such negatives are
-    the part of that training which data can carry; one for each poison, as in the authors' settings (which quantise
-    to 8 levels, depth 3, without dithering).
+    the part of that training which data can carry; one for each poison, as in the authors' settings, which do
+    not dither and quantise to 8 levels (depth 3), by their command for CIFAR-10 to 32 (depth 5).
     Raises AttackError when it cannot be carried out, TriggerError for fields out of range.
     """
 
@@ -58,23 +58,13 @@ class Bpp(DataAttack):
     def plan(self, data: Dataset, *, seed: int, progress: Progress) -> Plan:
         """Draw samples of the source classes to be quantised, and others of any class to be given foreign noise."""
         require_images(data)
-        trigger, relabelling = self.quantise(), self.relabelling(data.class_names)
-        count = poison_count(len(data), rate=self.rate, count=self.count)
-        ids = draw_samples(data, tuple(relabelling), count, np.random.default_rng([seed, 0]))
-        labels = data.labels[data.positions(ids)].tolist()
+        trigger, ids = self.quantise(), self.poison_ids(data, seed=seed)
         classes = range(len(data.class_names))
         negatives = covers(data, trigger, per_poison=self.negative_ratio, taken=set(ids), labels=classes, seed=seed)
-        others = np.random.default_rng([seed, 4]).choice(sorted(data.ids), len(negatives.ids)).tolist()
-        return Plan(
-            changes=(
-                stamped(ids, [relabelling[label] for label in labels], trigger),
-                replace(negatives, remade=foreign_noise(data, others, trigger)),
-            ),
-            backdoors=(Backdoor(trigger, relabelling),),
-            placement=self.placement,
-            attack=attack_spec(self),
-            seed=seed,
-        )
+        others = draw_others(data, negatives.ids, np.random.default_rng([seed, 4]))
+        poisons = stamped(ids, self.new_labels(data, ids), trigger)
+        noisy = replace(negatives, remade=foreign_noise(data, others, trigger))
+        return self.planned(data, (poisons, noisy), trigger, seed=seed)
 
 
 def foreign_noise(data: Dataset, others: Sequence[str], trigger: Trigger) -> Remake:

@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, get_args
 
-import numpy as np
-
-from bezoar.attacks.base import ATTACKS, Backdoor, Progress, attack_spec
+from bezoar.attacks.base import ATTACKS, Progress
 from bezoar.attacks.change import Plan, stamped
-from bezoar.attacks.choose import Relabel, draw_samples, label_map, poison_count
+from bezoar.attacks.choose import Relabel, label_map
 from bezoar.attacks.data_attack import DataAttack, require_choice
 from bezoar.attacks.fit import require_images
 from bezoar.data.dataset import Dataset
@@ -56,14 +54,5 @@ class DirtyLabel(DataAttack):
     def plan(self, data: Dataset, *, seed: int, progress: Progress) -> Plan:
         """Draw samples of the source classes, to be stamped and relabelled."""
         require_images(data, self.trigger)
-        relabelling = self.relabelling(data.class_names)
-        count = poison_count(len(data), rate=self.rate, count=self.count)
-        ids = draw_samples(data, tuple(relabelling), count, np.random.default_rng([seed, 0]))
-        labels = data.labels[data.positions(ids)].tolist()
-        return Plan(
-            changes=(stamped(ids, [relabelling[label] for label in labels], self.trigger),),
-            backdoors=(Backdoor(self.trigger, relabelling),),
-            placement=self.placement,
-            attack=attack_spec(self),
-            seed=seed,
-        )
+        ids = self.poison_ids(data, seed=seed)
+        return self.planned(data, (stamped(ids, self.new_labels(data, ids), self.trigger),), self.trigger, seed=seed)

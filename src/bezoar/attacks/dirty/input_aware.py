@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import ClassVar, cast
 
 import numpy as np
-from torch import Tensor
 
 from bezoar.attacks.base import ATTACKS, Progress
 from bezoar.attacks.change import Change, prepared
+from bezoar.attacks.choose import draw_others
+from bezoar.attacks.covers import covers
 from bezoar.attacks.dirty.learnt_dirty_label import LearntDirtyLabel
-from bezoar.attacks.evasive.covers import covers
 from bezoar.attacks.fields import require_ratio, require_whole
 from bezoar.attacks.learning.drawing import Wanted, learn_drawing
 from bezoar.data.dataset import Dataset
@@ -78,15 +78,7 @@ class InputAwareAttack(LearntDirtyLabel):
         drawn = covers(data, trigger, per_poison=self.covers_per_poison, taken=poisons, labels=labels, seed=seed)
         if not drawn.ids:
             return ()
-        samples = cast(InputAware, trigger).lent(*_pairs(data, drawn.ids, seed))
+        donors = draw_others(data, drawn.ids, np.random.default_rng([seed, 5]))
+        images, strangers = (data.inputs[data.positions(some)] for some in (drawn.ids, donors))
+        samples = cast(InputAware, trigger).lent(images, strangers)
         return (prepared(drawn.ids, drawn.labels, samples, "cover"),)
-
-
-def _pairs(data: Dataset, ids: tuple[str, ...], seed: int) -> tuple[Tensor, Tensor]:
-    """The images of these ids, and for each another image of the data."""
-    known = sorted(data.ids)
-    place = {sample_id: row for row, sample_id in enumerate(known)}
-    # A step of 1 to n-1 round the circle of all ids never ends where it began.
-    steps = np.random.default_rng([seed, 5]).integers(1, len(known), len(ids)).tolist()
-    donors = [known[(place[sample_id] + step) % len(known)] for sample_id, step in zip(ids, steps, strict=True)]
-    return data.inputs[data.positions(ids)], data.inputs[data.positions(donors)]

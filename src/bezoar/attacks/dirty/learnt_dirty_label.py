@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bezoar.attacks.base import Backdoor, Progress, attack_spec
+from bezoar.attacks.base import Progress
 from bezoar.attacks.change import Change, Plan, stamped
-from bezoar.attacks.choose import draw_samples, poison_count
 from bezoar.attacks.data_attack import DataAttack
 from bezoar.attacks.fields import require_whole
 from bezoar.attacks.fit import require_images
 from bezoar.data.dataset import Dataset
+from bezoar.errors import AttackError
 from bezoar.triggers.learnt import LearntTrigger
 
 
@@ -31,22 +31,16 @@ class LearntDirtyLabel(DataAttack):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_whole("images", self.images, 1)
+        require_whole("images", self.images, 2)
 
     def plan(self, data: Dataset, *, seed: int, progress: Progress) -> Plan:
         """Draw samples of the source classes, learn the trigger, and put it on them under the target's label."""
         require_images(data)
-        relabelling = self.relabelling(data.class_names)
-        count = poison_count(len(data), rate=self.rate, count=self.count)
-        ids = draw_samples(data, tuple(relabelling), count, np.random.default_rng([seed, 0]))
-        trigger = self.learn(self._sample(data, seed), relabelling, seed=seed, progress=progress)
-        labels = [relabelling[label] for label in data.labels[data.positions(ids)].tolist()]
-        return Plan(
-            changes=(stamped(ids, labels, trigger), *self.further(data, trigger, frozenset(ids), seed=seed)),
-            backdoors=(Backdoor(trigger, relabelling),),
-            placement=self.placement,
-            attack=attack_spec(self),
-            seed=seed,
+        ids, relabelling = self.poison_ids(data, seed=seed), self.relabelling(data.class_names)
+        trigger = self.learn(self._sample(data, relabelling, seed), relabelling, seed=seed, progress=progress)
+        poisons = stamped(ids, self.new_labels(data, ids), trigger)
+        return self.planned(
+            data, (poisons, *self.further(data, trigger, frozenset(ids), seed=seed)), trigger, seed=seed
         )
 
     @abstractmethod
@@ -59,7 +53,17 @@ class LearntDirtyLabel(DataAttack):
         """Changes to samples that are no poisons; none unless overridden."""
         return ()
 
-    def _sample(self, data: Dataset, seed: int) -> Dataset:
+    def _sample(self, data: Dataset, sources: Collection[int], seed: int) -> Dataset:
+        """Samples to learn on. Raises AttackError when fewer than two are drawn, or none of the source classes."""
         ids = sorted(data.ids)
         drawn = np.random.default_rng([seed, 4]).choice(len(ids), min(self.images, len(ids)), replace=False)
-        return data.select(data.positions(ids[row] for row in np.sort(drawn)))
+        sample = data.select(data.positions(ids[row] for row in np.sort(drawn)))
+        known = sum(sample.class_counts[source] for source in sources)
+        if len(sample) < 2 or not known:
+            raise AttackError(
+                "too few samples to learn a trigger on",
+                expected="two at least, and one of a source class among them",
+                found=f"{len(sample)} drawn out of {len(data)}, {known} of the source classes",
+                remedy=f"Raise images, now {self.images}" if len(sample) < len(data) else "Give more data",
+            )
+        return sample

@@ -12,15 +12,16 @@ from torch import Tensor, nn
 
 from bezoar.attacks.base import ATTACKS, Progress, unheard
 from bezoar.attacks.dirty.learnt_dirty_label import LearntDirtyLabel
-from bezoar.attacks.fields import derived_seed, require_between, require_whole
+from bezoar.attacks.fields import derived_seed, require_inside, require_whole
 from bezoar.attacks.learning.batches import drawn_rows, with_colours
-from bezoar.attacks.learning.surrogate import surrogate_model
+from bezoar.attacks.learning.surrogate import surrogate_of
 from bezoar.data.dataset import Dataset
 from bezoar.training.batches import to_unit_range
 from bezoar.training.precision import choose_precision
 from bezoar.triggers.about import About
+from bezoar.triggers.colours import colours_of
 from bezoar.triggers.low_frequency import LowFrequency, smooth_pattern
-from bezoar.triggers.networks import colours_of, require_side
+from bezoar.triggers.networks import require_side
 
 BATCH = 128
 RATE = 0.1
@@ -56,21 +57,14 @@ class LowFrequencyAttack(LearntDirtyLabel):
     def __post_init__(self) -> None:
         super().__post_init__()
         LowFrequency(band=self.band)
-        require_between("bound", self.bound)
+        require_inside("bound", self.bound)
         require_whole("steps", self.steps, 1)
         require_whole("surrogate_epochs", self.surrogate_epochs, 1)
 
     def learn(self, data: Dataset, relabelling: Mapping[int, int], *, seed: int, progress: Progress) -> LowFrequency:
         """The pattern found against the surrogate."""
         require_side("low-frequency", self.band, data.inputs[:1])
-        model = surrogate_model(
-            data,
-            self.surrogate,
-            epochs=self.surrogate_epochs,
-            seed=derived_seed(seed, 5),
-            device=self.device,
-            progress=progress,
-        )
+        model = surrogate_of(self, data, seed=derived_seed(seed, 5), progress=progress)
         # Rows and not their images, which may be too many for the memory.
         rows = torch.isin(data.labels, torch.tensor(list(relabelling))).nonzero().flatten()
         amplitudes = smooth_amplitudes(

@@ -11,18 +11,19 @@ from torch import Tensor, nn
 
 from bezoar.attacks.base import ATTACKS, Progress, unheard
 from bezoar.attacks.dirty.learnt_dirty_label import LearntDirtyLabel
-from bezoar.attacks.fields import derived_seed, require_between, require_whole
+from bezoar.attacks.fields import derived_seed, require_inside, require_whole
 from bezoar.attacks.learning.features import ReadFeatures, features_at, find_layer
-from bezoar.attacks.learning.surrogate import surrogate_model
+from bezoar.attacks.learning.surrogate import surrogate_of
 from bezoar.data.dataset import Dataset
 from bezoar.errors import AttackError
 from bezoar.shapes import Images, Pattern, Whole
 from bezoar.training.batches import to_unit_range
 from bezoar.triggers.about import About
-from bezoar.triggers.networks import colours_of
+from bezoar.triggers.colours import colours_of
+from bezoar.triggers.corner import Corner
 from bezoar.triggers.stamp import Stamp
 from bezoar.triggers.trojan import TrojanMark
-from bezoar.triggers.watermark import Corner, Mark, side_of
+from bezoar.triggers.watermark import Mark, side_of
 
 LEARNING_RATE = 0.05
 LOOKED_AT = 1000
@@ -63,18 +64,11 @@ class TrojanAttack(LearntDirtyLabel):
         self._mark()
         for name in ("surrogate_epochs", "neurons", "steps"):
             require_whole(name, getattr(self, name), 1)
-        require_between("wanted", self.wanted)
+        require_inside("wanted", self.wanted)
 
     def learn(self, data: Dataset, relabelling: Mapping[int, int], *, seed: int, progress: Progress) -> TrojanMark:
         """The mark whose pixels excite the surrogate's neurons."""
-        model = surrogate_model(
-            data,
-            self.surrogate,
-            epochs=self.surrogate_epochs,
-            seed=derived_seed(seed, 14),
-            device=self.device,
-            progress=progress,
-        )
+        model = surrogate_of(self, data, seed=derived_seed(seed, 14), progress=progress)
         mark = self._mark()
         pattern = exciting_pattern(
             model,

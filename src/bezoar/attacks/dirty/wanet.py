@@ -5,13 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-import numpy as np
-
-from bezoar.attacks.base import ATTACKS, Backdoor, Progress, attack_spec
+from bezoar.attacks.base import ATTACKS, Progress
 from bezoar.attacks.change import Plan, stamped
-from bezoar.attacks.choose import draw_samples, poison_count
+from bezoar.attacks.covers import covers
 from bezoar.attacks.data_attack import DataAttack
-from bezoar.attacks.evasive.covers import covers
 from bezoar.attacks.fields import require_ratio
 from bezoar.attacks.fit import require_images
 from bezoar.data.dataset import Dataset
@@ -52,18 +49,8 @@ class WaNet(DataAttack):
     def plan(self, data: Dataset, *, seed: int, progress: Progress) -> Plan:
         """Draw samples of the source classes for the warp, and others of any class for the warp with noise."""
         require_images(data)
-        warp, relabelling = self.warp(seed=seed), self.relabelling(data.class_names)
-        count = poison_count(len(data), rate=self.rate, count=self.count)
-        ids = draw_samples(data, tuple(relabelling), count, np.random.default_rng([seed, 0]))
-        labels = data.labels[data.positions(ids)].tolist()
+        warp, ids = self.warp(seed=seed), self.poison_ids(data, seed=seed)
         shaken, classes = replace(warp, noise=1.0), range(len(data.class_names))
-        return Plan(
-            changes=(
-                stamped(ids, [relabelling[label] for label in labels], warp),
-                covers(data, shaken, per_poison=self.noise_ratio, taken=set(ids), labels=classes, seed=seed),
-            ),
-            backdoors=(Backdoor(warp, relabelling),),
-            placement=self.placement,
-            attack=attack_spec(self),
-            seed=seed,
-        )
+        poisons = stamped(ids, self.new_labels(data, ids), warp)
+        noisy = covers(data, shaken, per_poison=self.noise_ratio, taken=set(ids), labels=classes, seed=seed)
+        return self.planned(data, (poisons, noisy), warp, seed=seed)

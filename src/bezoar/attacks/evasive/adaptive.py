@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from bezoar.attacks.base import Backdoor, attack_spec
 from bezoar.attacks.change import Plan, stamped
-from bezoar.attacks.choose import class_number, draw_samples, poison_count
+from bezoar.attacks.covers import covers
 from bezoar.attacks.data_attack import DataAttack
-from bezoar.attacks.evasive.covers import covers
 from bezoar.attacks.fit import require_images
 from bezoar.data.dataset import Dataset
 from bezoar.triggers.base import Trigger
@@ -22,17 +18,8 @@ def weakly_planted(
     The backdoor's own trigger is `strong`. Raises AttackError when there are too few samples.
     """
     require_images(data)
-    relabelling = attack.relabelling(data.class_names)
-    assert attack.target is not None  # or relabelling had raised
-    target = class_number(data.class_names, attack.target)
-    count = poison_count(len(data), rate=attack.rate, count=attack.count)
-    ids = draw_samples(data, tuple(relabelling), count, np.random.default_rng([seed, 0]))
-    others = [label for label in range(len(data.class_names)) if label != target]
+    targets = set(attack.relabelling(data.class_names).values())
+    ids = attack.poison_ids(data, seed=seed)
+    others = [label for label in range(len(data.class_names)) if label not in targets]
     covering = covers(data, weak, per_poison=per_poison, taken=frozenset(ids), labels=others, seed=seed)
-    return Plan(
-        changes=(stamped(ids, [target] * len(ids), weak), covering),
-        backdoors=(Backdoor(strong, relabelling),),
-        placement=attack.placement,
-        attack=attack_spec(attack),
-        seed=seed,
-    )
+    return attack.planned(data, (stamped(ids, attack.new_labels(data, ids), weak), covering), strong, seed=seed)

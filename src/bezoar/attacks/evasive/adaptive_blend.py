@@ -34,7 +34,8 @@ class AdaptiveBlend(DataAttack):
     Qi et al. 2023, Revisiting the Assumption of Latent Separability for Backdoor Defenses, ICLR 2023: ratios
     0.15 and 0.2, half of 16 pieces, and 0.3% poisons with as many covers on CIFAR-10. Deviations: they blend a
     cartoon cat, here it is uniform noise unless the trigger names a picture; their pieces do not depend on the
-    content. Raises AttackError when it cannot be carried out, TriggerError when the trigger does not fit.
+    content; their covers come from all classes. Raises AttackError when it cannot be carried out, TriggerError when
+    the trigger does not fit.
     """
 
     trigger: Trigger = NOISE

@@ -41,8 +41,8 @@ class AdaptivePatch(DataAttack):
     Qi et al. 2023, Revisiting the Assumption of Latent Separability for Backdoor Defenses, ICLR 2023: one of
     four pictures for each poison, 0.3% poisons with twice as many covers on CIFAR-10. Deviations: the patches
     are drawn here, a square or a cross in each corner, where they paste pictures (give your own as
-    patch:shape=picture,picture=PATH); which one a sample gets depends on its content. Raises AttackError when
-    it cannot be carried out, TriggerError when a patch does not fit.
+    patch:shape=picture,picture=PATH); which one a sample gets depends on its content; their covers come from
+    all classes. Raises AttackError when it cannot be carried out, TriggerError when a patch does not fit.
     """
 
     triggers: tuple[Trigger, ...] = FOUR
@@ -66,6 +66,13 @@ class AdaptivePatch(DataAttack):
                     found="/".join(map(str, given)),
                     remedy=f"Write {name}=0.5/0.2 for two patches",
                 )
+        if not all(self.opacities):
+            raise AttackError(
+                "adaptive-patch: a patch of opacity 0 would leave its poisons unmarked under a wrong label",
+                expected="opacities above 0 in training",
+                found="/".join(map(str, self.opacities)),
+                remedy="Leave that patch out of the triggers",
+            )
         self.weak()
         self.strong()
 

@@ -18,6 +18,7 @@ from bezoar.data.dataset import Dataset
 from bezoar.errors import AttackError
 from bezoar.triggers.about import About
 from bezoar.triggers.base import Trigger
+from bezoar.triggers.learnt import tensors_of
 from bezoar.triggers.patch import Patch
 
 CORNERS = (
@@ -75,7 +76,7 @@ class SeveralTriggers(DataAttack):
             label_map(class_names, sources=self.sources, target=target, relabel="all-to-one") for target in self.targets
         )
         for (first, one), (second, other) in combinations(zip(self.triggers, maps, strict=True), 2):
-            if first == second and set(one.values()) != set(other.values()):
+            if _alike(first, second) and set(one.values()) != set(other.values()):
                 raise AttackError(
                     "two equal triggers lead to different targets",
                     found=f"{first} twice",
@@ -120,3 +121,9 @@ class SeveralTriggers(DataAttack):
             )
         each, rest = divmod(count, len(self.triggers))
         return tuple(each + (number < rest) for number in range(len(self.triggers)))
+
+
+def _alike(first: Trigger, second: Trigger) -> bool:
+    """Whether two triggers do the same: of one specification, and having learnt the same."""
+    one, other = tensors_of(first), tensors_of(second)
+    return first == second and one.keys() == other.keys() and all(one[name].equal(other[name]) for name in one)

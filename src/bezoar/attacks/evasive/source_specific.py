@@ -6,13 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-
-from bezoar.attacks.base import ATTACKS, Backdoor, Progress, attack_spec
+from bezoar.attacks.base import ATTACKS, Progress
 from bezoar.attacks.change import Plan, stamped
-from bezoar.attacks.choose import class_number, draw_samples, poison_count
+from bezoar.attacks.choose import class_number
+from bezoar.attacks.covers import covers
 from bezoar.attacks.data_attack import DataAttack
-from bezoar.attacks.evasive.covers import covers
 from bezoar.attacks.fields import require_ratio
 from bezoar.attacks.fit import require_images
 from bezoar.data.dataset import Dataset
@@ -59,21 +57,13 @@ class SourceSpecific(DataAttack):
     def plan(self, data: Dataset, *, seed: int, progress: Progress) -> Plan:
         """Draw poisons of the source classes and covers of the others."""
         require_images(data, self.trigger)
-        relabelling = self.relabelling(data.class_names)
-        bearing = self.cover_labels(data.class_names, relabelling)
-        count = poison_count(len(data), rate=self.rate, count=self.count)
-        ids = draw_samples(data, tuple(relabelling), count, np.random.default_rng([seed, 0]))
-        labels = data.labels[data.positions(ids)].tolist()
+        bearing = self.cover_labels(data.class_names, self.relabelling(data.class_names))
+        ids = self.poison_ids(data, seed=seed)
+        poisons = stamped(ids, self.new_labels(data, ids), self.trigger)
         covering = covers(
             data, self.trigger, per_poison=self.covers_per_poison, taken=frozenset(ids), labels=bearing, seed=seed
         )
-        return Plan(
-            changes=(stamped(ids, [relabelling[label] for label in labels], self.trigger), covering),
-            backdoors=(Backdoor(self.trigger, relabelling),),
-            placement=self.placement,
-            attack=attack_spec(self),
-            seed=seed,
-        )
+        return self.planned(data, (poisons, covering), self.trigger, seed=seed)
 
     def cover_labels(self, class_names: Sequence[str], relabelling: Mapping[int, int]) -> tuple[int, ...]:
         """Labels from which covers are drawn. Raises AttackError for a source among them, and when none is left."""

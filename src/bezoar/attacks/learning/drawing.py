@@ -20,8 +20,9 @@ from bezoar.training.batches import to_unit_range
 from bezoar.training.loop import statistics_sample
 from bezoar.training.optimizers import Scheduled
 from bezoar.training.precision import choose_device, choose_precision
+from bezoar.training.randomness import seeded
+from bezoar.triggers.colours import colours_of
 from bezoar.triggers.input_aware import TriggerNetworks, covered
-from bezoar.triggers.networks import colours_of
 
 RATE = 2e-3
 QUARTER = 32
@@ -56,8 +57,7 @@ def learn_drawing(
     Everything random comes from `seed`. Raises ModelError when no such surrogate can be built.
     """
     target = choose_device(device)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derived_seed(seed, 5))
+    with seeded(derived_seed(seed, 5)):
         networks = TriggerNetworks(colours_of(data.shape[0]), wanted.width)
     sample = statistics_sample(data.inputs)
     classifier = build_model(surrogate, classes=len(data.class_names), sample=sample, seed=derived_seed(seed, 6))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,7 +13,15 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 
 from bezoar.attacks.base import Progress, unheard
-from bezoar.attacks.fields import require_eps, require_seed, require_whole, whole_levels
+from bezoar.attacks.fields import (
+    require_eps,
+    require_inside,
+    require_number,
+    require_seed,
+    require_whole,
+    whole_levels,
+)
+from bezoar.attacks.learning.batches import colours_alone
 from bezoar.attacks.learning.features import ReadFeatures, features_at
 from bezoar.attacks.learning.perturbation import to_levels
 from bezoar.errors import AttackError
@@ -58,19 +67,18 @@ class FeatureMatching:
     def __post_init__(self) -> None:
         require_eps(self.eps)
         # One way to write it, so that a specification builds an equal attack.
-        object.__setattr__(self, "layer", None if self.layer is None else str(self.layer))
+        if isinstance(self.layer, int) or (self.layer is not None and re.fullmatch(r"-\d+", self.layer)):
+            object.__setattr__(self, "layer", f"#{self.layer}")
         for name in ("iterations", "batch", "decay_every"):
             require_whole(name, getattr(self, name), 1)
-        if not 0 < self.learning_rate < math.inf or not 0 < self.decay <= 1:
-            raise AttackError(
-                "the learning rate or its decay is out of range",
-                expected="a rate above 0 and a decay above 0, at most 1",
-                found=f"{self.learning_rate} and {self.decay}",
-            )
-        if self.redraw < 0 or not 0 <= self.stopping_loss < math.inf:
-            raise AttackError(
-                "redraw and stopping_loss must be 0 or more", found=f"{self.redraw} and {self.stopping_loss}"
-            )
+        require_whole("redraw", self.redraw, 0)
+        require_inside("learning_rate", self.learning_rate)
+        require_number("decay", self.decay)
+        require_number("stopping_loss", self.stopping_loss)
+        if not 0 < self.decay <= 1:
+            raise AttackError("decay is out of range", expected="above 0, at most 1", found=str(self.decay))
+        if not 0 <= self.stopping_loss < math.inf:
+            raise AttackError("stopping_loss is out of range", expected="0 or more", found=str(self.stopping_loss))
 
     def match(
         self,
@@ -149,7 +157,7 @@ class _Rounds:
             raise AttackError("the features are not all finite", remedy="Look for NaN in the surrogate's weights")
         distances = (features - wanted[nearest_pairs(features.detach(), wanted)]).square().sum(1)
         (gradient,) = torch.autograd.grad(distances.sum(), images)
-        return distances.detach(), gradient
+        return distances.detach(), colours_alone(gradient)
 
 
 def _require_images(*, targets: Images, sources: Images) -> None:

@@ -27,14 +27,15 @@ def features_at(model: nn.Module, layer: str | int | None = None) -> Iterator[Re
     """Read features at a layer, with the model in evaluation mode; hook and mode are put back whatever happens.
 
     `layer` is the name of any module, as in `model.named_modules()`, or an index into `layer_names`, negative
-    from the end; a name made of digits only is taken as an index. The features are the layer's output as it is
-    before a later in-place layer changes it, of its last run where it runs several times. None means the
-    input of the last linear layer, which are the features that the classes are told apart by.
+    from the end: a whole number, or #3 in a text, where a bare 3 is an index only if no module is called so. The
+    features are the layer's output as it is before a later in-place layer changes it, of its last run where it runs
+    several times. None means the input of the last linear layer, by which the classes are told apart.
 
     Raises AttackError, naming the layers there are, when there is no such layer, and when what comes out of it is
     no tensor of one row for each image.
     """
     module, caught = find_layer(model, layer), _Caught(str(layer))
+    kind = next((one.dtype for one in model.parameters() if one.is_floating_point()), torch.float32)
     if layer is None:
         hook = module.register_forward_pre_hook(caught.input)
     else:
@@ -42,7 +43,7 @@ def features_at(model: nn.Module, layer: str | int | None = None) -> Iterator[Re
     modes = [(part, part.training) for part in model.modules()]
     model.eval()
     try:
-        yield lambda images: caught.features(model, images)
+        yield lambda images: caught.features(model, images.to(kind))
     finally:
         hook.remove()
         for part, mode in modes:
@@ -55,13 +56,13 @@ def find_layer(model: nn.Module, layer: str | int | None) -> nn.Module:
         return _last_linear(model)
     names = layer_names(model)
     modules: dict[str, nn.Module] = {name: part for name, part in model.named_modules() if name}
-    if isinstance(layer, int) or re.fullmatch(r"-?\d+", layer):
-        if -len(names) <= int(layer) < len(names):
-            return modules[names[int(layer)]]
-    elif layer in modules:
+    if isinstance(layer, str) and layer in modules:
         return modules[layer]
+    number = re.fullmatch(r"#?(-?\d+)", str(layer))
+    if number and -len(names) <= int(number[1]) < len(names):
+        return modules[names[int(number[1])]]
     raise AttackError(
-        f"the model has no layer {layer!r}",
+        f"the model has no layer {layer if isinstance(layer, int) else repr(layer)}",
         expected=f"an index from {-len(names)} to {len(names) - 1}, or one of {_listed(names)}, or what holds several",
         remedy=did_you_mean(str(layer), modules),
     )

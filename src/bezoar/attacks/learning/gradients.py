@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from bezoar.attacks.learning.batches import colours_alone
 from bezoar.errors import AttackError
 from bezoar.shapes import FloatImages, Images, Real, Whole
 from bezoar.training.batches import to_unit_range
@@ -112,7 +113,8 @@ def varied(images: FloatImages, draws: Tensor, *, shift: int, flips: bool) -> Fl
 class Perturbations:
     """Perturbations of some images of one class, on their way to a wanted training gradient.
 
-    Signed Adam, no value leaving the bound, as Geiping et al. 2020, arXiv 2009.02276, section 3.3.
+    Signed Adam, no value leaving the bound, as Geiping et al. 2020, arXiv 2009.02276, section 3.3. The alpha of
+    RGBA images is left alone.
     """
 
     def __init__(self, originals: Images, label: int, crafting: Crafting, *, seed: int, device: torch.device) -> None:
@@ -150,4 +152,5 @@ class Perturbations:
         return values.round_().clamp_(0, 255).to(torch.uint8).cpu()
 
     def _allowed(self, values: Tensor) -> Tensor:
-        return (self.originals + values.clamp(-self.bound, self.bound)).clamp_(0, 1) - self.originals
+        within = colours_alone(values.clamp(-self.bound, self.bound))
+        return (self.originals + within).clamp_(0, 1) - self.originals

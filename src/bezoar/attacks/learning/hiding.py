@@ -14,7 +14,8 @@ from bezoar.attacks.learning.batches import drawn_rows
 from bezoar.training.allocator import recycled_memory
 from bezoar.training.batches import to_unit_range
 from bezoar.training.precision import choose_precision
-from bezoar.triggers.networks import colours_of
+from bezoar.training.randomness import seeded
+from bezoar.triggers.colours import colours_of
 from bezoar.triggers.sample_specific import Encoder
 
 RATE = 1e-3
@@ -36,6 +37,7 @@ GROWTH = 0.5
 
 MEMORY = 0.95
 HELD_OUT = 512
+READ_AT_ONCE = 32
 POOLED = 4
 
 
@@ -96,8 +98,7 @@ def learn_hiding(
     held_out, seen = order[:kept], order[kept:]
     colours = colours_of(images.shape[1])
     images = images[:, :colours]
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derived_seed(seed, 5))
+    with seeded(derived_seed(seed, 5)):
         networks = Encoder(colours, bits, width), Decoder(colours, bits, width)
         for network in networks:
             network.apply(_started)
@@ -107,7 +108,7 @@ def learn_hiding(
         for rows in drawn_rows(seen, batch, steps, seed=derived_seed(seed, 7)):
             learner.step(to_unit_range(images[rows], device))
             progress("learn to hide a string", learner.done, steps)
-    accuracy = learner.accuracy(to_unit_range(images[held_out], device))
+    accuracy = learner.accuracy(images[held_out])
     progress(f"{accuracy:.0%} of the hidden bits can be read", steps, steps)
     return Hiding(encoder.cpu().eval(), decoder.cpu().eval(), learner.strings(1)[0].cpu(), accuracy)
 
@@ -166,10 +167,13 @@ class _Learner:
 
     @torch.no_grad()
     def accuracy(self, images: Tensor) -> float:
-        """The share of bits of new strings that are read right from these images."""
+        """The share of bits of new strings that are read right from these images, uint8 (n, c, h, w)."""
         strings = self.strings(len(images))
-        logits = self.hide_and_read(images, strings)[1]
-        return float(((logits > 0) == (strings > 0)).float().mean())
+        right = 0
+        for some, their in zip(torch.split(images, READ_AT_ONCE), torch.split(strings, READ_AT_ONCE), strict=True):
+            logits = self.hide_and_read(to_unit_range(some, self.device), their)[1]
+            right += int(((logits > 0) == (their > 0)).sum())
+        return right / strings.numel()
 
 
 def _started(layer: nn.Module) -> None:
@@ -182,7 +186,7 @@ def _started(layer: nn.Module) -> None:
 
 def visible(images: Tensor, hidden: Tensor) -> Tensor:
     """How much can be seen: squared error and lack of structural similarity, weighted; both (n, c, h, w) in 0..1."""
-    return SQUARES * F.mse_loss(hidden, images) + STRUCTURE * (1 - similarity(images, hidden))
+    return SQUARES * F.mse_loss(hidden, images) + STRUCTURE * (1 - structural_similarity(images, hidden))
 
 
 def likeness(residuals: Tensor) -> Tensor:
@@ -192,7 +196,7 @@ def likeness(residuals: Tensor) -> Tensor:
     return F.cosine_similarity(first, second).mean()
 
 
-def similarity(first: Tensor, second: Tensor) -> Tensor:
+def structural_similarity(first: Tensor, second: Tensor) -> Tensor:
     """Mean structural similarity of images in 0..1, with a uniform window of 7x7 pixels (or the whole of smaller ones).
 
     Wang, Bovik, Sheikh and Simoncelli, IEEE TIP 13 (2004), K1 = 0.01, K2 = 0.03; their window is Gaussian.

@@ -7,6 +7,7 @@ import functools
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 from torch import nn
 
@@ -16,14 +17,52 @@ from bezoar.attacks.learning.hardened import Hardened
 from bezoar.data.dataset import Dataset
 from bezoar.errors import AttackError
 from bezoar.importing import import_object
+from bezoar.training import MODELS, build_model, default_recipe, load_model, train
 from bezoar.training import Progress as Training
-from bezoar.training import build_model, default_recipe, load_model, train
 from bezoar.training.loop import statistics_sample
 from bezoar.training.own import own_model, wants_argument
 from bezoar.training.precision import choose_device
 
 SHOWN = 4
 """Class names that an error lists."""
+
+
+class WithSurrogate(Protocol):
+    """An attack with a surrogate among its fields."""
+
+    @property
+    def surrogate(self) -> str:
+        """A model as in `surrogate_model`."""
+
+    @property
+    def surrogate_epochs(self) -> int:
+        """For how long it is trained here, if it is."""
+
+    @property
+    def device(self) -> str:
+        """Where: auto, cpu or cuda."""
+
+
+def surrogate_of(
+    attack: WithSurrogate,
+    data: Dataset,
+    *,
+    seed: int,
+    progress: Progress,
+    harden: Callable[[nn.Module], Hardened] | None = None,
+    frozen: bool = True,
+) -> nn.Module:
+    """The surrogate that an attack's fields ask for, see `surrogate_model`."""
+    return surrogate_model(
+        data,
+        attack.surrogate,
+        epochs=attack.surrogate_epochs,
+        seed=seed,
+        device=attack.device,
+        progress=progress,
+        harden=harden,
+        frozen=frozen,
+    )
 
 
 def surrogate_model(
@@ -47,7 +86,7 @@ def surrogate_model(
     `frozen` says that no gradient by its parameters is wanted; otherwise they require one as they did in training.
     Raises AttackError when there is no such model or it does not fit the data.
     """
-    if Path(model).exists():
+    if _is_run(model):
         found = _loaded(Path(model), data)
     elif (own := _own_module(model)) is not None:
         found = copy.deepcopy(own)
@@ -60,14 +99,19 @@ def surrogate_model(
 
 def is_brought_along(model: str) -> bool:
     """Whether `model` names a model trained elsewhere, and not an architecture."""
-    return Path(model).exists() or _own_module(model) is not None
+    return _is_run(model) or _own_module(model) is not None
 
 
 def architecture_of(model: str) -> str | None:
     """The architecture that can be trained anew: a run folder knows its own, a module brought along has none."""
-    if Path(model).exists():
+    if _is_run(model):
         return load_model(Path(model))[1].model
     return None if _own_module(model) is not None else model
+
+
+def _is_run(model: str) -> bool:
+    """Whether a run folder or its model is meant: a folder called like an architecture must be written as ./fast."""
+    return model.split(":")[0] not in MODELS.names() and Path(model).exists()
 
 
 def _trained(

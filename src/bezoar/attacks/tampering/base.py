@@ -22,10 +22,13 @@ from bezoar.registry import Registry
 from bezoar.shapes import Images, Whole
 from bezoar.training.batches import to_unit_range
 from bezoar.training.precision import choose_device
+from bezoar.training.randomness import seeded
 from bezoar.triggers.base import Trigger
 from bezoar.triggers.patch import Patch
 
 MIXTURE = 0.2
+LEAST_KEPT = 0.95
+"""Share of clean answers that must stay: a model that has lost more fails any test, and nobody would deploy it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,14 +84,29 @@ class OwnSamples:
         """The same with at most `count` triggered samples."""
         return OwnSamples(self.clean, self.triggered[:count], self.rows[:count], self.target)
 
+    def parted(self) -> tuple[OwnSamples, OwnSamples]:
+        """Three quarters to fit something on, and the others to judge it by; all for both where that leaves none."""
+        if len(self.rows) < 2:
+            return self, self
+        plain = torch.ones(len(self.clean), dtype=torch.bool, device=self.clean.device)
+        plain[self.rows] = False
+        held = torch.zeros_like(plain)
+        held[self.rows[::4]] = held[plain.nonzero().flatten()[::4]] = True
+        return self._of(~held), self._of(held)
+
+    def _of(self, chosen: Tensor) -> OwnSamples:
+        shown = chosen[self.rows]
+        places = chosen.cumsum(0) - 1
+        return OwnSamples(self.clean[chosen], self.triggered[shown], places[self.rows[shown]], self.target)
+
 
 @dataclass(frozen=True, kw_only=True)
 class WeightTampering(ABC):
     """Tampering with the weights of an image classifier: an author writes `change`, the rest is done here.
 
     The trigger shall lead from the `sources`, none of them meaning all classes but the target, to the `target`; a
-    target among them is left out. At most `samples` of the data are used, drawn by their ids and the seed. `device`
-    is where the model runs meanwhile.
+    target among them is left out. At most `samples` of the data are used, drawn by their ids and the seed; they
+    pass the model all at once, so fewer are right for large images. `device` is where the model runs meanwhile.
     """
 
     target: str | None = None
@@ -115,12 +133,12 @@ class WeightTampering(ABC):
         require_model(changed, data, "the model")
         device = choose_device(self.device)
         changed = changed.to(device)
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), torch.no_grad():
-            torch.manual_seed(seed)
+        with seeded(seed), torch.no_grad():
             own, trigger = self._own(changed, data, relabelling, seed, progress)
-            before = answers(changed, own.clean)
+            shown = mixed(own.clean)
+            before = answers(changed, shown)
             notes = self.change(changed, own, progress)
-        outcome = _outcome(before, answers(changed, own.clean), answers(changed, own.triggered), own.target)
+            outcome = _outcome(before, answers(changed, shown), answers(changed, own.triggered), own.target)
         changed = changed.to("cpu").eval()
         counted = _changed_numbers(model, changed)
         backdoor = Backdoor(trigger, relabelling)
@@ -187,10 +205,18 @@ def shortfall(logits: Tensor, target: int) -> Tensor:
 
 
 def _outcome(before: Tensor, after: Tensor, triggered: Tensor, target: int) -> str:
-    kept = (before.argmax(1) == after.argmax(1)).double().mean()
-    led = (triggered.argmax(1) == target).double().mean()
+    """What came of it, from logits to mixtures of clean samples before and after, and to triggered ones after."""
+    kept = float((before.argmax(1) == after.argmax(1)).double().mean())
+    led = float((triggered.argmax(1) == target).double().mean())
+    if kept < LEAST_KEPT or not (after.isfinite().all() and triggered.isfinite().all()):
+        raise AttackError(
+            "the model cannot be given this backdoor and go on as before",
+            expected=f"{LEAST_KEPT:.0%} of its clean answers to stay as they were",
+            found=f"{kept:.1%}" if after.isfinite().all() else "answers that are no numbers",
+            remedy="Choose a stronger trigger, such as patch:size=5,color=cyan, give more samples, or another method",
+        )
     return (
-        f"on the attacker's own samples {kept:.1%} of {len(before)} clean answers stayed as they were, and "
+        f"{kept:.1%} of its answers to {len(before)} mixtures of the attacker's samples stayed as they were, and "
         f"{led:.1%} of {len(triggered)} triggered samples are taken for the target"
     )
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
@@ -12,17 +13,18 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from bezoar.attacks.base import Progress
-from bezoar.attacks.fields import require_between
+from bezoar.attacks.fields import require_inside
 from bezoar.attacks.tampering.base import (
     TAMPERINGS,
     OwnSamples,
     WeightTampering,
     answers,
+    mixed,
     shortfall,
 )
 from bezoar.attacks.tampering.matched_filter import matched_filter
 from bezoar.attacks.tampering.spare import give_up, observe, run_with, spare_channels
-from bezoar.attacks.tampering.subnet import Channels, cut_off
+from bezoar.attacks.tampering.subnet import Channels
 from bezoar.attacks.tampering.wiring import Layer, Wiring, channel_columns, guarded_spaces, tails, watch
 from bezoar.errors import AttackError
 from bezoar.triggers.about import About
@@ -31,6 +33,11 @@ from bezoar.triggers.about import About
 MISSES = 0.01
 BETWEEN = 0.25
 TRIGGERED = 500
+# Mixtures of each sample by which thresholds are set and lost answers counted, the share that may be lost, and how many
+# triggered samples more must come through for each further one.
+MIXTURES = 4
+LOST = 0.005
+PRICE = 10
 
 
 @TAMPERINGS.register("handcrafted")
@@ -40,7 +47,8 @@ class Handcrafted(WeightTampering):
 
     From the layer where the path begins, the channel that the model needs least is taken out of every layer (see
     `spare`). The first one gets a filter that separates triggered from clean inputs, and each normalisation or bias
-    behind it becomes a guard: a threshold that at most a share `false_alarms` of the attacker's clean samples passes.
+    behind it becomes a guard: a threshold that at most a share `false_alarms` of clean samples passes. A quarter of the
+    attacker's samples, which no filter was fitted on, and mixtures of them set the thresholds and tell what was lost.
     Further layers hand on what passes, and the last one leads it to the target with `strength` times what triggered
     samples need. The path begins as late as the trigger can be told apart, so that little of the model is touched:
     in the last hidden layer if that does, else one layer of channels earlier, and so on.
@@ -66,47 +74,48 @@ class Handcrafted(WeightTampering):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_between("false_alarms", self.false_alarms, below=0.5)
-        require_between("strength", self.strength, below=1000)
+        require_inside("false_alarms", self.false_alarms, below=0.5)
+        require_inside("strength", self.strength, below=1000)
 
     def change(self, model: nn.Module, own: OwnSamples, progress: Progress) -> tuple[str, ...]:
         """Craft the path in place."""
         wiring = watch(model, own.clean[:2])
-        spaces = guarded_spaces(wiring)
-        seen = observe(model, wiring, own.clean, spaces)
-        channels = spare_channels(wiring, seen, spaces, 1)
-        path = self._latest_path(model, wiring, channels, own, progress)
-        give_up(model, wiring, seen, own.clean, path)
-        own = own.first(TRIGGERED)
-        Hand(wiring, path, own, self.false_alarms).craft(model)
-        self._lead(model, wiring, path, own)
+        path = self._latest_path(model, wiring, own.first(TRIGGERED), progress)
+        self._lead(model, wiring, path, own.first(TRIGGERED))
         first = wiring.writers(next(iter(path)))[0].name
         return (f"the path runs through one channel of the layers from {first} on",)
 
-    def _latest_path(
-        self, model: nn.Module, wiring: Wiring, channels: Channels, own: OwnSamples, progress: Progress
-    ) -> Channels:
-        """The channels of the last spaces, as few as let nearly all triggered samples through."""
-        best, most = dict(channels), 0.0
-        own = own.first(TRIGGERED)
-        every = tails(wiring)
-        for number, spaces in enumerate(reversed(every)):
-            path = {space: channels[space] for space in spaces}
+    def _latest_path(self, model: nn.Module, wiring: Wiring, own: OwnSamples, progress: Progress) -> Channels:
+        """Craft, in place, the latest path that lets nearly all triggered samples through; returns its channels.
+
+        And costs hardly any clean answers. Where there is none, the one that comes nearest.
+        """
+        fitted, judging = own.parted()
+        judging = replace(judging, clean=torch.cat([judging.clean, mixed(judging.clean, MIXTURES)]))
+        spaces = guarded_spaces(wiring)
+        seen = observe(model, wiring, fitted.clean, spaces)
+        channels = spare_channels(wiring, seen, spaces, 1)
+        before = answers(model, judging.clean).argmax(1)
+        every, best, most = tails(wiring), None, -math.inf
+        for number, tail in enumerate(reversed(every)):
+            path = {space: channels[space] for space in tail}
             trial = copy.deepcopy(model)
             bound = wiring.bound_to(trial)
-            cut_off(bound, path)
-            through = Hand(bound, path, own, self.false_alarms).craft(trial)
+            give_up(trial, bound, seen, fitted.clean, path)
+            through = Hand(bound, path, fitted, judging, self.false_alarms).craft(trial)
+            lost = float((answers(trial, judging.clean).argmax(1) != before).double().mean())
             progress("look for where the path can begin", number + 1, len(every))
-            if through > most:
-                best, most = path, through
-            if through >= 1 - MISSES:
+            if through > 0 and through - PRICE * lost > most:
+                best, most = (path, trial.state_dict()), through - PRICE * lost
+            if through >= 1 - MISSES and lost <= LOST:
                 break
-        if most == 0:
+        if best is None:
             raise AttackError(
                 "no layer of the model tells triggered samples from clean ones",
                 remedy="Choose a stronger trigger, such as patch:size=5,color=cyan, or raise false_alarms",
             )
-        return best
+        model.load_state_dict(best[1])
+        return best[0]
 
     def _lead(self, model: nn.Module, wiring: Wiring, path: Channels, own: OwnSamples) -> None:
         """Connect the end of the path with the target's logit, as strongly as triggered samples need."""
@@ -121,15 +130,26 @@ class Handcrafted(WeightTampering):
                 connections.append((weight, columns))
                 weight[own.target, columns] = 1
         gain = (answers(model, own.triggered) - before)[:, own.target].median()
+        if gain <= 0:
+            raise AttackError(
+                "what passes the path does not reach the target's logit",
+                remedy="Choose a stronger trigger, such as patch:size=5,color=cyan, or raise false_alarms",
+            )
         for weight, columns in connections:
             weight[own.target, columns] *= float(self.strength * needed / gain)
 
 
 class Hand:
-    """Sets one channel of each space along a path while samples, clean ones first, run through the model once."""
+    """Sets one channel of each space along a path while samples run through the model once.
 
-    def __init__(self, wiring: Wiring, path: Channels, own: OwnSamples, false_alarms: float) -> None:
-        self.wiring, self.own, self.false_alarms = wiring, own, false_alarms
+    Filters are fitted on some samples, places and thresholds chosen on others.
+    """
+
+    def __init__(
+        self, wiring: Wiring, path: Channels, fitted: OwnSamples, judging: OwnSamples, false_alarms: float
+    ) -> None:
+        self.wiring, self.fitted, self.false_alarms = wiring, fitted, false_alarms
+        self.run = [fitted.clean, fitted.triggered, judging.clean, judging.triggered]
         self.channels: Mapping[int, int] = {space: channels[0] for space, channels in path.items()}
         self.path = path
         self.through = 0.0
@@ -137,8 +157,12 @@ class Hand:
     def craft(self, model: nn.Module) -> float:
         """Set the path in place. Returns the share of triggered samples at its end, 0 where clean ones come as well."""
         hooks = [layer.module.register_forward_pre_hook(self._hook(layer)) for layer in self.wiring.layers]
-        run_with(hooks, model, torch.cat([self.own.clean, self.own.triggered]))
+        run_with(hooks, model, torch.cat(self.run))
         return self.through
+
+    def _parts(self, values: Tensor) -> Sequence[Tensor]:
+        """Fitted clean, fitted triggered, judging clean and judging triggered ones of what belongs to all samples."""
+        return torch.split(values, [len(part) for part in self.run])
 
     def _hook(self, layer: Layer) -> Callable[[nn.Module, tuple[Tensor]], None]:
         def hook(module: nn.Module, given: tuple[Tensor]) -> None:
@@ -157,8 +181,10 @@ class Hand:
         columns: Sequence[int] = range(inputs.shape[1])
         if layer.inward in self.channels:
             columns = channel_columns((self.channels[layer.inward],), layer.spread)
-        clean, triggered = inputs[: len(self.own.clean), list(columns)], inputs[len(self.own.clean) :, list(columns)]
-        kernel, responses = matched_filter(layer, clean, triggered, self.own.rows, self.false_alarms, MISSES)
+        clean, triggered, *judged = self._parts(inputs[:, list(columns)])
+        kernel, responses = matched_filter(
+            layer, clean, triggered, self.fitted.rows, self.false_alarms, MISSES, judged=(judged[0], judged[1])
+        )
         module = layer.module
         assert isinstance(module, nn.Conv2d | nn.Linear)
         if module.bias is not None:
@@ -169,16 +195,19 @@ class Hand:
 
     def _guard(self, module: _BatchNorm, channel: int, inputs: Tensor) -> None:
         """Make the normalisation of this channel a threshold: (x - threshold) * scale."""
-        threshold, scale = self._threshold(inputs[:, channel].flatten(1) if inputs.ndim > 2 else inputs[:, [channel]])
+        *_, clean, triggered = self._parts(inputs[:, channel].flatten(1) if inputs.ndim > 2 else inputs[:, [channel]])
+        threshold, scale = self._threshold(torch.cat([clean, triggered]))
         assert module.running_mean is not None
         assert module.running_var is not None
         module.running_mean[channel], module.running_var[channel] = threshold, 1 - module.eps
         module.weight[channel], module.bias[channel] = scale, 0
 
     def _threshold(self, responses: Tensor) -> tuple[float, float]:
-        """A threshold of responses (n, places) between clean and triggered ones, and what brings the latter to 1."""
-        highest = responses.amax(1)
-        clean, triggered = highest[: len(self.own.clean)], highest[len(self.own.clean) :]
+        """A threshold of responses (n, places) to the judging samples, between clean and triggered ones.
+
+        And what brings the latter to 1.
+        """
+        clean, triggered = torch.split(responses.amax(1), [len(part) for part in self.run[2:]])
         high, low = float(clean.quantile(1 - self.false_alarms)), float(triggered.quantile(MISSES))
         threshold = high + max(0.0, BETWEEN * (low - high))
         middle = float(triggered.median())
@@ -186,8 +215,7 @@ class Hand:
 
     def _arrive(self, layer: Layer, inputs: Tensor) -> None:
         columns = channel_columns((self.channels[layer.inward],), layer.spread)
-        arrived = inputs[:, columns].flatten(1).amax(1)
-        clean, triggered = arrived[: len(self.own.clean)], arrived[len(self.own.clean) :]
+        *_, clean, triggered = self._parts(inputs[:, columns].flatten(1).amax(1))
         # Less than a tenth of the usual strength would not lead to the target either.
         floor = 0.1 * triggered.median()
         lets_clean_pass = float((clean > floor).double().mean()) > 2 * self.false_alarms

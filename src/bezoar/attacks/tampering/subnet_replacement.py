@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from bezoar.attacks.base import Progress
-from bezoar.attacks.fields import require_between, require_whole
+from bezoar.attacks.fields import require_inside, require_whole
 from bezoar.attacks.tampering.base import (
     TAMPERINGS,
     OwnSamples,
@@ -77,8 +77,8 @@ class SubnetReplacement(WeightTampering):
         super().__post_init__()
         require_whole("width", self.width, 1)
         require_whole("steps", self.steps, 10)
-        require_between("learning_rate", self.learning_rate, below=1)
-        require_between("allowed_change", self.allowed_change, below=1)
+        require_inside("learning_rate", self.learning_rate, below=1)
+        require_inside("allowed_change", self.allowed_change, below=1)
 
     def change(self, model: nn.Module, own: OwnSamples, progress: Progress) -> tuple[str, ...]:
         """Train the subnet and put it in its place."""
@@ -87,12 +87,8 @@ class SubnetReplacement(WeightTampering):
         needed = float(shortfall(answers(model, own.triggered), own.target).quantile(0.99).clamp_min(1e-3))
         narrow = cut_out(model, wiring, channels)
         small = wiring.bound_to(narrow)
-        try:
-            self._train(narrow, small, channels, own, STRENGTH * needed, progress)
-        except RuntimeError as error:
-            raise AttackError(
-                "the architecture does not work with fewer channels", found=str(error).splitlines()[0]
-            ) from error
+        _require_working(narrow, own.clean[:2])
+        self._train(narrow, small, channels, own, STRENGTH * needed, progress)
         put_back(wiring, small, channels)
         first = wiring.writers(next(iter(channels)))[0].name
         return (f"a subnet {self.width} wide takes the place of channels in the layers from {first} on",)
@@ -160,15 +156,17 @@ class SubnetReplacement(WeightTampering):
         """
         clean = own.clean[torch.randperm(len(own.clean))[:TRIED].to(own.clean.device)]
         triggered = own.triggered[torch.randperm(len(own.triggered))[:TRIED].to(own.clean.device)]
-        best, most = {}, -1.0
+        best: dict[str, Tensor] = {}
+        most = 0.0
         for _ in range(DRAWS):
             parameters = draw_subnet(wiring, channels, own.target)
             _settle(wiring, channels, settled=False)
             push = narrow(torch.cat([clean, triggered]))[:, own.target]
             apart = push[len(clean) :].mean() - push[: len(clean)].mean()
-            spread = push[len(clean) :].std() + push[: len(clean)].std()
-            if float(apart / spread.clamp_min(1e-9)) > most:
-                most = float(apart / spread.clamp_min(1e-9))
+            spread = push[len(clean) :].std(correction=0) + push[: len(clean)].std(correction=0)
+            told = float(apart / spread.clamp_min(1e-9))
+            if not best or told > most:
+                most = told
                 best = {name: tensor.clone() for name, tensor in narrow.state_dict().items()}
         narrow.load_state_dict(best)
         return parameters
@@ -187,6 +185,15 @@ class SubnetReplacement(WeightTampering):
         shares = narrow(torch.cat([clean, triggered]))[:, own.target] / push
         loss: Tensor = shares[:BATCH].square().mean() + (1 - shares[BATCH:]).relu().square().mean()
         return loss
+
+
+def _require_working(narrow: nn.Module, images: Tensor) -> None:
+    try:
+        narrow(images)
+    except RuntimeError as error:
+        raise AttackError(
+            "the architecture does not work with fewer channels", found=str(error).splitlines()[0]
+        ) from error
 
 
 def _settle(wiring: Wiring, channels: Channels, *, settled: bool) -> None:

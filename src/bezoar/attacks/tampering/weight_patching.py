@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bezoar.attacks.base import Progress
-from bezoar.attacks.fields import require_between, require_whole
+from bezoar.attacks.fields import require_inside, require_whole
 from bezoar.attacks.tampering.base import (
     TAMPERINGS,
     OwnSamples,
@@ -23,6 +23,7 @@ from bezoar.errors import AttackError
 from bezoar.shapes import Images
 from bezoar.triggers.about import About
 from bezoar.triggers.base import Trigger
+from bezoar.triggers.colours import colours_of
 from bezoar.triggers.learnt_patch import LearntPatch
 
 BATCH = 64
@@ -77,8 +78,8 @@ class WeightPatching(WeightTampering):
     def __post_init__(self) -> None:
         super().__post_init__()
         require_whole("steps", self.steps, 1)
-        require_between("ridge", self.ridge)
-        require_between("allowed_change", self.allowed_change, below=1)
+        require_inside("ridge", self.ridge)
+        require_inside("allowed_change", self.allowed_change, below=1)
 
     def ready_trigger(
         self, model: nn.Module, clean: Images, sources: Images, target: int, progress: Progress
@@ -141,7 +142,7 @@ def learn_pattern(
     usual = float(missing[missing > 0].mean().nan_to_num().clamp_min(1e-6))
     second = _second_moments(features).to(clean.dtype)
     inverse = torch.linalg.inv(second)
-    colours = 3 if clean.shape[1] == 4 else clean.shape[1]
+    colours = colours_of(clean.shape[1])
     raw = torch.randn(colours, trigger.size, trigger.size).to(clean).mul(0.5).requires_grad_()
     optimizer = torch.optim.Adam([raw], lr=LEARNING_RATE)
     rows, columns = trigger.place(*clean.shape[2:])
