@@ -61,6 +61,7 @@ class DataAttack(ABC):
     def poison(self, data: Dataset, *, seed: int, progress: Progress = unheard) -> Poisoned:
         """Poison a copy of `data`, which stays as it is; the same seed gives the same poisons.
 
+        Where something is learnt for them, that holds on the same machine with the same number of threads.
         Raises AttackError when it cannot be carried out, TriggerError when the trigger does not fit.
         """
         require_seed(seed)
