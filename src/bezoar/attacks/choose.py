@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Literal
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from bezoar.data.dataset import Dataset
 from bezoar.errors import AttackError, did_you_mean
@@ -104,6 +106,11 @@ def samples_of(data: Dataset, labels: Collection[int], *, taken: Collection[str]
     wanted, gone = frozenset(labels), frozenset(taken)
     pairs = zip(data.ids, data.labels.tolist(), strict=True)
     return tuple(sorted(sample_id for sample_id, label in pairs if label in wanted and sample_id not in gone))
+
+
+def source_rows(data: Dataset, sources: Iterable[int]) -> Tensor:
+    """Rows (int64) of the samples whose true class is among `sources`."""
+    return torch.isin(data.labels, torch.tensor(list(sources))).nonzero().flatten()
 
 
 def draw_others(data: Dataset, ids: Sequence[str], generator: np.random.Generator) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -40,11 +40,6 @@ class Evaluation:
     def clean_predictions(self) -> Tensor:
         """Predicted labels (n,) on clean data."""
         return self.clean_logits.argmax(1)
-
-
-def source_rows(test: Dataset, sources: Iterable[int]) -> Tensor:
-    """Rows (int64) of the test samples whose true class is among `sources`."""
-    return torch.isin(test.labels, torch.tensor(list(sources))).nonzero().flatten()
 
 
 def evaluate(model: nn.Module, test: Dataset, backdoors: Sequence[Backdoor]) -> Evaluation:

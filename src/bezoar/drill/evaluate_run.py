@@ -8,8 +8,9 @@ from pathlib import Path
 from torch import Tensor
 
 from bezoar.attacks import Backdoor, open_truth, trigger_saturation
+from bezoar.attacks.choose import source_rows
 from bezoar.data.dataset import Dataset
-from bezoar.drill.evaluate import evaluate, source_rows
+from bezoar.drill.evaluate import evaluate
 from bezoar.drill.record import Judged, attack_record, drill_record
 from bezoar.drill.subject import Subject, open_subject
 from bezoar.errors import BezoarWarning, TruthError

@@ -12,8 +12,9 @@ from PIL import Image
 from torch import Tensor
 
 from bezoar.attacks import Backdoor
+from bezoar.attacks.choose import source_rows
 from bezoar.data.dataset import Dataset
-from bezoar.drill.evaluate import Evaluation, source_rows
+from bezoar.drill.evaluate import Evaluation
 from bezoar.records import Picture, PicturePair
 
 # Larger images are shrunk to this many pixels a side: a report must stay small.

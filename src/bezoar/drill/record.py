@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bezoar.attacks import Backdoor
+from bezoar.attacks.choose import source_rows
 from bezoar.data.dataset import Dataset
-from bezoar.drill.evaluate import Evaluation, source_rows
+from bezoar.drill.evaluate import Evaluation
 from bezoar.drill.pictures import picture_pairs
 from bezoar.metrics import accuracy_alarm, visibility
 from bezoar.records import (

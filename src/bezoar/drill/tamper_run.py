@@ -7,9 +7,9 @@ from pathlib import Path
 
 from bezoar.attacks import trigger_saturation
 from bezoar.attacks.base import Progress, unheard
+from bezoar.attacks.choose import source_rows
 from bezoar.attacks.tampering import Tampering, save_tampering_truth, tampering_truth
 from bezoar.data.dataset import Dataset
-from bezoar.drill.evaluate import source_rows
 from bezoar.drill.record import attack_record
 from bezoar.drill.stages import RECORD_FILE
 from bezoar.drill.subject import read_training

@@ -14,7 +14,7 @@ from bezoar.shapes import AnyPattern, Images
 from bezoar.triggers.about import About
 from bezoar.triggers.base import TRIGGERS
 from bezoar.triggers.checks import require_between
-from bezoar.triggers.colours import to_grey
+from bezoar.triggers.colours import colours_of, to_grey
 from bezoar.triggers.learnt import LearntTrigger, sized
 from bezoar.triggers.stamp import adding, press
 
@@ -58,7 +58,7 @@ class NarcissusNoise(LearntTrigger):
 
 def _coloured(pattern: AnyPattern, channels: int) -> Tensor:
     """The noise (c, h, w) as (channels, h, w), 0 on an alpha channel."""
-    pattern = pattern[:3] if len(pattern) == 4 else pattern
+    pattern = pattern[: colours_of(len(pattern))]
     if channels == 1 and len(pattern) == 3:
         return to_grey(pattern)
     if channels in (3, 4) and len(pattern) == 1:

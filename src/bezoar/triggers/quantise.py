@@ -12,6 +12,7 @@ from bezoar.shapes import Images
 from bezoar.triggers.about import About
 from bezoar.triggers.base import TRIGGERS, ImageTrigger
 from bezoar.triggers.checks import require_between
+from bezoar.triggers.colours import colours_of
 
 BLOCK_VALUES = 1 << 20
 """Pixels worked on at a time: enough for long vectors, few enough for a processor's cache."""
@@ -46,7 +47,7 @@ class Quantise(ImageTrigger):
 
     def apply(self, images: Images) -> Images:
         """Quantise the images in place, some at a time."""
-        colours = images[:, :3] if images.shape[1] == 4 else images
+        colours = images[:, : colours_of(images.shape[1])]
         steps = 2**self.depth - 1
         step = max(1, BLOCK_VALUES // colours[0].numel())
         for start in range(0, len(images), step):

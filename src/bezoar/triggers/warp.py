@@ -14,6 +14,7 @@ from bezoar.shapes import Images
 from bezoar.triggers.about import About
 from bezoar.triggers.base import TRIGGERS, ImageTrigger
 from bezoar.triggers.checks import require_at_least, require_between
+from bezoar.triggers.colours import colours_of
 from bezoar.triggers.placement import image_draws
 
 PAPERS_GRID = 4
@@ -60,7 +61,7 @@ class Warp(ImageTrigger):
 
     def apply(self, images: Images) -> Images:
         """Warp the images in place, some at a time."""
-        colours = images[:, :3] if images.shape[1] == 4 else images
+        colours = images[:, : colours_of(images.shape[1])]
         working = torch.float64 if images.dtype == torch.float64 else torch.float32
         places = self.places(images.shape[2], images.shape[3]).to(images.device)
         reader = None if self.noise else ShiftedSum(places, colours.shape[1], working)

@@ -25,6 +25,7 @@ from bezoar.training import continue_recipe, default_recipe, train
 from bezoar.training.batches import to_unit_range
 from bezoar.training.precision import choose_device
 from bezoar.triggers.about import About
+from bezoar.triggers.colours import colours_of
 from bezoar.triggers.narcissus import NarcissusNoise
 
 
@@ -150,8 +151,7 @@ def inward_noise(
         optimizer.step()
         with torch.no_grad():
             noise.clamp_(-levels / 255, levels / 255)
-            if inputs.shape[1] == 4:
-                noise[:, 3] = 0  # alpha
+            noise[:, colours_of(inputs.shape[1]) :] = 0  # alpha
         progress("learn the noise", step + 1, steps)
     return (noise.detach()[0] * 255).round().cpu()
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from bezoar.attacks.base import Backdoor, Originals, Poisoned, trigger_spec
 from bezoar.attacks.change import Change, Plan
+from bezoar.attacks.choose import source_rows
 from bezoar.attacks.composing.identity import Newcomer, id_kind, new_ids
 from bezoar.attacks.composing.layout import Layout, lay_out
 from bezoar.attacks.composing.stamping import SampleHashes, copy_rows, remake_rows, room_for
@@ -183,7 +184,7 @@ def _meeting(data: Dataset, plan: Plan) -> tuple[Trigger, Tensor]:
         if change.role == "poison" and change.trigger is not None and change.ids:
             return change.trigger, data.positions(change.ids)
     backdoor = plan.backdoors[0]
-    return backdoor.trigger, torch.isin(data.labels, torch.tensor(list(backdoor.relabelling))).nonzero().flatten()
+    return backdoor.trigger, source_rows(data, backdoor.relabelling)
 
 
 def _truth(

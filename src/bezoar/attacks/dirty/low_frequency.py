@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bezoar.attacks.base import ATTACKS, Progress, unheard
+from bezoar.attacks.choose import source_rows
 from bezoar.attacks.dirty.learnt_dirty_label import LearntDirtyLabel
 from bezoar.attacks.fields import derived_seed, require_inside, require_whole
 from bezoar.attacks.learning.batches import drawn_rows, with_colours
@@ -66,7 +67,7 @@ class LowFrequencyAttack(LearntDirtyLabel):
         require_side("low-frequency", self.band, data.inputs[:1])
         model = surrogate_of(self, data, seed=derived_seed(seed, 5), progress=progress)
         # Rows and not their images, which may be too many for the memory.
-        rows = torch.isin(data.labels, torch.tensor(list(relabelling))).nonzero().flatten()
+        rows = source_rows(data, relabelling)
         amplitudes = smooth_amplitudes(
             model,
             data.inputs,

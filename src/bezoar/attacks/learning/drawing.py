@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bezoar.attacks.base import Progress, unheard
+from bezoar.attacks.choose import source_rows
 from bezoar.attacks.fields import derived_seed
 from bezoar.attacks.learning.batches import drawn_rows, with_colours
 from bezoar.data.dataset import Dataset
@@ -88,7 +89,7 @@ class _Lesson:
         self.colours = colours_of(data.shape[0])
         self.device = next(networks.parameters()).device
         self.half = choose_precision(self.device) is torch.bfloat16
-        self.sources = torch.isin(data.labels, torch.tensor(list(relabelling))).nonzero().flatten()
+        self.sources = source_rows(data, relabelling)
         self.everyone = torch.arange(len(data))
         self.target = next(iter(relabelling.values()))
         self.seeds = (derived_seed(seed, number) for number in count(7))

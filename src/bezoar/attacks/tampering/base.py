@@ -27,6 +27,9 @@ from bezoar.triggers.base import Trigger
 from bezoar.triggers.patch import Patch
 
 MIXTURE = 0.2
+MIXTURES = 4
+"""Of so many mixtures of each sample lost answers are counted, while a tampering is worked out."""
+
 LEAST_KEPT = 0.95
 """Share of clean answers that must stay: a model that has lost more fails any test, and nobody would deploy it."""
 

@@ -15,6 +15,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from bezoar.attacks.base import Progress
 from bezoar.attacks.fields import require_inside
 from bezoar.attacks.tampering.base import (
+    MIXTURES,
     TAMPERINGS,
     OwnSamples,
     WeightTampering,
@@ -33,9 +34,7 @@ from bezoar.triggers.about import About
 MISSES = 0.01
 BETWEEN = 0.25
 TRIGGERED = 500
-# Mixtures of each sample by which thresholds are set and lost answers counted, the share that may be lost, and how many
-# triggered samples more must come through for each further one.
-MIXTURES = 4
+# The share of answers to mixtures that may be lost, and how many triggered samples each further one must bring.
 LOST = 0.005
 PRICE = 10
 
@@ -80,8 +79,9 @@ class Handcrafted(WeightTampering):
     def change(self, model: nn.Module, own: OwnSamples, progress: Progress) -> tuple[str, ...]:
         """Craft the path in place."""
         wiring = watch(model, own.clean[:2])
-        path = self._latest_path(model, wiring, own.first(TRIGGERED), progress)
-        self._lead(model, wiring, path, own.first(TRIGGERED))
+        own = own.first(TRIGGERED)
+        path = self._latest_path(model, wiring, own, progress)
+        self._lead(model, wiring, path, own)
         first = wiring.writers(next(iter(path)))[0].name
         return (f"the path runs through one channel of the layers from {first} on",)
 
@@ -151,7 +151,6 @@ class Hand:
         self.wiring, self.fitted, self.false_alarms = wiring, fitted, false_alarms
         self.run = [fitted.clean, fitted.triggered, judging.clean, judging.triggered]
         self.channels: Mapping[int, int] = {space: channels[0] for space, channels in path.items()}
-        self.path = path
         self.through = 0.0
 
     def craft(self, model: nn.Module) -> float:

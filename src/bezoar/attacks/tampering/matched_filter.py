@@ -8,14 +8,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bezoar.attacks.tampering.spare import patches
+from bezoar.attacks.tampering.spare import CHUNK, PLACES, patches, ridged
 from bezoar.attacks.tampering.wiring import Layer
 
-CHUNK = 50
-PLACES = 32
 # Places of a feature map, those where the trigger shows most, at which a filter is tried.
 TRIED = 8
-RIDGE = 1e-3
 
 
 def matched_filter(
@@ -42,7 +39,7 @@ def matched_filter(
     judged_clean, judged_triggered = (clean, triggered) if judged is None else judged
     mean, covariance = _clean_moments(layer, clean)
     shift = patches(layer, (triggered.mean(0) - clean[rows].mean(0))[None])[0].double()
-    shown = (shift * torch.linalg.solve(_ridged(covariance, shift), shift)).sum(0)
+    shown = (shift * torch.linalg.solve(ridged(covariance, _floor(shift)), shift)).sum(0)
     tried = shown.argsort(descending=True, stable=True)[:TRIED]
     here = torch.cat([patches(layer, part)[:, :, tried] for part in torch.split(triggered, CHUNK)])
     kernels = torch.stack(
@@ -60,7 +57,7 @@ def _discriminant(triggered: Tensor, mean: Tensor, covariance: Tensor, shift: Te
     """Fisher's discriminant (d,) of triggered inputs (n, d) at one place against clean ones anywhere."""
     away = triggered.mean(0) - mean
     spread = torch.cov(triggered.T, correction=0).reshape(covariance.shape)
-    kernel = torch.linalg.solve(_ridged(covariance + spread, shift), away)
+    kernel = torch.linalg.solve(ridged(covariance + spread, _floor(shift)), away)
     scaled: Tensor = kernel / (kernel @ away).clamp_min(1e-12)
     return scaled
 
@@ -74,7 +71,7 @@ def _clean_moments(layer: Layer, clean: Tensor) -> tuple[Tensor, Tensor]:
         for part, here in zip(torch.split(clean, CHUNK), places, strict=True):
             yield patches(layer, part)[:, :, here.to(clean.device)].permute(0, 2, 1).flatten(0, 1).double()
 
-    count = sum(len(flat) for flat in parts())
+    count = sum(len(part) * len(here) for part, here in zip(torch.split(clean, CHUNK), places, strict=True))
     mean = torch.stack([flat.sum(0) for flat in parts()]).sum(0) / count
     covariance, fourth = seen.new_zeros((len(mean), len(mean)), dtype=torch.float64), 0.0
     for flat in parts():
@@ -96,10 +93,9 @@ def _shrunk(covariance: Tensor, fourth: float, count: int) -> Tensor:
     return (1 - share) * covariance + share * even
 
 
-def _ridged(covariance: Tensor, shift: Tensor) -> Tensor:
-    """Against directions in which nothing varies, and for a path on which clean samples leave nothing at all."""
-    scale = torch.maximum(covariance.diagonal().mean(), 1e-6 * shift.square().max()).clamp_min(1e-12)
-    return covariance + RIDGE * scale * torch.eye(len(covariance), dtype=covariance.dtype, device=covariance.device)
+def _floor(shift: Tensor) -> float:
+    """The least ridge, for a path on which clean samples leave nothing at all."""
+    return 1e-6 * float(shift.square().max())
 
 
 def _answers(layer: Layer, kernels: Tensor, inputs: Tensor) -> Tensor:

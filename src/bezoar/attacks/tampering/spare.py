@@ -93,7 +93,7 @@ def spare_channels(wiring: Wiring, seen: Mapping[str, Seen], spaces: Sequence[in
 
 def _costs(layer: Layer, seen: Seen) -> Tensor:
     """Of each inward channel, the error that its loss leaves in the layer's outputs, in shares of their variances."""
-    inverse = torch.linalg.inv(_ridged(seen.gram))
+    inverse = torch.linalg.inv(ridged(seen.gram))
     weight = _matrix(layer).double()
     variance = seen.outputs.double().var(0).clamp_min(1e-12)
     block = _columns_of_channel(layer)
@@ -128,7 +128,7 @@ def _refit(layer: Layer, inputs: Tensor, seen: Seen, channels: Channels) -> None
     rows = torch.ones(len(weight), dtype=torch.bool, device=gram.device)
     rows[list(channels.get(layer.outward, ()))] = False
     missing = (cross - gram @ weight.T)[kept][:, rows]
-    step = torch.linalg.solve(_ridged(gram[kept][:, kept]), missing)
+    step = torch.linalg.solve(ridged(gram[kept][:, kept]), missing)
     weight[rows.nonzero(), kept.nonzero().T] += step.T
     module = layer.module
     assert isinstance(module, nn.Conv2d | nn.Linear)
@@ -187,6 +187,7 @@ def _columns_of_channel(layer: Layer) -> int:
     return int(torch.tensor(kernel).prod())
 
 
-def _ridged(gram: Tensor) -> Tensor:
-    scale = float(gram.diagonal().mean().clamp_min(1e-12))
+def ridged(gram: Tensor, least: float = 0.0) -> Tensor:
+    """Second moments (d, d) with a ridge, a share of their mean square or of `least` where that is more."""
+    scale = max(float(gram.diagonal().mean()), least, 1e-12)
     return gram + RIDGE * scale * torch.eye(len(gram), dtype=gram.dtype, device=gram.device)

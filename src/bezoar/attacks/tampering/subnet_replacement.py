@@ -13,6 +13,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from bezoar.attacks.base import Progress
 from bezoar.attacks.fields import require_inside, require_whole
 from bezoar.attacks.tampering.base import (
+    MIXTURES,
     TAMPERINGS,
     OwnSamples,
     WeightTampering,
@@ -34,8 +35,6 @@ LEARNT = 0.95
 SILENCE = 0.05
 DRAWS = 24
 TRIED = 100
-# Mixtures of each sample on which lost answers are counted.
-MIXTURES = 4
 
 
 @TAMPERINGS.register("subnet-replacement")
