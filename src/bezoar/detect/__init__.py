@@ -1,0 +1,1 @@
+"""Detectors: what is suspicious, from evidence alone. Nothing here knows the truth, an attack, or what a sample is."""

@@ -1,0 +1,1 @@
+"""Detectors of suspicious samples, one a file. Each is a pure function of evidence."""
