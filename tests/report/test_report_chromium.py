@@ -10,6 +10,7 @@ import headless_chromium
 import pytest
 from headless_chromium import Browser
 from sample_record import SIGNS, hostile_record, sample_record, several_record
+from sample_scan import hostile_scan, inconclusive_scan, large_scan, sample_scan
 
 from bezoar.records import Skipped
 from bezoar.report import write_report
@@ -19,15 +20,19 @@ pytestmark = pytest.mark.skipif(
 )
 
 LONG = "Speedlimit" * 12
+HOSTILE = "</style><script>document.title='owned'</script><img src=http://127.0.0.1:9/x onerror=alert(1)>"
 RECORDS = {
     "as usual": sample_record(pairs=24),
     "long names": sample_record((LONG, f"{LONG}80", *SIGNS[2:])),
     "100 classes": sample_record(tuple(f"class {number}" for number in range(100))),
     "several backdoors": several_record(),
     "no twin": replace(sample_record(), twin=Skipped("left out " * 30), monitoring=Skipped("no clean twin")),
-    "hostile": hostile_record(
-        "</style><script>document.title='owned'</script><img src=http://127.0.0.1:9/x onerror=alert(1)>"
-    ),
+    "hostile": hostile_record(HOSTILE),
+    "scan": sample_scan(),
+    "scan of many": large_scan(),
+    "scan, nothing checked": inconclusive_scan(),
+    "scan, long names": hostile_scan(LONG),
+    "scan, hostile": hostile_scan(HOSTILE),
 }
 OFF_PAGE = """[...document.querySelectorAll('body *')].filter(element =>
     !element.closest('.scroll, .unseen, .skip') && element.getBoundingClientRect().right > %d + 0.5

@@ -1,6 +1,17 @@
-"""Records in, one self-contained HTML page or JSON out. No torch, no numpy, no network."""
+"""Records in, one self-contained HTML page, SARIF, JUnit or JSON out. No torch, no numpy, no network."""
 
+from bezoar.report.junit import render_junit
 from bezoar.report.page import facts_json, render_html, write_report
+from bezoar.report.sarif import render_sarif
+from bezoar.report.scan_verdict import scan_headline
 from bezoar.report.verdict import drill_headline
 
-__all__ = ["drill_headline", "facts_json", "render_html", "write_report"]
+__all__ = [
+    "drill_headline",
+    "facts_json",
+    "render_html",
+    "render_junit",
+    "render_sarif",
+    "scan_headline",
+    "write_report",
+]

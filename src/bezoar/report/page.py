@@ -6,15 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from bezoar.errors import RecordError
-from bezoar.records import DrillRecord, Skipped, to_json, write_text_atomically
-from bezoar.report import drill, phrases
+from bezoar.records import DrillRecord, ScanRecord, Skipped, to_json, write_text_atomically
+from bezoar.report import drill, phrases, scan
 from bezoar.report.chart import interval_bar
+from bezoar.report.scan_verdict import scan_headline
 from bezoar.report.section import Headline, Section
 from bezoar.report.verdict import drill_headline
 
@@ -30,10 +31,16 @@ class Kind:
     sections: tuple[Section, ...]
 
 
-KINDS = {"drill": Kind("Drill report", drill_headline, drill.SECTIONS)}
+KINDS = {
+    "drill": Kind("Drill report", drill_headline, drill.SECTIONS),
+    "scan": Kind("Scan report", scan_headline, scan.SECTIONS),
+}
+
+Reported: TypeAlias = DrillRecord | ScanRecord
+"""Records that have a page."""
 
 
-def render_html(record: DrillRecord) -> str:
+def render_html(record: Reported) -> str:
     """The report as HTML text, under 3 MB: pictures and tables beyond that are left out, and it says so.
 
     The same record gives the same text. Raises RecordError where a picture is not a PNG or the kind
@@ -49,7 +56,7 @@ def render_html(record: DrillRecord) -> str:
     return template.render(record=record, kind=kind.name, headline=kind.headline(record), sections=sections)
 
 
-def write_report(record: DrillRecord, folder: Path) -> Path:
+def write_report(record: Reported, folder: Path) -> Path:
     """Write `report.html` into `folder`, made if need be, whole or not at all. An older one is replaced."""
     text = render_html(record)
     folder.mkdir(parents=True, exist_ok=True)
@@ -58,7 +65,7 @@ def write_report(record: DrillRecord, folder: Path) -> Path:
     return path
 
 
-def facts_json(record: DrillRecord) -> str:
+def facts_json(record: Reported) -> str:
     """The facts of the report as JSON, for `record.json` beside it; `records.from_json` reads it back."""
     return to_json(record)
 
@@ -81,6 +88,9 @@ def _environment() -> Environment:
         duration=phrases.duration,
         significant=phrases.significant,
         some_of=phrases.some_of,
+        brief=phrases.brief,
+        p_value=phrases.p_value,
+        as_sentence=phrases.sentence,
         not_measured=phrases.not_measured,
     )
     environment.globals["interval_bar"] = _bar

@@ -12,6 +12,7 @@ LONGEST_TEXT = 2000
 _DIRECTION_MARKS = frozenset(
     "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u2028\u2029\ufeff"
 )
+_RAISED = str.maketrans("-0123456789", "\u207b\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079")
 
 
 def visible(text: str) -> str:
@@ -97,6 +98,30 @@ def significant(value: float, digits: int = 3) -> str:
     if not math.isfinite(value):
         return "not a number"
     return f"{value:,.0f}" if abs(value) >= 10 ** (digits - 1) else f"{value:.{digits}g}"
+
+
+def p_value(value: float) -> str:
+    """A p-value: two digits, and below 0.001 as a power of ten."""
+    if not math.isfinite(value):
+        return "not a number"
+    if value <= 0:
+        return "below 10\u207b\u00b3\u2070\u2070"
+    if value >= 0.001:
+        return significant(value, 2)
+    mantissa, exponent = f"{value:.1e}".split("e")
+    return f"{mantissa}\u00d710{str(int(exponent)).translate(_RAISED)}"
+
+
+def brief(text: str, most: int = 96) -> str:
+    """`text` with its middle left out where it is longer than `most` characters."""
+    half = (most - 5) // 2
+    return text if len(text) <= most else f"{text[:half]} ... {text[-half:]}"
+
+
+def sentence(text: str) -> str:
+    """`text` with a full stop, unless it ends with a mark of its own."""
+    text = text.strip()
+    return text if not text or text[-1] in ".!?" else f"{text}."
 
 
 def quoted(name: str) -> str:

@@ -100,11 +100,16 @@ def _triggered_answer(pair: PicturePair, target: str | None) -> Answer:
 
 
 def _shot(field: str, picture: Picture, answer: Answer) -> Shot:
-    small = max(picture.width, picture.height) <= SMALL_SIDE
-    return Shot(_address(field, picture.png), picture.alt, picture.width, picture.height, small, answer)
+    return Shot(address(field, picture.png), picture.alt, picture.width, picture.height, is_small(picture), answer)
 
 
-def _address(field: str, png: str) -> Markup:
+def is_small(picture: Picture) -> bool:
+    """Whether a page enlarges it, without smoothing."""
+    return max(picture.width, picture.height) <= SMALL_SIDE
+
+
+def address(field: str, png: str) -> Markup:
+    """The picture as an address inside the page. Raises RecordError naming `field` where it is no PNG in base64."""
     try:
         valid = base64.b64decode(png, validate=True).startswith(_PNG)
     except (binascii.Error, ValueError):
@@ -114,7 +119,7 @@ def _address(field: str, png: str) -> Markup:
             f"{field}.png cannot be shown",
             expected="a PNG in base64",
             found=f"{png[:16]!r}..." if png else "nothing",
-            remedy="Run the drill again to write a new record",
+            remedy="Write a new record by running the command that made it",
         )
     # Only base64 characters are left, so nothing needs escaping.
     return Markup("data:image/png;base64,") + Markup(png)

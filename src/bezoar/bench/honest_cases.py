@@ -1,0 +1,252 @@
+"""Data without a backdoor, on which a scan must stay silent: the false-alarm suite.
+
+Every case follows from its name and a seed. Cases of a kind are all for choosing thresholds (`calibration`) or all for
+reporting only; which kinds are which was settled before any scan ran on them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+from zlib import crc32
+
+import numpy as np
+
+from bezoar.bench.honest_bases import Base, Drawn, Rows, identified
+from bezoar.bench.honest_changes import (
+    Change,
+    Contributors,
+    Duplicated,
+    Grey,
+    LabelNoise,
+    LongTail,
+    Resized,
+    SplitClasses,
+)
+from bezoar.bench.honest_looks import ByClass, Look
+from bezoar.data import Dataset
+from bezoar.errors import UsageError, did_you_mean
+
+CALIBRATION_KINDS: Final = frozenset(
+    [
+        "rows",
+        "uniform label noise",
+        "long tail",
+        "border",
+        "few images",
+        "same JPEG for all",
+        "erasing",
+        "crop and flip",
+    ]
+)
+"""Kinds that may be used for choosing thresholds; all others are for reporting only."""
+
+
+@dataclass(frozen=True)
+class HonestCase:
+    """Data without a backdoor: `base` with `changes` one after the other.
+
+    `label_noise` is the share of wrong labels, 0 where all are right. `one_class_mark` says that a mark lies on one
+    class only, under its right label: that can hardly be told from poison, and may be called suspicious.
+    """
+
+    name: str
+    kind: str
+    what: str
+    base: Base
+    changes: tuple[Change, ...] = ()
+    label_noise: float = 0.0
+    one_class_mark: bool = False
+
+    @property
+    def calibration(self) -> bool:
+        """Whether the case may be used for choosing thresholds."""
+        return self.kind in CALIBRATION_KINDS
+
+    @property
+    def needs_cifar(self) -> bool:
+        """Whether CIFAR-10 must be given."""
+        return self.base.needs_cifar
+
+    def build(self, cifar: Dataset | None, seed: int) -> Dataset:
+        """The data of this case; `cifar` is CIFAR-10 (its train split), or any data of like kind in its place.
+
+        Uint8 images in random order, ids from their contents, the same for the same seed. Asks for no more rows than
+        `cifar` has. Raises DataError when the case needs `cifar` and it is None or has too few classes.
+        """
+        sequence = np.random.SeedSequence([seed, crc32(self.name.encode())])
+        first, last, *others = (np.random.default_rng(one) for one in sequence.spawn(2 + len(self.changes)))
+        data = self.base.draw(cifar, first)
+        for change, generator in zip(self.changes, others, strict=True):
+            data = change.apply(data, generator)
+        return identified(data, self.name, last)
+
+
+def honest_case(name: str) -> HonestCase:
+    """The case of this name. Raises UsageError for another."""
+    by_name = {case.name: case for case in HONEST_CASES}
+    if name not in by_name:
+        raise UsageError(f"there is no honest case {name!r}", remedy=did_you_mean(name, by_name))
+    return by_name[name]
+
+
+def _rows() -> list[HonestCase]:
+    sizes = {2_000: "ab", 5_000: "abc", 10_000: "ab", 25_000: "a", 50_000: "a"}
+    return [
+        HonestCase(f"rows-{size}-{letter}", "rows", f"{size:,} random images of CIFAR-10", Rows(size))
+        for size, letters in sizes.items()
+        for letter in letters
+    ]
+
+
+def _class_subsets() -> list[HonestCase]:
+    return [
+        HonestCase(
+            f"{classes}-classes-{letter}",
+            "class subset",
+            f"{classes} random classes of CIFAR-10",
+            Rows(50_000, classes),
+        )
+        for classes, letters in ((2, "abc"), (3, "ab"), (5, "ab"))
+        for letter in letters
+    ]
+
+
+def _drawn() -> list[HonestCase]:
+    return [
+        HonestCase(
+            f"{name}-{samples}", "drawn", f"{samples:,} drawn pictures of the set {name}", Drawn((name,), samples)
+        )
+        for name in ("signs", "faces", "documents", "aircraft")
+        for samples in (1_500, 5_000)
+    ]
+
+
+def _noisy() -> list[HonestCase]:
+    cases = []
+    for pairwise, kind in ((False, "uniform label noise"), (True, "pairwise label noise")):
+        for rate, base, of in (
+            (0.05, Rows(10_000), "10,000 of CIFAR-10"),
+            (0.2, Rows(10_000), "10,000 of CIFAR-10"),
+            (0.2, Rows(25_000), "25,000 of CIFAR-10"),
+            (0.05, Drawn(("signs",), 2_000), "2,000 drawn signs"),
+        ):
+            size = base.samples if base.needs_cifar else "signs"
+            name = f"noise-{'pairwise' if pairwise else 'uniform'}-{rate:g}-{size}"
+            what = f"{rate:.0%} of the labels wrong, {'the next' if pairwise else 'any other'} class, {of}"
+            cases.append(HonestCase(name, kind, what, base, (LabelNoise(rate, pairwise),), label_noise=rate))
+    return cases
+
+
+def _sizes() -> list[HonestCase]:
+    whole, ten = Rows(50_000), Rows(10_000)
+    small = "300 images in all"
+    return [
+        HonestCase("tail-10", "long tail", "class sizes falling 10:1, of CIFAR-10", whole, (LongTail(10),)),
+        HonestCase("tail-100", "long tail", "class sizes falling 100:1, of CIFAR-10", whole, (LongTail(100),)),
+        HonestCase("tail-10-small", "long tail", "class sizes falling 10:1, of 10,000", ten, (LongTail(10),)),
+        HonestCase("tail-100-small", "long tail", "class sizes falling 100:1, of 10,000", ten, (LongTail(100),)),
+        HonestCase(
+            "step-10", "step imbalance", "half of the classes a tenth as large", whole, (LongTail(10, step=True),)
+        ),
+        HonestCase(
+            "step-100", "step imbalance", "half of the classes a hundredth as large", whole, (LongTail(100, step=True),)
+        ),
+        HonestCase("few-cifar", "few images", f"{small}, CIFAR-10", Rows(300)),
+        HonestCase("few-signs", "few images", f"{small}, drawn signs", Drawn(("signs",), 300)),
+        HonestCase("few-classes", "few images", f"{small}, 3 classes of CIFAR-10", Rows(300, 3)),
+        HonestCase(
+            "100-classes-25000", "100 classes", "CIFAR-10 classes split by colour", Rows(25_000), (SplitClasses(),)
+        ),
+        HonestCase("100-classes-50000", "100 classes", "CIFAR-10 classes split by colour", whole, (SplitClasses(),)),
+        HonestCase(
+            "40-classes-drawn",
+            "100 classes",
+            "all drawn sets in one",
+            Drawn(("signs", "faces", "documents", "aircraft"), 1_200, 32),
+        ),
+        HonestCase("grey-cifar", "greyscale", "CIFAR-10 in grey", Rows(10_000), (Grey(),)),
+        HonestCase("grey-aircraft", "greyscale", "drawn aircraft in grey", Drawn(("aircraft",), 2_000), (Grey(),)),
+        HonestCase("large-cifar", "224x224", "CIFAR-10 enlarged to 224x224", Rows(600), (Resized(224),)),
+        HonestCase("large-faces", "224x224", "drawn faces enlarged to 224x224", Drawn(("faces",), 400, 224)),
+        HonestCase(
+            "large-2-classes", "224x224", "2 classes of CIFAR-10 enlarged to 224x224", Rows(1_000, 2), (Resized(224),)
+        ),
+    ]
+
+
+def _marked() -> list[HonestCase]:
+    ten, five = Rows(10_000), Rows(5_000)
+    cases = []
+    for look, kind in (("logo", "mark"), ("timestamp", "mark"), ("border", "border"), ("coloured border", "border")):
+        short = look.replace(" ", "-")
+        cases += [
+            HonestCase(f"{short}-all", kind, f"a {look} on every image", ten, (Look(look),)),
+            HonestCase(f"{short}-half", kind, f"a {look} on a random half of all images", ten, (Look(look, 0.5),)),
+        ]
+    for look in ("logo", "border", "timestamp"):
+        what = f"a {look} on half of one class, labels right"
+        changes = (Look(look, 0.5, one_class=True),)
+        cases.append(HonestCase(f"{look}-one-class", "mark on one class", what, ten, changes, one_class_mark=True))
+    cases.append(
+        HonestCase("logo-faces", "mark", "a logo on every drawn face", Drawn(("faces",), 2_000), (Look("logo"),))
+    )
+    for look in ("patch", "warp", "stripes"):
+        what = f"a trigger's {look} on a random tenth of all images, labels right"
+        cases.append(HonestCase(f"benign-{look}", "trigger as augmentation", what, ten, (Look(look, 0.1),)))
+    return [
+        *cases,
+        HonestCase("erasing-half", "erasing", "random erasing on half of the images", ten, (Look("erasing", 0.5),)),
+        HonestCase("erasing-all", "erasing", "random erasing on every image", five, (Look("erasing"),)),
+        HonestCase(
+            "crop-and-flip", "crop and flip", "every image moved, half of them mirrored", ten, (Look("crop and flip"),)
+        ),
+    ]
+
+
+def _sourced() -> list[HonestCase]:
+    ten = Rows(10_000)
+    cases = [
+        HonestCase(
+            f"{'near' if near else 'exact'}-duplicates-{rate:g}",
+            "duplicates",
+            f"{rate:.0%} of the images again, {'changed a little' if near else 'as they are'}",
+            ten,
+            (Duplicated(rate, near),),
+        )
+        for near in (False, True)
+        for rate in (0.05, 0.2)
+    ]
+    by_class, by_source = "look by class", "look by contributor"
+    return [
+        *cases,
+        HonestCase("jpeg-all", "same JPEG for all", "every image coded at quality 75", ten, (Look("jpeg"),)),
+        HonestCase("jpeg-by-class", by_class, "JPEG quality 30 to 95, by class", ten, (ByClass("jpeg", (30, 95)),)),
+        HonestCase(
+            "jpeg-by-class-mild", by_class, "JPEG quality 75 to 95, by class", ten, (ByClass("jpeg", (75, 95)),)
+        ),
+        HonestCase("blur-by-class", by_class, "blur of 0 to 1 pixel, by class", ten, (ByClass("blur", (0, 1)),)),
+        HonestCase(
+            "brightness-by-class",
+            by_class,
+            "brightness 0.7 to 1.3, by class",
+            ten,
+            (ByClass("brightness", (0.7, 1.3)),),
+        ),
+        HonestCase("jpeg-by-source", by_source, "8 contributors, each its JPEG quality", ten, (Contributors("jpeg"),)),
+        HonestCase(
+            "brightness-by-source", by_source, "8 contributors, each its brightness", ten, (Contributors("brightness"),)
+        ),
+    ]
+
+
+HONEST_CASES: Final[tuple[HonestCase, ...]] = (
+    *_rows(),
+    *_class_subsets(),
+    *_drawn(),
+    *_noisy(),
+    *_sizes(),
+    *_marked(),
+    *_sourced(),
+)
+"""All cases, in the order in which they are run."""

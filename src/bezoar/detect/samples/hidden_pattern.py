@@ -1,0 +1,134 @@
+"""A part of a class that shares a pattern: a cross-fitted linear detector that sharpens itself by matched filters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bezoar.detect.numerics.moments import Moments, blocks, moments_by_part
+from bezoar.detect.numerics.odd_direction import OddPart, Single, Whitener, odd_part
+from bezoar.detect.numerics.ridge import folds_of
+from bezoar.detect.samples.by_class import drawn, in_order_of_ids
+from bezoar.detect.scores import SAMPLE_DETECTORS, Scores
+from bezoar.errors import UsageError
+from bezoar.evidence import Evidence, Matrix, Real
+from bezoar.records import Skipped
+
+LEAST = 40
+"""A class needs this many samples: half of them find a direction, the others judge it."""
+
+
+@SAMPLE_DETECTORS.register("hidden-pattern")
+@dataclass(frozen=True)
+class HiddenPattern:
+    """Finds a part of a class that lies apart from the rest of it along one direction of the evidence `rows`.
+
+    `rows` names a matrix of samples (such as spectrum) or a layer. Linear discriminants to the labels, whitened by the
+    covariance within classes and fitted on the other half of the data, give every sample a first score for its own
+    label. In each class the most suspicious shares `starts` by that score are then taken for carriers of a pattern; the
+    whitened difference between their mean and that of the rest is a matched filter for it, judged on the half it was
+    not found on; its odds take the suspects' place, `rounds` times. The start that leads to the clearest odd part wins.
+
+    The statistic of a class is that of `OddPart`; a score is the distance from the main part of the class in its
+    scales. Assumes that suspects agree in something linear in `rows`; of a class, at most `most` samples find the
+    directions, all are judged. `penalty` is the ridge relative to a column's variance.
+    Classes of fewer than 40 samples can't be told. Own method; the first step is linear discriminant analysis,
+    the second Neyman and Pearson's matched filter.
+    """
+
+    rows: str = "spectrum"
+    starts: tuple[float, ...] = (0.005, 0.02, 0.1, 0.35)
+    rounds: int = 4
+    penalty: float = 0.01
+    most: int = 10_000
+    elsewhere: int = 6_000
+
+    def __post_init__(self) -> None:
+        if not self.starts or min(self.starts) <= 0 or max(self.starts) >= 1 or self.rounds < 1:
+            raise UsageError(
+                "hidden-pattern: starts lie between 0 and 1 and there is at least one round", found=repr(self)
+            )
+
+    def score(self, evidence: Evidence, *, trusted: Evidence | None = None, seed: int) -> Scores | Skipped:
+        """Scores by id, or Skipped without the evidence or without a class of 40 samples. `trusted` is not used."""
+        matrix = evidence.inputs.get(self.rows, evidence.layers.get(self.rows))
+        if matrix is None:
+            return Skipped(f"no evidence {self.rows} was gathered")
+        testable = [label for label in range(evidence.classes) if len(evidence.members(label)) >= LEAST]
+        if not testable:
+            return Skipped(f"no class has {LEAST} samples")
+        search = _Search(evidence, matrix, self, seed)
+        values, statistics = np.zeros(len(evidence)), np.full(evidence.classes, np.nan)
+        for label in testable:
+            members, scores, statistic = search.judge(label)
+            values[members], statistics[label] = scores, statistic
+        return Scores(evidence.ids, values, statistics)
+
+
+class _Search:
+    """What all classes share: halves, their moments, whiteners, first scores and rows of other classes."""
+
+    def __init__(self, evidence: Evidence, matrix: Matrix, settings: HiddenPattern, seed: int) -> None:
+        self.evidence, self.matrix, self.settings, self.seed = evidence, matrix, settings, seed
+        self.halves = folds_of(evidence.ids, 2, seed=seed)
+        parts = moments_by_part(matrix, evidence.labels, evidence.classes, self.halves, 2)
+        # What judges a half was found on the other one.
+        self.moments: tuple[Moments, Moments] = (parts[1], parts[0])
+        self.whiteners = (Whitener(parts[1], settings.penalty), Whitener(parts[0], settings.penalty))
+        self.first = self._first_scores()
+        everyone = np.arange(len(evidence))
+        self.sample = drawn(evidence, everyone, settings.elsewhere, seed)
+        self.sampled = self._less_class_means(self.sample)
+
+    def judge(self, label: int) -> tuple[np.ndarray, Real, float]:
+        """Rows of a class in order of their ids, the score of each, and the statistic of the class."""
+        members = in_order_of_ids(self.evidence, self.evidence.members(label))
+        chosen = drawn(self.evidence, members, self.settings.most, self.seed)
+        elsewhere = self.evidence.labels[self.sample] != label
+        part = odd_part(
+            self._rows(chosen),
+            self.first[chosen],
+            self.halves[chosen],
+            self.sampled[elsewhere],
+            self.halves[self.sample[elsewhere]],
+            self.whiteners,
+            starts=self.settings.starts,
+            rounds=self.settings.rounds,
+        )
+        scores = part.scores if len(chosen) == len(members) else self._scores_of(members, part)
+        return (chosen if len(chosen) == len(members) else members), scores, part.statistic
+
+    def _first_scores(self) -> Real:
+        """Each row's own-label discriminant, fitted on the other half."""
+        directions = [
+            whitener.directions(moments.means - moments.mean)
+            for whitener, moments in zip(self.whiteners, self.moments, strict=True)
+        ]
+        first = np.empty(len(self.evidence))
+        for turn, block in blocks(self.matrix):
+            rows, labels = block.astype(np.float32), self.evidence.labels[turn]
+            both = [np.take_along_axis(rows @ found, labels[:, None], axis=1)[:, 0] for found in directions]
+            first[turn] = np.where(self.halves[turn] == 0, both[0], both[1])
+        return first
+
+    def _scores_of(self, members: np.ndarray, part: OddPart) -> Real:
+        """Scores of all members of a large class, block by block, as `odd_part` gives them to those it drew."""
+        scores = np.empty(len(members))
+        for start in range(0, len(members), self.settings.most):
+            turn = slice(start, start + self.settings.most)
+            both = self._rows(members[turn]) @ part.directions.T
+            scores[turn] = np.where(self.halves[members[turn]] == 0, both[:, 0], both[:, 1])
+        for half in (0, 1):
+            scores[self.halves[members] == half] -= np.median(scores[self.halves[members] == half])
+        return (scores - part.groups.place) / part.groups.scale
+
+    def _rows(self, rows: np.ndarray) -> Single:
+        found: Single = self.matrix[rows].astype(np.float32)
+        return found
+
+    def _less_class_means(self, rows: np.ndarray) -> Single:
+        labels, halves = self.evidence.labels[rows], self.halves[rows]
+        means = np.where((halves == 0)[:, None], self.moments[0].means[labels], self.moments[1].means[labels])
+        less: Single = self._rows(rows) - means.astype(np.float32)
+        return less
