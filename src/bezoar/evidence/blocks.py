@@ -26,9 +26,10 @@ def block_names(model: nn.Module, inputs: Tensor) -> tuple[str, ...]:
 
     `fast`: both blocks of each stage. `preact-resnet18`: the ends of its four stages and the head's input. Of any other
     network one batch is run: its blocks are modules with parts of their own that stand in a Sequential or ModuleList,
-    the outermost that don't contain the head; with fewer than two of them its single layers serve. Of those that are
-    called once and give a real tensor with the batch as first axis, 7 evenly spaced are taken, and last the head's
-    input; the head is the last called single layer with parameters. A network without such modules has no names.
+    the outermost that don't contain the head; with fewer than two of them, such modules wherever they stand, and then
+    its single layers. Of those that are called once and give a real tensor with the batch as first axis, 7 evenly
+    spaced are taken, and last the head's input; the head is the last called single layer with parameters. A network
+    without such modules has no names. Maps are taken to have their channels first.
     The model's mode is put back and no hook stays. Raises ModelError when it fails.
     """
     if isinstance(model, FastNetwork):
@@ -41,7 +42,8 @@ def block_names(model: nn.Module, inputs: Tensor) -> tuple[str, ...]:
     if head is None:
         return ()
     until = next(number for number, call in enumerate(calls) if call.name == head)
-    fit = [call for call in calls[:until] if call.fits and not _contains(call.name, head)]
+    # What contains the head ends after it.
+    fit = [call for call in calls[:until] if call.fits]
     chosen = _spread(_blocks(model, fit) or [call.name for call in fit if call.is_leaf], MOST - 1)
     return (*chosen, f"{head}{INPUT}") if calls[until].takes_rows else tuple(chosen)
 
@@ -85,15 +87,15 @@ def _calls(model: nn.Module, inputs: Tensor) -> list[_Call]:
 
 
 def _blocks(model: nn.Module, calls: Sequence[_Call]) -> list[str]:
-    """The outermost blocks among these calls, or none if there are fewer than two."""
+    """The outermost modules with parts that stand in a list; without two, those that stand anywhere; else none."""
     modules = dict(model.named_modules())
-    found = [
-        call.name
-        for call in calls
-        if not call.is_leaf and isinstance(modules[call.name.rpartition(".")[0]], nn.Sequential | nn.ModuleList)
-    ]
-    outermost = [name for name in found if not any(_contains(other, name) for other in found)]
-    return outermost if len(outermost) > 1 else []
+    anywhere = [call.name for call in calls if not call.is_leaf]
+    listed = [name for name in anywhere if isinstance(modules[name.rpartition(".")[0]], nn.Sequential | nn.ModuleList)]
+    for found in (listed, anywhere):
+        outermost = [name for name in found if not any(_contains(other, name) for other in found)]
+        if len(outermost) > 1:
+            return outermost
+    return []
 
 
 def _contains(outer: str, inner: str) -> bool:

@@ -63,8 +63,8 @@ def confused_answers(
     cross-entropy to that label. The network learns the given labels of the set and, in the same batches, trusted
     samples with random wrong ones, which destroys what both have in common; a trigger no trusted sample carries
     survives. After each round the samples of lowest loss, in which poison is concentrated, make the suspects of the
-    next. The result follows ids, not rows. `trusted` must be clean and no part of `data`. A trigger not learnt in `epochs`
-    is lost in the first round.
+    next. The result follows ids, not rows. `trusted` must be clean and no part of `data`. A trigger not learnt in
+    `epochs` is lost in the first round.
 
     Qi et al. 2023 (arXiv 2205.13616). Deviations: a round goes on with the network of the last instead of training a
     fresh one on what is left; hundreds of steps with a small network instead of thousands with a ResNet; three rounds;

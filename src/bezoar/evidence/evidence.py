@@ -70,6 +70,11 @@ class Evidence:
         """Number of classes."""
         return len(self.class_names)
 
+    @property
+    def space(self) -> Matrix | None:
+        """The matrix in which samples are compared with one another: the deepest layer, or else the first input."""
+        return list(self.layers.values())[-1] if self.layers else next(iter(self.inputs.values()), None)
+
     def members(self, label: int) -> NDArray[np.int64]:
         """Rows of the samples with this label."""
         return np.flatnonzero(self.labels == label)

@@ -153,7 +153,7 @@ def weights_digest(model: nn.Module) -> str:
 
 
 def _bytes(tensor: Tensor) -> memoryview:
-    return memoryview(tensor.contiguous().reshape(-1).view(torch.uint8).numpy())
+    return tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data
 
 
 def _kept(store: Store | None, parts: Mapping[str, object], make: Make) -> Entry:
@@ -225,7 +225,7 @@ def _rebuilt(spec: str, data: Dataset, flat: NDArray[np.float32]) -> nn.Module:
     model = build_model(spec, classes=len(data.class_names), sample=blank, seed=0)
     state, at, values = model.state_dict(), 0, torch.from_numpy(np.array(flat))
     for name, tensor in state.items():
-        state[name] = values[at : at + tensor.numel()].reshape(tensor.shape).to(tensor.dtype)
+        state[name] = values[at : at + tensor.numel()].reshape(tensor.shape)
         at += tensor.numel()
     model.load_state_dict(state)
     return model.eval()

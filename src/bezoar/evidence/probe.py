@@ -28,7 +28,7 @@ from bezoar.training.randomness import seeded
 from bezoar.training.tuning import training_mode
 
 LEAST_STEPS = 400
-BATCHES_AN_EPOCH, FEWEST_BATCHES, SMALL_BATCH = 32, 8, 32
+BATCHES_AN_EPOCH, FEWEST_BATCHES, SMALL_BATCH = 32, 8, 16
 STATISTICS_SAMPLE = 5000
 VALUES_AT_A_TIME = 1 << 24
 LARGE_SIDE = 64
@@ -136,9 +136,10 @@ def architecture(recipe: ProbeRecipe, data: Dataset) -> str:
 def training_recipe(recipe: ProbeRecipe, data: Dataset) -> Recipe:
     """The architecture's recipe without augmentation, for data of this number and size.
 
-    A batch holds at most a 32nd of the samples, or 32 where that is less, but never more than an 8th, so that even 300
+    A batch holds at most a 32nd of the samples, or 16 where that is less, but never more than an 8th, so that even 300
     images make steps enough; and at most 16.8 million values, so that large images fit. It has 2 samples at least.
-    There are as many epochs as make 400 steps, or those of `recipe` if that is more.
+    There are as many epochs as make 400 steps, or those of `recipe` if that is more. (On 300 CIFAR-10 images of which
+    33 carried a patch, 16 a batch was as good as 32 for two thirds of the time; 200 steps learnt the patch less well.)
     """
     samples, values = len(data), max(1, data.inputs[0].numel())
     size = min(max(samples // BATCHES_AN_EPOCH, SMALL_BATCH), samples // FEWEST_BATCHES)

@@ -35,8 +35,6 @@ def ascended(network: nn.Module, radius: float) -> Iterator[None]:
 def frozen_statistics(network: nn.Module) -> Iterator[None]:
     """Within, batch norms use a batch's statistics, as in training, and don't gather them."""
     norms = [one for one in network.modules() if isinstance(one, _BatchNorm) and one.track_running_stats]
-    # Those in evaluation mode go by their running statistics, which they would forget.
-    norms = [one for one in norms if one.training]
     for one in norms:
         one.track_running_stats = False
     try:

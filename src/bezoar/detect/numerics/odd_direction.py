@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,24 +14,34 @@ from bezoar.evidence import Real
 
 Single = NDArray[np.float32]
 
+SHARPENINGS = 2
+FEWEST = 8
+
 
 class Whitener:
     """Solves with the pooled covariance within classes, in columns of equal variance and with a ridge on its diagonal.
 
-    `penalty` is relative to the variance of a column, so that the same number fits any matrix.
+    `penalty` is relative to the variance of a column, so that the same number fits any matrix. Columns that vary by no
+    more than rounding (1e-6 of the most variable one, or 1e-5 of their own mean) are left out. Raises DataError where
+    no class has two rows.
     """
 
     def __init__(self, moments: Moments, penalty: float) -> None:
         covariance = moments.covariance
-        deviations = np.sqrt(covariance.diagonal())
-        self._units = np.where(deviations > 1e-6 * deviations.max(initial=0.0), deviations, np.inf)
-        correlation = covariance / self._units[:, None] / self._units
-        correlation[np.diag_indices_from(correlation)] = 1.0 + penalty
-        factor, lower = cho_factor(correlation, lower=True, overwrite_a=True, check_finite=False)
+        deviations = np.sqrt(np.maximum(covariance.diagonal(), 0.0))
+        floor = np.maximum(1e-6 * deviations.max(initial=0.0), 1e-5 * np.abs(moments.mean))
+        self._units = np.where(deviations > floor, deviations, np.inf)
+        covariance /= self._units[:, None]
+        covariance /= self._units
+        covariance[np.diag_indices_from(covariance)] = 1.0 + penalty
+        factor, lower = cho_factor(covariance, lower=True, overwrite_a=True, check_finite=False)
         self._factor = factor.astype(np.float32), lower
 
     def directions(self, differences: Real) -> Single:
-        """Discriminant directions (d, s) of differences (s, d) of means, scaled to unit variance within classes."""
+        """Discriminant directions (d, s) of differences (s, d) of means, scaled to unit variance within classes.
+
+        A difference of nothing has no direction: 0.
+        """
         scaled = (differences / self._units).astype(np.float32)
         solved = cho_solve(self._factor, scaled.T, check_finite=False)
         lengths = np.sqrt(np.maximum(np.einsum("sd,ds->s", scaled, solved), 1e-20))
@@ -43,23 +53,30 @@ class Whitener:
 class OddPart:
     """A part of a class that lies apart: score (m,) of each of its samples in scales of the main part, and how much so.
 
-    `groups` describes the scores, `excess` is the divergence in nats between the shares of this class and of the others
-    beyond the best threshold, and `directions` (2, d) are those found on either half.
+    `groups` describes the line of numbers that the statistic is of, `excess` is the divergence in nats between the
+    shares of this class and of the others beyond the best threshold. `directions` (2, d) are those found on either
+    half: the scores are products with them, less the median of the half, less `place`, over `scale`. `foreign` is the
+    part of the odd group that other classes don't have, where that is asked for.
     """
 
     scores: Real
     groups: TwoGroups
     excess: float
     directions: Single
+    place: float
+    scale: float
+    foreign: float = 1.0
 
     @property
     def statistic(self) -> float:
         """Evidence for an odd part: a group of its own, or a share of the class that other classes don't have.
 
         The two are added at a fixed weight since neither sees all: a part of 5% adds little to the excess, and a
-        part of half the class little to the gain.
+        part of half the class little to the gain. Of the gain, what three more parameters cost by Schwarz's criterion
+        is taken off, 1.5 log(m) / m: on few samples any two groups fit better than one.
         """
-        return self.groups.gain + 0.25 * self.excess
+        count = max(2, len(self.scores))
+        return self.foreign * max(0.0, self.groups.gain - 1.5 * np.log(count) / count) + 0.25 * self.excess
 
 
 def odd_part(
@@ -72,25 +89,99 @@ def odd_part(
     *,
     starts: tuple[float, ...],
     rounds: int,
+    quarters: NDArray[np.integer] | None = None,
+    foreign: bool = False,
 ) -> OddPart:
     """Search a class for a part that lies apart, from the `starts` most suspicious shares by `first` (m,).
 
     `rows` (m, d) of the class, `others` (o, d) of other classes less the means of theirs. A direction is always found
     on one half and judged on the other (`halves` (m,) of 0 and 1; whitener h was made without half h). In each of the
     `rounds` the odds of the last take the place of the suspects: a matched filter that sharpens itself.
+
+    The odds of one half come from directions found on the other: from the second round on a direction knows, by which
+    rows it counts as suspects, a little of the half that it judges. Few samples in many columns then seem to fall
+    into two groups, whatever they are. With `quarters` (m,) of 0 and 1 that can't happen: all rounds but the last stay
+    within a half, its quarters judging one another, so no direction depends on the half it judges. Its suspects are
+    found with half the samples, and weak patterns score less.
     """
+    order = np.lexsort((halves,) if quarters is None else (quarters, halves))
+    rows, first, halves = rows[order], first[order], halves[order]
     weights = np.stack([(first >= np.quantile(first, 1 - share)).astype(np.float32) for share in starts])
-    scores = np.zeros((len(starts), len(rows)))
-    directions = np.zeros((2, len(starts), rows.shape[1]), np.float32)
-    for _ in range(rounds):
-        for half in (0, 1):
-            judged = halves == half
-            directions[half] = whiteners[half].directions(_differences(rows[~judged], weights[:, ~judged])).T
-            held_out = rows[judged] @ directions[half].T
+    bounds = _bounds(halves)
+    if quarters is None:
+        for _ in range(rounds - 1):
+            weights = _odds(_exchange(rows, weights, bounds, whiteners)[0])
+    else:
+        for half, found_on in ((0, bounds[1]), (1, bounds[0])):
+            within = _bounds(quarters[order][found_on])
+            for _ in range(rounds - 1):
+                pair = (whiteners[half], whiteners[half])
+                line, _directions = _exchange(rows[found_on], weights[:, found_on], within, pair)
+                weights[:, found_on] = _odds(line)
+    ordered, directions = _exchange(rows, weights, bounds, whiteners)
+    scores = np.empty_like(ordered)
+    scores[:, order] = ordered
+    found = [_judged(scores[s], directions[:, s], others, other_halves, foreign) for s in range(len(starts))]
+    best = max(found, key=lambda part: part.statistic)
+    if quarters is None:
+        return best
+    line = scores[[part is best for part in found]][:, order]
+    return _sharpened(best, rows, line, order, bounds, whiteners)
+
+
+def _sharpened(
+    part: OddPart,
+    rows: Single,
+    line: Real,
+    order: NDArray[np.integer],
+    bounds: tuple[slice, slice],
+    whiteners: tuple[Whitener, Whitener],
+) -> OddPart:
+    """The same part with scores of SHARPENINGS rounds more across the halves, from its `line` (1, m) in `order`."""
+    directions = part.directions[:, None]
+    for _ in range(SHARPENINGS):
+        line, directions = _exchange(rows, _odds(line), bounds, whiteners)
+    scores = np.empty(len(order))
+    scores[order] = line[0]
+    groups = two_groups(scores)
+    return replace(
+        part,
+        scores=(scores - groups.place) / groups.scale,
+        directions=directions[:, 0],
+        place=groups.place,
+        scale=groups.scale,
+    )
+
+
+def _bounds(parts: NDArray[np.integer]) -> tuple[slice, slice]:
+    """Where parts 0 and 1 lie in rows that are sorted by part: slices of them are no copies."""
+    split = int(np.searchsorted(parts, 1))
+    return slice(0, split), slice(split, len(parts))
+
+
+def _exchange(
+    rows: Single, weights: Single, bounds: tuple[slice, slice], whiteners: tuple[Whitener, Whitener]
+) -> tuple[Real, Single]:
+    """Scores (s, m) of each of two parts of the rows, less their medians, by directions (2, s, d) from the other part.
+
+    `weights` (s, m) say how far a row is a suspect.
+    """
+    scores = np.zeros(weights.shape)
+    directions = np.zeros((2, len(weights), rows.shape[1]), np.float32)
+    for part, (judged, found_on) in enumerate((bounds, bounds[::-1])):
+        directions[part] = whiteners[part].directions(_differences(rows[found_on], weights[:, found_on])).T
+        held_out = rows[judged] @ directions[part].T
+        if len(held_out):
             scores[:, judged] = (held_out - np.median(held_out, axis=0)).T
-        weights = np.stack([_quick(line).odds(line) for line in scores]).astype(np.float32)
-    found = [_judged(scores[s], directions[:, s], others, other_halves) for s in range(len(starts))]
-    return max(found, key=lambda part: part.statistic)
+    return scores, directions
+
+
+def _odds(scores: Real) -> Single:
+    """Odds (s, m) of each row to belong to the upper of two groups; 0 where there are too few rows for groups."""
+    if scores.shape[1] < FEWEST:
+        return np.zeros(scores.shape, np.float32)
+    odds: Single = np.stack([_quick(line).odds(line) for line in scores]).astype(np.float32)
+    return odds
 
 
 def _differences(rows: Single, weights: Single) -> Real:
@@ -106,10 +197,20 @@ def _quick(scores: Real) -> TwoGroups:
     return two_groups(scores, freedoms=(8.0,), steps=15)
 
 
-def _judged(scores: Real, directions: Single, others: Single, other_halves: NDArray[np.integer]) -> OddPart:
+def _judged(
+    scores: Real, directions: Single, others: Single, other_halves: NDArray[np.integer], foreign: bool
+) -> OddPart:
     groups = two_groups(scores)
     elsewhere = np.where(other_halves == 0, others @ directions[0], others @ directions[1])
-    return OddPart((scores - groups.place) / groups.scale, groups, excess(scores, elsewhere), directions)
+    standard = (scores - groups.place) / groups.scale
+    part = OddPart(standard, groups, excess(scores, elsewhere), directions, groups.place, groups.scale)
+    return replace(part, foreign=_foreign(groups, scores, elsewhere)) if foreign and len(others) else part
+
+
+def _foreign(groups: TwoGroups, scores: Real, elsewhere: Real) -> float:
+    """By how much of its share here the odd group is rarer elsewhere, 0 to 1."""
+    here, there = float(groups.odds(scores).mean()), float(groups.odds(elsewhere).mean())
+    return max(0.0, 1.0 - there / here) if here > 0 else 0.0
 
 
 def excess(scores: Real, elsewhere: Real) -> float:

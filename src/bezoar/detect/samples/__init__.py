@@ -11,6 +11,7 @@ from bezoar.detect.samples import (  # noqa: F401  importing registers
     layer_clustering,
     roni,
     scan_test,
+    shared_pixels,
     spectral,
     spectre,
     strip,

@@ -8,7 +8,7 @@ import numpy as np
 
 from bezoar.detect.numerics.moments import Moments, blocks, moments_by_part
 from bezoar.detect.numerics.odd_direction import OddPart, Single, Whitener, odd_part
-from bezoar.detect.numerics.ridge import folds_of
+from bezoar.detect.numerics.ridge import Folds, folds_of
 from bezoar.detect.samples.by_class import drawn, in_order_of_ids
 from bezoar.detect.scores import SAMPLE_DETECTORS, Scores
 from bezoar.errors import UsageError
@@ -17,6 +17,7 @@ from bezoar.records import Skipped
 
 LEAST = 40
 """A class needs this many samples: half of them find a direction, the others judge it."""
+LEAST_OF_HALF = 10
 
 
 @SAMPLE_DETECTORS.register("hidden-pattern")
@@ -33,7 +34,10 @@ class HiddenPattern:
     The statistic of a class is that of `OddPart`; a score is the distance from the main part of the class in its
     scales. Assumes that suspects agree in something linear in `rows`; of a class, at most `most` samples find the
     directions, all are judged. `penalty` is the ridge relative to a column's variance.
-    Classes of fewer than 40 samples can't be told. Own method; the first step is linear discriminant analysis,
+    Classes of fewer than `nested_below` are searched within the quarters of each half, see `odd_part`: on few samples
+    the statistic of clean classes would rise to that of poisoned ones otherwise. With `foreign` a group counts as far
+    as other classes don't have it. Those of fewer than 40 samples, or of
+    fewer than 10 in a half, can't be told. Own method; the first step is linear discriminant analysis,
     the second Neyman and Pearson's matched filter.
     """
 
@@ -43,6 +47,8 @@ class HiddenPattern:
     penalty: float = 0.01
     most: int = 10_000
     elsewhere: int = 6_000
+    nested_below: int = 500
+    foreign: bool = False
 
     def __post_init__(self) -> None:
         if not self.starts or min(self.starts) <= 0 or max(self.starts) >= 1 or self.rounds < 1:
@@ -55,10 +61,12 @@ class HiddenPattern:
         matrix = evidence.inputs.get(self.rows, evidence.layers.get(self.rows))
         if matrix is None:
             return Skipped(f"no evidence {self.rows} was gathered")
-        testable = [label for label in range(evidence.classes) if len(evidence.members(label)) >= LEAST]
+        halves = folds_of(evidence.ids, 2, seed=seed)
+        counts = [np.bincount(evidence.labels[halves == half], minlength=evidence.classes) for half in (0, 1)]
+        testable = np.flatnonzero((counts[0] + counts[1] >= LEAST) & (np.minimum(*counts) >= LEAST_OF_HALF)).tolist()
         if not testable:
             return Skipped(f"no class has {LEAST} samples")
-        search = _Search(evidence, matrix, self, seed)
+        search = _Search(evidence, matrix, self, seed, halves)
         values, statistics = np.zeros(len(evidence)), np.full(evidence.classes, np.nan)
         for label in testable:
             members, scores, statistic = search.judge(label)
@@ -69,9 +77,9 @@ class HiddenPattern:
 class _Search:
     """What all classes share: halves, their moments, whiteners, first scores and rows of other classes."""
 
-    def __init__(self, evidence: Evidence, matrix: Matrix, settings: HiddenPattern, seed: int) -> None:
+    def __init__(self, evidence: Evidence, matrix: Matrix, settings: HiddenPattern, seed: int, halves: Folds) -> None:
         self.evidence, self.matrix, self.settings, self.seed = evidence, matrix, settings, seed
-        self.halves = folds_of(evidence.ids, 2, seed=seed)
+        self.halves = halves
         parts = moments_by_part(matrix, evidence.labels, evidence.classes, self.halves, 2)
         # What judges a half was found on the other one.
         self.moments: tuple[Moments, Moments] = (parts[1], parts[0])
@@ -95,9 +103,15 @@ class _Search:
             self.whiteners,
             starts=self.settings.starts,
             rounds=self.settings.rounds,
+            foreign=self.settings.foreign,
+            quarters=self._quarters(chosen) if len(members) < self.settings.nested_below else None,
         )
         scores = part.scores if len(chosen) == len(members) else self._scores_of(members, part)
         return (chosen if len(chosen) == len(members) else members), scores, part.statistic
+
+    def _quarters(self, rows: np.ndarray) -> Folds:
+        """Which half of its half a row lies in: another hash of its id."""
+        return folds_of([self.evidence.ids[row] for row in rows.tolist()], 2, seed=self.seed + 1)
 
     def _first_scores(self) -> Real:
         """Each row's own-label discriminant, fitted on the other half."""
@@ -121,7 +135,7 @@ class _Search:
             scores[turn] = np.where(self.halves[members[turn]] == 0, both[:, 0], both[:, 1])
         for half in (0, 1):
             scores[self.halves[members] == half] -= np.median(scores[self.halves[members] == half])
-        return (scores - part.groups.place) / part.groups.scale
+        return (scores - part.place) / part.scale
 
     def _rows(self, rows: np.ndarray) -> Single:
         found: Single = self.matrix[rows].astype(np.float32)

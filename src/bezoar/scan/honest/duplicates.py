@@ -75,11 +75,11 @@ def find_duplicates(
 ) -> Duplicates:
     """Exact duplicates of samples by the content hash in their ids and, given fingerprints, near-duplicates of images.
 
-    `labels` (n,). Near pairs are those of `similar_pairs`, whose limit `similarity` is found from the data by default; a
-    pair of the same bytes counts as exact. An id without a hash has no exact duplicate. Mirrored, turned and strongly
-    cropped copies are not found, and only about half of those moved by a pixel. Copies list the compared pairs of
-    different labels; of identical samples each is compared with the first. Raises DataError when labels or
-    fingerprints don't belong to the ids.
+    `labels` (n,). Near pairs are those of `similar_pairs`, whose limit `similarity` is found from the data by default;
+    a pair of the same bytes counts as exact. An id without a hash has no exact duplicate. Mirrored, turned and strongly
+    cropped copies are not found, and only about half of those moved by a pixel; smooth images under the same border or
+    patch on a part of the data may be taken for one. Copies list the compared pairs of different labels; of identical
+    samples each is compared with the first. Raises DataError when labels or fingerprints don't belong to the ids.
     """
     if len(labels) != len(ids) or (prints is not None and prints.ids != tuple(ids)):
         raise DataError("duplicates: labels or fingerprints don't belong to the ids", expected=f"{len(ids)}, same ids")

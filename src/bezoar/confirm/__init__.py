@@ -1,0 +1,1 @@
+"""Suspicion put to the test: recover the trigger, put it on clean samples, and see whether they go over."""

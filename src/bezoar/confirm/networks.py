@@ -1,0 +1,119 @@
+"""Networks that differ in one thing: whether they have met the suspects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from bezoar.confirm.hypothesis import Hypothesis
+from bezoar.data.dataset import Dataset
+from bezoar.evidence.probe import ProbeRecipe, fine_tune, train_probe
+from bezoar.training import Progress, predict_logits
+
+Rows = NDArray[np.int64]
+
+MOST_TRAINED, MOST_HELD_OUT, HELD_OUT_SHARE = 20_000, 3_000, 0.2
+MOST_REHEARSED = 6_000
+SUSPECTS_SHOWN, LEAST_SHOWN = 600, 400
+EPOCHS, RATE_SHARE, MOST_TURNS = 2, 0.5, 4
+LEARNT = 0.95
+"""Exposure goes on, two epochs at a time, until this share of the suspects shown get the label that they carry."""
+
+
+@dataclass(frozen=True, eq=False)
+class Networks:
+    """`blind` never met a suspect; `exposed` is `blind` trained further with the suspects of all hypotheses among other
+    samples, `placebo` the same with as many other samples of their classes. `held_out` are rows that none of them met.
+    """
+
+    blind: nn.Module
+    exposed: nn.Module
+    placebo: nn.Module
+    held_out: Rows
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """Rows for training, of which some come up again while suspects are shown, and rows held out."""
+
+    trained: Rows
+    held_out: Rows
+
+
+def divided(data: Dataset, doubtful: set[str], seed: int) -> Parts:
+    """Samples that nobody doubts: at most 3,000 or a fifth held out, at most 20,000 of the others to train on.
+
+    The same samples for the same seed, whatever the order of the rows.
+    """
+    ordered = sorted(range(len(data)), key=data.ids.__getitem__)
+    clean = np.array([row for row in ordered if data.ids[row] not in doubtful], dtype=np.int64)
+    clean = np.random.default_rng(seed).permutation(clean)
+    held = min(MOST_HELD_OUT, int(HELD_OUT_SHARE * len(clean)))
+    return Parts(clean[held : held + MOST_TRAINED], clean[:held])
+
+
+def train_networks(
+    data: Dataset,
+    hypotheses: Sequence[Hypothesis],
+    doubtful: set[str],
+    *,
+    recipe: ProbeRecipe,
+    seed: int,
+    device: str = "auto",
+    progress: Callable[[Progress], None] | None = None,
+) -> Networks:
+    """Train the three networks. Whatever differs between `exposed` and `placebo` is due to the suspects."""
+    parts = divided(data, doubtful, seed)
+    blind = train_probe(data.select(parts.trained.tolist()), recipe=recipe, seed=seed, device=device, progress=progress)
+    rehearsed = parts.trained[:MOST_REHEARSED]
+    shown = [data.positions(hypothesis.suspects[:SUSPECTS_SHOWN]).numpy() for hypothesis in hypotheses]
+    spare = parts.trained[MOST_REHEARSED:] if len(parts.trained) > 2 * MOST_REHEARSED else parts.trained
+    in_place = [_innocent(data, spare, one.target, len(rows)) for one, rows in zip(hypotheses, shown, strict=True)]
+    model = blind.model.to("cpu")
+    exposed, turns = _exposed(model, data, _with(data, rehearsed, shown), np.concatenate(shown), seed, device)
+    placebo, _ = _exposed(model, data, _with(data, rehearsed, in_place), None, seed, device, turns=turns)
+    return Networks(model, exposed, placebo, parts.held_out)
+
+
+def _exposed(
+    model: nn.Module,
+    data: Dataset,
+    mixed: Dataset,
+    shown: Rows | None,
+    seed: int,
+    device: str,
+    *,
+    turns: int = MOST_TURNS,
+) -> tuple[nn.Module, int]:
+    """`model` trained further on `mixed` for at most `turns` turns, or until it has learnt the rows `shown`; and turns."""
+    for turn in range(1, turns + 1):
+        model = fine_tune(model, mixed, epochs=EPOCHS, rate_share=RATE_SHARE, seed=seed + turn, device=device)
+        if shown is not None and _accuracy(model, data, shown) >= LEARNT:
+            return model, turn
+    return model, turns
+
+
+def _accuracy(model: nn.Module, data: Dataset, rows: Rows) -> float:
+    index = torch.from_numpy(rows)
+    return float((predict_logits(model, data.inputs[index]).argmax(1) == data.labels[index]).float().mean())
+
+
+def _innocent(data: Dataset, rows: Rows, target: int, count: int) -> Rows:
+    """As many samples of the class that nobody doubts, or all there are."""
+    found: Rows = rows[data.labels[torch.from_numpy(rows)].numpy() == target][:count]
+    return found
+
+
+def _with(data: Dataset, rehearsed: Rows, groups: Sequence[Rows]) -> Dataset:
+    """Rehearsed samples and every group, small groups repeated until they have 400 rows."""
+    repeated = [np.tile(rows, max(1, -(-LEAST_SHOWN // max(1, len(rows))))) for rows in groups]
+    rows = np.concatenate([rehearsed, *repeated])
+    index = torch.from_numpy(rows)
+    # A sample that comes up several times needs an id each time.
+    ids = tuple(f"{data.ids[row]}#{turn}" for turn, row in enumerate(rows.tolist()))
+    return replace(data, inputs=data.inputs[index], labels=data.labels[index], ids=ids, sources=None, skipped=())

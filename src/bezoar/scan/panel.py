@@ -1,0 +1,45 @@
+"""Which detectors a scan asks, by budget, and what part of the evidence each of them needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, TypeAlias
+
+from bezoar.detect.samples import hidden_pattern
+from bezoar.detect.scores import SAMPLE_DETECTORS, SampleDetector
+
+Budget: TypeAlias = Literal["quick", "standard", "thorough"]
+
+FROM_SAMPLES = ("hidden-pattern:rows=spectrum", "shared-pixels")
+FROM_FEATURES = ("activation-clustering", "spectre", "scan:normalised=false")
+RANKING = ("spectral", "beatrix", "layer-clustering", "training-dynamics", "neighbour-disagreement", "strip", "roni")
+WITH_TRUST = ("asset", "confusion-training")
+
+
+def panel(budget: Budget, layers: Sequence[str], *, trusted: bool = False) -> tuple[str, ...]:
+    """Specifications of the detectors asked: `layers` are the names of the layers there is evidence of.
+
+    Hidden patterns are sought in the samples and in every layer of the deeper half of a network: what a warp does to
+    features shows there and nowhere else. `thorough` asks every detector there is.
+    """
+    if budget == "quick" or not layers:
+        return FROM_SAMPLES
+    deeper = tuple(f"hidden-pattern:rows={name}" for name in layers[len(layers) // 3 :])
+    further = (*RANKING, *(WITH_TRUST if trusted else ())) if budget == "thorough" else ()
+    return (*FROM_SAMPLES, *deeper, *FROM_FEATURES, *further)
+
+
+def built(specs: Sequence[str]) -> tuple[SampleDetector, ...]:
+    """The detectors of these specifications. Raises SpecError for one that can't be built."""
+    return tuple(SAMPLE_DETECTORS.create(spec) for spec in specs)
+
+
+def kind_of(spec: str) -> str:
+    """What a detector's statistic is comparable with: that of the same method on the same kind of evidence."""
+    name, _, fields = spec.partition(":")
+    if name == "hidden-pattern":
+        rows = dict(field.split("=") for field in fields.split(",") if field).get(
+            "rows", hidden_pattern.HiddenPattern.rows
+        )
+        return f"{name} on {'samples' if rows == 'spectrum' else 'layers'}"
+    return name

@@ -1,0 +1,110 @@
+"""From scores to signals: which class is odd by which detector, and who the suspects are."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bezoar.detect.numerics.two_groups import TwoGroups, two_groups
+from bezoar.detect.scores import Scores
+from bezoar.evidence import Evidence, Real
+from bezoar.records import ClassSignal, DetectorRun, Skipped
+from bezoar.scan.calibration import holm, references
+from bezoar.scan.panel import built, kind_of
+
+SIGNIFICANCE = 0.01
+"""Chance of any false alarm among all classes and detectors of a scan."""
+NOMINATED = 0.05
+"""A class whose uncorrected p-value is below this is put to the test, whatever becomes of it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What each detector of a scan said: its scores, if any, by specification; and how each run went."""
+
+    scores: dict[str, Scores]
+    runs: tuple[DetectorRun, ...]
+
+
+def ask(
+    evidence: Evidence, specs: Sequence[str], *, trusted: Evidence | None, seed: int, heard: Callable[[str], None]
+) -> Answers:
+    """Ask every detector; one that is Skipped is kept with its reason."""
+    scores, runs = {}, []
+    for spec, detector in zip(specs, built(specs), strict=True):
+        heard(spec)
+        started = time.perf_counter()
+        answer = detector.score(evidence, trusted=trusted, seed=seed)
+        seconds = time.perf_counter() - started
+        if isinstance(answer, Skipped):
+            runs.append(DetectorRun(spec, seconds, answer))
+            continue
+        scores[spec] = answer
+        known = references().get(kind_of(spec)) if answer.classes is not None else None
+        runs.append(DetectorRun(spec, seconds, None, known.start if known else None))
+    return Answers(scores, tuple(runs))
+
+
+def signals_of(answers: Answers, evidence: Evidence) -> tuple[ClassSignal, ...]:
+    """Statistic, p-value and Holm's p-value of each class by each detector that has a reference."""
+    raw: dict[tuple[str, str], tuple[float, float]] = {}
+    for spec, scores in answers.scores.items():
+        reference = references().get(kind_of(spec))
+        if scores.classes is None or reference is None:
+            continue
+        for name, statistic in zip(evidence.class_names, scores.classes.tolist(), strict=True):
+            if np.isfinite(statistic):
+                raw[spec, name] = (statistic, reference.p_value(statistic))
+    adjusted = holm({key: p for key, (_, p) in raw.items()})
+    return tuple(
+        ClassSignal(spec, name, statistic, p, adjusted[spec, name], adjusted[spec, name] <= SIGNIFICANCE)
+        for (spec, name), (statistic, p) in raw.items()
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Nominee:
+    """A class to be put to the test: the signal that speaks loudest for it, its rows, and each row's odds and score."""
+
+    label: int
+    signal: ClassSignal
+    rows: np.ndarray
+    scores: Real
+    odds: Real
+    groups: TwoGroups
+
+    @property
+    def suspects(self) -> np.ndarray:
+        """Rows more likely odd than not, most suspicious first."""
+        ranked = self.rows[np.lexsort((-self.scores, -self.odds))]
+        return ranked[: int((self.odds > 0.5).sum())]
+
+
+def nominees(
+    answers: Answers, signals: Sequence[ClassSignal], evidence: Evidence, *, most: int = 12
+) -> tuple[Nominee, ...]:
+    """The classes with a p-value of at most 5% by any detector, the clearest first, each by its clearest detector.
+
+    The expert that fires names the suspects: an average over detectors would thin out what one of them sees clearly.
+    Of detectors that are equally sure, the one whose odd group lies farther apart is taken.
+    """
+    found = []
+    for label, name in enumerate(evidence.class_names):
+        speaking = [signal for signal in signals if signal.class_name == name and signal.p_value <= NOMINATED]
+        if speaking:
+            least = min(signal.p_value for signal in speaking)
+            experts = [signal for signal in speaking if signal.p_value <= 3 * least]
+            candidates = [_nominee(evidence, answers, label, signal) for signal in experts]
+            found.append(max(candidates, key=lambda one: one.groups.gain))
+    usable = [nominee for nominee in found if len(nominee.suspects) >= 5]
+    return tuple(sorted(usable, key=lambda one: (one.signal.p_value, -one.groups.gain))[:most])
+
+
+def _nominee(evidence: Evidence, answers: Answers, label: int, signal: ClassSignal) -> Nominee:
+    rows = evidence.members(label)
+    scores = answers.scores[signal.detector].values[rows]
+    groups = two_groups(scores)
+    return Nominee(label, signal, rows, scores, groups.odds(scores), groups)

@@ -1,0 +1,85 @@
+"""From a tested nominee to a word: confirmed, suspicious, or nothing; and from findings to the scan's verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bezoar.confirm.confirm import Confirmation
+from bezoar.records import ClassSignal, Finding, FlipTest, Skipped, Verdict
+from bezoar.records.scanning import Strength
+from bezoar.scan.signals import NOMINATED, SIGNIFICANCE
+
+LEAST_FLIPS, LEAST_GAIN = 0.3, 0.2
+"""Confirmed needs this share of flips, and the whole interval this far above the control's value."""
+FLIP_SIGNIFICANCE = 1e-4
+MISLABELLED = 0.5
+"""Above this share of wrong labels among suspects, a mark is no honest one: it does not go with what is shown."""
+
+
+def flips_hold(test: FlipTest | Skipped) -> bool:
+    """Whether clean samples go over to the target far more often than under the strongest matched control."""
+    return (
+        isinstance(test, FlipTest)
+        and test.flips.value >= LEAST_FLIPS
+        and test.flips.low - test.control.value >= LEAST_GAIN
+        and test.p_value <= FLIP_SIGNIFICANCE
+    )
+
+
+def strength_of(signal: ClassSignal, confirmation: Confirmation | None) -> Strength | None:
+    """The word for a nominee. None: neither statistics nor flips say anything.
+
+    Confirmed: flips hold and the suspects' labels are mostly wrong. Labels that are right, with a mark that turns
+    other classes, are what a clean-label attack looks like, and what an honest mark on one class looks like too: that is
+    suspicious. So is a class whose statistic stands out although nothing flips.
+    """
+    holds = confirmation is not None and flips_hold(confirmation.flip_test)
+    if confirmation is not None and holds:
+        wrong = confirmation.content.mislabelled
+        if wrong is not None and wrong >= MISLABELLED:
+            return "confirmed"
+    if signal.p_adjusted <= SIGNIFICANCE or (holds and signal.p_adjusted <= NOMINATED):
+        return "suspicious"
+    return None
+
+
+def reason_of(strength: Strength, signal: ClassSignal, confirmation: Confirmation | None) -> str:
+    """Why, in a sentence or two."""
+    stands = f"class {signal.class_name!r} stands out by {signal.detector} (p {signal.p_adjusted:.2g} over all classes and detectors)"
+    if confirmation is None:
+        return f"{stands}; no trigger was tried at this budget"
+    test = confirmation.flip_test
+    if isinstance(test, Skipped):
+        return f"{stands}; no trigger could be tried: {test.reason}"
+    flips = f"the recovered trigger turns {test.flips.value:.0%} of clean samples to it, {test.control.value:.0%} under the strongest control"
+    if strength == "confirmed":
+        return f"{flips}, and {confirmation.content.mislabelled:.0%} of the suspects don't show what their label says"
+    if flips_hold(test):
+        return (
+            f"{flips}, but the suspects' labels look right: a clean-label attack looks like this, and so does an honest "
+            "mark that only this class carries. Samples alone can't tell them apart: ask where the mark comes from"
+        )
+    return f"{stands}, but the trigger recovered from the suspects did not turn clean samples: {flips}"
+
+
+def verdict_of(findings: Sequence[Finding], *, judged: int) -> tuple[Verdict, str]:
+    """The scan's verdict and why. `judged` is the number of classes of which any detector had a statistic."""
+    confirmed = [finding for finding in findings if finding.strength == "confirmed"]
+    if confirmed:
+        return "confirmed", "; ".join(f"{finding.target}: {finding.reason}" for finding in confirmed[:3])
+    if findings:
+        return "suspicious", "; ".join(f"{finding.target}: {finding.reason}" for finding in findings[:3])
+    if judged == 0:
+        return "inconclusive", "no class has samples enough to be judged by any detector with a known false-alarm rate"
+    return "no evidence", f"none of {judged} classes stands out, and no recovered trigger turned clean samples"
+
+
+def false_alarm_sentence(references: dict[str, tuple[int, int]]) -> str:
+    """The stated error rate and what it rests on; `references` are classes and data sets for each kind of detector."""
+    if not references:
+        return "no detector of this scan has a known false-alarm rate"
+    classes, sets = min(references.values())
+    return (
+        f"Chance of a suspicious verdict on data like those of the calibration: {SIGNIFICANCE:.0%} over all classes and detectors "
+        f"(Holm), from statistics of at least {classes} clean classes in {sets} data sets, with exponential tails beyond them."
+    )
