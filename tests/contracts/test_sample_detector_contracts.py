@@ -35,7 +35,10 @@ def everything(planted: Planted, seed: int = 0) -> Evidence:
         "confused-loss": np.where(poison, 0.1, 2.0) * generator.uniform(0.8, 1.2, shape),
         "superposed-entropy": np.where(poison, 0.2, 1.5) * generator.uniform(0.8, 1.2, shape),
     }
-    inputs = {name: planted.evidence.inputs["pixels"].copy() for name in ("pixels", "spectrum")}
+    # Levels of a picture in 24 columns, a patch of four of them in the poison.
+    levels = np.clip(generator.normal(128, 60, planted.evidence.inputs["pixels"].shape), 0, 255).round()
+    levels[planted.poison, :4] = (255, 0, 200, 40)
+    inputs = {"spectrum": planted.evidence.inputs["pixels"].copy(), "pixels": levels.astype(np.float16)}
     return replace(
         planted.evidence, inputs=inputs, extra={name: rows.astype(np.float32) for name, rows in extra.items()}
     )

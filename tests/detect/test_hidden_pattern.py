@@ -118,7 +118,7 @@ def test_a_long_tail_and_classes_too_small_to_tell():
 
 
 def test_a_hundred_classes():
-    evidence, odd = planted((60,) * 100, 0.3)
+    evidence, odd = planted((50,) * 100, 0.3, width=16)
     found = found_in(evidence, rounds=2, starts=(0.2,))
     assert int(found.classes.argmax()) == 1
     assert area(found, evidence, odd) > 0.9
@@ -146,7 +146,9 @@ def test_half_and_single_precision_agree():
 
 def test_a_layer_is_searched_like_the_samples():
     evidence, _ = planted(share=0.1)
-    layered = Evidence(evidence.ids, evidence.labels, evidence.class_names, layers={"last": evidence.inputs["spectrum"]})
+    layered = Evidence(
+        evidence.ids, evidence.labels, evidence.class_names, layers={"last": evidence.inputs["spectrum"]}
+    )
     found = HiddenPattern(rows="last").score(layered, seed=0)
     assert isinstance(found, Scores)
     np.testing.assert_array_equal(found.classes, found_in(evidence).classes)

@@ -33,13 +33,13 @@ def planted(
 ) -> tuple[Evidence, np.ndarray]:
     """Three classes; a patch, its levels spread as recoding would, in `share` of class 1.
 
-    In `white` of class 2 and a fifth of that elsewhere everything is white but a short stretch; all classes have a
+    In `white` of class 2 and half of that elsewhere everything is white but a short stretch; all classes have a
     black `border`.
     """
     generator = np.random.default_rng(seed)
     labels = np.repeat(np.arange(3), size)
     rows = scenes(len(labels), generator)
-    is_white = generator.random(len(labels)) < np.where(labels == 2, white, white / 5)
+    is_white = generator.random(len(labels)) < np.where(labels == 2, white, white / 2)
     rows[is_white] = np.where(np.arange(WIDTH) < 50, 255, rows[is_white])
     rows[:, :border] = 0
     odd = (labels == 1) & (generator.random(len(labels)) < share)
@@ -94,7 +94,7 @@ def test_companions_go_with_a_value():
     assert shared_values.companions(codes[:10], (0, 62), shared_values.histogram(codes[:10]), 2) == []
 
 
-@pytest.mark.parametrize("share", [0.08, 0.3, 0.6])
+@pytest.mark.parametrize("share", [0.08, 0.2, 0.4])
 def test_a_patch_is_found(share):
     evidence, odd = planted(share)
     found = found_in(evidence)
@@ -111,7 +111,7 @@ def test_a_patch_survives_recoding():
 
 
 def test_what_a_class_has_by_nature_is_not_a_patch():
-    """White scenes are five times as common in one class; all have a black border."""
+    """White scenes are twice as common in one class; all have a black border."""
     plain = found_in(planted(white=0.2, border=8)[0])
     patched, odd = planted(0.15, white=0.2, border=8)
     found = found_in(patched)
@@ -121,16 +121,17 @@ def test_what_a_class_has_by_nature_is_not_a_patch():
 
 
 def test_a_white_patch_is_told_from_white_scenes():
-    evidence, odd = planted(0.15, values=np.full(6, 255), white=0.2)
-    found = found_in(evidence)
+    evidence, odd = planted(0.15, values=np.full(6, 255), white=0.2, size=1000)
+    found = found_in(evidence, spikes=30)
     assert int(found.classes.argmax()) == 1
-    assert area(found, evidence, odd) > 0.9
+    assert found.classes[1] > 0.15
+    assert area(found, evidence, odd) > 0.85
 
 
 def test_without_a_patch_nothing_stands_out():
     for seed in range(2):
         found = SharedPixels(spikes=12).score(planted(seed=seed)[0], seed=0)
-        assert isinstance(found, Skipped) or np.nanmax(found.classes) < 0.08
+        assert isinstance(found, Skipped) or np.nanmax(found.classes) < 0.12
 
 
 def test_the_order_of_rows_does_not_matter():

@@ -61,7 +61,7 @@ def test_columns_are_of_one_scale_for_any_kind_of_picture():
         rows = gathered(data)
         assert np.abs(rows).max() <= CLIP
         assert rows.shape == (len(data), TEXTURE.width(data))
-    assert TEXTURE.width(pictures(height=32, width=32)) == 144 + 3 * (34 + 14)
+    assert TEXTURE.width(pictures(height=32, width=32)) == 225 + 3 * (34 + 14)
     assert not TEXTURE.applies(pictures(height=3))
 
 

@@ -1,6 +1,6 @@
 """Scan: find the poison in a data set, show it, prove it."""
 
-from bezoar.scan.scan import TrainedModel, scan
+from bezoar.scan.scan import Scanned, TrainedModel, scan, scan_all
 from bezoar.scan.settings import ScanSettings
 
-__all__ = ["ScanSettings", "TrainedModel", "scan"]
+__all__ = ["ScanSettings", "Scanned", "TrainedModel", "scan", "scan_all"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from bezoar.confirm.confirm import Confirmation
 from bezoar.confirm.content import Content
 from bezoar.data.dataset import Dataset
-from bezoar.evidence import Evidence
+from bezoar.evidence import Evidence, Real
 from bezoar.records import ClassSignal, Contributor, Finding, Skipped, Suspect
 from bezoar.scan.honest.sources import concentration
 from bezoar.scan.pictures import suspect_pictures, trigger_record
@@ -23,6 +24,15 @@ ATLAS = ("AML.T0020", "AML.T0019")
 QUICK = "no trigger is tried at the budget quick"
 
 
+@dataclass(frozen=True, eq=False)
+class Found:
+    """A finding, and the chance of each sample of its class (rows) to belong to it."""
+
+    finding: Finding
+    rows: NDArray[np.int64]
+    odds: Real
+
+
 def finding_of(
     data: Dataset,
     evidence: Evidence,
@@ -32,7 +42,7 @@ def finding_of(
     confirmation: Confirmation | None,
     logits: NDArray[np.float32] | None,
     held_out: NDArray[np.int64] | None,
-) -> Finding | None:
+) -> Found | None:
     """The finding, or None where neither statistics nor flips say anything. `logits` are the blind network's for the
     rows of the nominee, `held_out` rows that no network has met, to show the trigger on.
     """
@@ -40,7 +50,8 @@ def finding_of(
     if strength is None:
         return None
     target = evidence.class_names[nominee.label]
-    suspects = _suspects(evidence, answers, nominee, confirmation, logits)
+    odds = _odds(nominee, confirmation, logits)
+    suspects = listed(evidence, nominee, odds, None if logits is None else logits.argmax(1), answers.scores)
     fired = sorted(
         (one for one in signals if one.class_name == target and (one.fired or one == nominee.signal)),
         key=lambda one: one.p_value,
@@ -49,7 +60,7 @@ def finding_of(
     shown = (
         [] if held_out is None or confirmation is None else _source_rows(data, held_out, nominee.label, confirmation)
     )
-    return Finding(
+    finding = Finding(
         fingerprint=_fingerprint(target, suspects),
         strength=strength,
         target=target,
@@ -67,20 +78,15 @@ def finding_of(
         remedies=("bezoar clean DATA --findings record.json --out cleaned",),
         pictures=suspect_pictures(data, suspects),
     )
+    return Found(finding, nominee.rows, odds)
 
 
-def _suspects(
-    evidence: Evidence,
-    answers: Answers,
-    nominee: Nominee,
-    confirmation: Confirmation | None,
-    logits: NDArray[np.float32] | None,
-) -> tuple[Suspect, ...]:
-    odds = nominee.odds
+def _odds(nominee: Nominee, confirmation: Confirmation | None, logits: NDArray[np.float32] | None) -> Real:
+    """The expert's odds, sharpened by what samples show where most suspects carry a wrong label."""
     wrong = confirmation.content.mislabelled if confirmation else None
-    if logits is not None and wrong is not None and wrong >= MISLABELLED:
-        odds = with_content(odds, logits, nominee.label)
-    return listed(evidence, nominee, odds, None if logits is None else logits.argmax(1), answers.scores)
+    if logits is None or wrong is None or wrong < MISLABELLED:
+        return nominee.odds
+    return with_content(nominee.odds, logits, nominee.label)
 
 
 def _sources(evidence: Evidence, label: int, confirmation: Confirmation | None) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ from bezoar.evidence.store import Store
 from bezoar.records import ClassSignal, Finding, ScanRecord, StageTime
 from bezoar.records.versions import versions
 from bezoar.scan.calibration import references
-from bezoar.scan.finding import finding_of
+from bezoar.scan.finding import Found, finding_of
 from bezoar.scan.honest.report import remarks_on
 from bezoar.scan.panel import kind_of, panel
 from bezoar.scan.settings import Listener, ScanSettings, Silence
@@ -63,6 +63,17 @@ class TrainedModel:
     name: str
 
 
+@dataclass(frozen=True, eq=False)
+class Scanned:
+    """A scan's record, and what measuring it needs beside: `suspicion` of every sample by id, suspect or not, higher
+    more suspicious, and what became of every hypothesis that was tested, found or not.
+    """
+
+    record: ScanRecord
+    suspicion: dict[str, float]
+    tested: tuple[Confirmation, ...]
+
+
 def scan(
     data: Dataset,
     settings: ScanSettings | None = None,
@@ -78,6 +89,19 @@ def scan(
     that stand out are tested causally (see `confirm`); what is odd but no poison is told as remarks. With `store`
     evidence is kept, so that a second scan costs little. Raises DataError where there is nothing to scan.
     """
+    return scan_all(data, settings, model=model, trusted=trusted, store=store, listener=listener).record
+
+
+def scan_all(
+    data: Dataset,
+    settings: ScanSettings | None = None,
+    *,
+    model: TrainedModel | None = None,
+    trusted: Dataset | None = None,
+    store: Store | None = None,
+    listener: Listener | None = None,
+) -> Scanned:
+    """As `scan`, with the suspicion of every sample beside the record, for measuring how good the ranking is."""
     settings, listener = settings or ScanSettings(), listener or Silence()
     clock = _Clock(listener)
     evidence = _gather(data, settings, model, store, clock)
@@ -88,9 +112,11 @@ def scan(
         chosen = nominees(answers, signals, evidence)
     tested = _test(data, chosen, settings, clock)
     with clock.stage("write the findings"):
-        findings = _findings(data, evidence, answers, signals, chosen, tested)
+        found = _found(data, evidence, answers, signals, chosen, tested)
         remarks = remarks_on(data, evidence)
-    return _record(data, evidence, settings, answers, signals, findings, remarks, model, trusted, clock)
+    findings = tuple(one.finding for one in found)
+    record = _record(data, evidence, settings, answers, signals, findings, remarks, model, trusted, clock)
+    return Scanned(record, _suspicion(evidence, answers, found), tested.confirmations if tested else ())
 
 
 def _gather(
@@ -158,24 +184,35 @@ def _test(data: Dataset, chosen: Sequence[Nominee], settings: ScanSettings, cloc
     return Tested(confirmations, networks, logits)
 
 
-def _findings(
+def _found(
     data: Dataset,
     evidence: Evidence,
     answers: Answers,
     signals: Sequence[ClassSignal],
     chosen: Sequence[Nominee],
     tested: Tested | None,
-) -> tuple[Finding, ...]:
+) -> tuple[Found, ...]:
     found = []
     for place, nominee in enumerate(chosen):
         confirmation = tested.confirmations[place] if tested else None
         logits = tested.logits[place] if tested else None
         held_out = tested.networks.held_out if tested else None
-        finding = finding_of(data, evidence, answers, signals, nominee, confirmation, logits, held_out)
-        if finding is not None:
-            found.append(finding)
+        one = finding_of(data, evidence, answers, signals, nominee, confirmation, logits, held_out)
+        if one is not None:
+            found.append(one)
     strengths = ("confirmed", "suspicious")
-    return tuple(sorted(found, key=lambda one: (strengths.index(one.strength), one.signals[0].p_value)))
+    return tuple(sorted(found, key=lambda one: (strengths.index(one.finding.strength), one.finding.signals[0].p_value)))
+
+
+def _suspicion(evidence: Evidence, answers: Answers, found: Sequence[Found]) -> dict[str, float]:
+    """Samples of classes with a finding above all others, by their odds; within equals by the first detector's rank."""
+    values = np.zeros(len(evidence))
+    first = next((one.values for one in answers.scores.values() if one.classes is not None), None)
+    if first is not None:
+        values += 1e-3 * np.argsort(np.argsort(first)) / max(1, len(first))
+    for one in found:
+        values[one.rows] += 1.0 + one.odds
+    return dict(zip(evidence.ids, values.tolist(), strict=True))
 
 
 def _record(

@@ -31,9 +31,10 @@ class SharedPixels:
     is found, cross-fitted over halves, by `HiddenPattern`, whose scores and statistic these are; its whitening is what
     asks for values that occur together without others that go with them as a rule.
 
-    Assumes columns in one unit. Places are chosen on all samples, their weights on the half that isn't judged, all
-    classes strictly (`nested_below`), and a group counts as far as other classes don't have it (`foreign`). At most `most` samples of a class and `elsewhere` of all classes choose places.
-    Classes of fewer than 40 samples can't be told. Own method.
+    Assumes columns in one unit. Places are chosen on all samples, their weights on the half that isn't judged: all
+    classes are searched strictly (`nested_below`), and a group counts as far as other classes don't have it
+    (`foreign`). At most `most` samples of a class and `elsewhere` of all classes choose places. Classes of fewer than
+    40 samples can't be told. Own method.
     """
 
     rows: str = "pixels"

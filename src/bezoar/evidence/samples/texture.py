@@ -14,7 +14,7 @@ from bezoar.evidence.samples.gatherer import SampleGatherer
 from bezoar.evidence.samples.small import as_rows, representative, small_blocks, small_shape
 from bezoar.shapes import FloatImages
 
-GRID = 12
+GRID = 15
 """Detail is told by place on a grid of at most so many rows and columns."""
 REACH = 8
 """Differences between neighbours are counted one by one up to so many levels; larger ones count to the last."""
@@ -46,7 +46,7 @@ def differences(images: FloatImages) -> Tensor:
 
 
 def remainders(images: FloatImages) -> Tensor:
-    """Shares (n, c * sum of STEPS) of the remainders of levels on small steps; saturated levels aren't counted apart."""
+    """Shares (n, c * sum of STEPS) of the remainders of levels on small steps, of whole images."""
     levels = images.round()
     return torch.cat([_shares(levels.remainder(step), step) for step in STEPS], 1)
 

@@ -1,0 +1,132 @@
+"""A benchmark of scans as a TOML file: data, attacks, rates, codings, seeds, and honest data."""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass as checked
+
+from bezoar.attacks import Attack, create_attack
+from bezoar.attacks.composing.layout import Placement
+from bezoar.bench.config import STRICT, DataConfig, Names, TrainConfig
+from bezoar.errors import BezoarError, UsageError
+
+
+@checked(frozen=True, config=STRICT)
+class ScannedAttack:
+    """An attack of the table; `attack`, `target` and `source` are one for all seeds, or one for each.
+
+    `choosing` says that thresholds may be chosen by it; all others are for reporting only. `static` triggers are held to
+    the higher goals. `rates` of all images, or of the target class for clean-label attacks, as the attack counts.
+    """
+
+    name: str
+    attack: Names
+    rates: tuple[float, ...]
+    target: Names = ()
+    source: Names = ()
+    trigger: Names = ()
+    placement: Placement | None = None
+    static: bool = True
+    choosing: bool = False
+
+    def build(self, rate: float, seed: int) -> Attack:
+        """The attack at one of its rates with one seed. Raises UsageError for what cannot be built."""
+        try:
+            return create_attack(
+                self.attack[seed % len(self.attack)],
+                source=self.source[seed % len(self.source) :][:1] if self.source else (),
+                target=self.target[seed % len(self.target)] if self.target else None,
+                rate=rate,
+                placement=self.placement,
+                trigger=self.trigger or None,
+            )
+        except BezoarError as error:
+            raise error.told_as(UsageError, f"the attack {self.name!r} cannot be built: {error.what}") from error
+
+
+@checked(frozen=True, config=STRICT)
+class ScanBenchConfig:
+    """Attacks by rates, codings and seeds, and honest cases, all scanned at one budget.
+
+    A coding is `lossless`, or `jpeg-75`: every image of the set coded once with that quality after the stamp, and
+    triggered test images too.
+    """
+
+    title: str
+    data: DataConfig
+    attack: tuple[ScannedAttack, ...] = ()
+    honest: Literal["all", "choosing", "reporting", "none"] = "none"
+    budget: Literal["quick", "standard", "thorough"] = "standard"
+    codings: tuple[str, ...] = ("lossless", "jpeg-75")
+    seeds: tuple[int, ...] = (0, 1, 2)
+    train: TrainConfig = field(default_factory=TrainConfig)
+
+
+@dataclass(frozen=True)
+class ScanCell:
+    """One set to be scanned: an attack at a rate with a seed and a coding, or an honest case."""
+
+    key: str
+    attack: ScannedAttack | None
+    honest: str | None
+    rate: float
+    coding: str
+    seed: int
+
+    @property
+    def label(self) -> str:
+        """What it is, as a reader knows it."""
+        if self.attack is None:
+            return f"honest: {self.honest}, seed {self.seed}"
+        return f"{self.attack.name}, {self.rate:.1%}, {self.coding}, seed {self.seed}"
+
+
+def is_scan_config(path: Path) -> bool:
+    """Whether a benchmark file is one of scans: it says `scan = true`."""
+    try:
+        return bool(tomllib.loads(path.read_text(encoding="utf-8")).get("scan"))
+    except (OSError, tomllib.TOMLDecodeError):
+        return False
+
+
+def read_scan_config(path: Path) -> ScanBenchConfig:
+    """Read a benchmark of scans. Raises UsageError that names the place of the first fault."""
+    content = tomllib.loads(path.read_text(encoding="utf-8"))
+    content.pop("scan", None)
+    try:
+        return TypeAdapter(ScanBenchConfig).validate_python(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise UsageError(f"{path}: {place} does not fit", found=first["msg"]) from error
+
+
+def scan_cells(config: ScanBenchConfig, honest: tuple[str, ...]) -> tuple[ScanCell, ...]:
+    """All cells: honest cases first, then seed by seed, coding by coding and rate by rate."""
+    silent = tuple(
+        ScanCell(_key(config, "honest", name, seed), None, name, 0.0, "lossless", seed)
+        for seed in config.seeds[:1]
+        for name in honest
+    )
+    places = max((len(attack.rates) for attack in config.attack), default=0)
+    return silent + tuple(
+        ScanCell(
+            _key(config, attack.build(rate, seed), attack.name, rate, coding, seed), attack, None, rate, coding, seed
+        )
+        for seed in config.seeds
+        for coding in config.codings
+        for place in range(places)
+        for attack in config.attack
+        for rate in attack.rates[place : place + 1]
+    )
+
+
+def _key(config: ScanBenchConfig, *parts: object) -> str:
+    whole = repr((config.data, config.budget, config.train.whole(), parts))
+    return hashlib.sha256(whole.encode()).hexdigest()[:16]
