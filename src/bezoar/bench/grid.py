@@ -107,7 +107,7 @@ def _run_cell(
     config: BenchConfig, cell: Cell, train_data: Dataset, test: Dataset, out: Path, path: Path, listener: Listener
 ) -> CellResult:
     folder = out / cell.key
-    ready_surrogates(config, cell, train_data, out, listener)
+    ready_surrogates(config, cell.attack.surrogates, train_data, out, listener)
     state = DrillState(_plan(config, cell, path, out), folder)
     label = f"{cell.label}, seed {cell.seed}"
     state = run_stages(state, (give_data(lambda: (train_data, test)),), listener)

@@ -13,7 +13,7 @@ from pydantic.dataclasses import dataclass as checked
 
 from bezoar.attacks import Attack, create_attack
 from bezoar.attacks.composing.layout import Placement
-from bezoar.bench.config import STRICT, DataConfig, Names, TrainConfig
+from bezoar.bench.config import STRICT, SURROGATES, BenchConfig, DataConfig, Names, TrainConfig
 from bezoar.errors import BezoarError, UsageError
 
 
@@ -21,8 +21,8 @@ from bezoar.errors import BezoarError, UsageError
 class ScannedAttack:
     """An attack of the table; `attack`, `target` and `source` are one for all seeds, or one for each.
 
-    `choosing` says that thresholds may be chosen by it; all others are for reporting only. `static` triggers are held to
-    the higher goals. `rates` of all images, or of the target class for clean-label attacks, as the attack counts.
+    `choosing` says that thresholds may be chosen by it; all others are for reporting only. `static` triggers are held
+    to the higher goals. `rates` of all images, or of the target class for clean-label attacks, as the attack counts.
     """
 
     name: str
@@ -35,11 +35,23 @@ class ScannedAttack:
     static: bool = True
     choosing: bool = False
 
-    def build(self, rate: float, seed: int) -> Attack:
-        """The attack at one of its rates with one seed. Raises UsageError for what cannot be built."""
+    @property
+    def surrogates(self) -> tuple[str, ...]:
+        """The surrogates that the attack names, as in `AttackConfig`."""
+        return tuple(kind for kind in SURROGATES if any(kind in spec for spec in self.attack))
+
+    def spec(self, seed: int) -> str:
+        """The attack's specification for a seed."""
+        return self.attack[seed % len(self.attack)]
+
+    def build(self, rate: float, seed: int, spec: str | None = None) -> Attack:
+        """The attack at one of its rates with one seed; `spec` has the surrogates' paths filled in.
+
+        Raises UsageError for what cannot be built.
+        """
         try:
             return create_attack(
-                self.attack[seed % len(self.attack)],
+                spec or self.spec(seed),
                 source=self.source[seed % len(self.source) :][:1] if self.source else (),
                 target=self.target[seed % len(self.target)] if self.target else None,
                 rate=rate,
@@ -66,6 +78,11 @@ class ScanBenchConfig:
     codings: tuple[str, ...] = ("lossless", "jpeg-75")
     seeds: tuple[int, ...] = (0, 1, 2)
     train: TrainConfig = field(default_factory=TrainConfig)
+
+    @property
+    def drills(self) -> BenchConfig:
+        """The benchmark of drills with the same data and training, whose surrogates this one shares."""
+        return BenchConfig(self.title, self.data, (), self.train, self.seeds)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from bezoar.attacks import Backdoor, Poisoned
 from bezoar.bench.claims import alone, claimed
 from bezoar.bench.honest_cases import HONEST_CASES, honest_case
 from bezoar.bench.scan_config import ScanBenchConfig, ScanCell, read_scan_config, scan_cells
+from bezoar.bench.surrogates import ready_surrogates, with_surrogates
 from bezoar.data import open_data
 from bezoar.data.dataset import Dataset
 from bezoar.drill.state import Listener
@@ -103,7 +104,9 @@ def run_scans(path: Path, out: Path, listener: Listener, *, device: str = "auto"
                 listener.begins(cell.label)
                 started = time.perf_counter()
                 try:
-                    _append(out, run_cell(config, cell, clean, test, device))
+                    if cell.attack is not None:
+                        ready_surrogates(config.drills, cell.attack.surrogates, clean, out, listener)
+                    _append(out, run_cell(config, cell, clean, test, out, device))
                 except BezoarError as error:
                     failures.append(f"{cell.label}: {error}")
                 listener.ends(cell.label, time.perf_counter() - started)
@@ -124,7 +127,9 @@ def all_cells(config: ScanBenchConfig) -> tuple[ScanCell, ...]:
     return scan_cells(config, tuple(wanted))
 
 
-def run_cell(config: ScanBenchConfig, cell: ScanCell, clean: Dataset, test: Dataset, device: str) -> ScanResult:
+def run_cell(
+    config: ScanBenchConfig, cell: ScanCell, clean: Dataset, test: Dataset, out: Path, device: str
+) -> ScanResult:
     """Make the set, train a victim on it, and scan it with no knowledge of either."""
     settings = ScanSettings(budget=config.budget, seed=cell.seed, device=device)
     if cell.attack is None:
@@ -133,13 +138,14 @@ def run_cell(config: ScanBenchConfig, cell: ScanCell, clean: Dataset, test: Data
         return _result(
             cell, scan_all(data, settings), data, None, None, choosing=case.calibration, mark=case.one_class_mark
         )
-    poisoned = cell.attack.build(cell.rate, cell.seed).poison(clean, seed=cell.seed)
+    spec = with_surrogates(cell.attack.spec(cell.seed), config.drills, out)
+    poisoned = cell.attack.build(cell.rate, cell.seed, spec).poison(clean, seed=cell.seed)
     data = coded(poisoned.data, cell.coding)
     victim = train(
         data, model=config.train.model, recipe=config.train.full_recipe(), seed=cell.seed, device=device
     ).model
     success = attack_success_of(victim, test, poisoned.backdoors, cell.coding)
-    # The mark of a drill says nothing about which samples are poisoned, but a scan shall not even see that there was one.
+    # The mark of a drill doesn't name poisons, but a scan shall not even see that there was a drill.
     scanned = scan_all(replace(data, mark=None), settings)
     return _result(cell, scanned, data, poisoned, success, choosing=cell.attack.choosing, mark=False)
 

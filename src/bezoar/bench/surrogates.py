@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from bezoar.attacks.clean.label_consistent import HARDENED
 from bezoar.attacks.learning.hardened import Hardened
 from bezoar.bench.claims import alone
-from bezoar.bench.config import ROBUST_SURROGATE, SURROGATE, SURROGATES, BenchConfig, Cell, twin_key
+from bezoar.bench.config import ROBUST_SURROGATE, SURROGATE, SURROGATES, BenchConfig, twin_key
 from bezoar.data.dataset import Dataset
 from bezoar.drill.state import Listener
 from bezoar.registry import escaped
@@ -24,9 +25,9 @@ def with_surrogates(attack: str, config: BenchConfig, out: Path) -> str:
     return attack
 
 
-def ready_surrogates(config: BenchConfig, cell: Cell, data: Dataset, out: Path, listener: Listener) -> None:
-    """Train the surrogates that `cell` needs, unless they are there; another process may be at it."""
-    for kind in cell.attack.surrogates:
+def ready_surrogates(config: BenchConfig, kinds: Sequence[str], data: Dataset, out: Path, listener: Listener) -> None:
+    """Train the surrogates of these kinds, unless they are there; another process may be at it."""
+    for kind in kinds:
         path = surrogate_path(kind, config, out)
         with alone(path.parent):
             if not path.exists():

@@ -14,6 +14,7 @@ from bezoar.confirm.hypothesis import Hypothesis
 from bezoar.data.dataset import Dataset
 from bezoar.evidence.probe import ProbeRecipe, fine_tune, train_probe
 from bezoar.training import Progress
+from bezoar.training.precision import choose_device
 
 Rows = NDArray[np.int64]
 
@@ -78,7 +79,8 @@ def train_networks(
         fine_tune(model, _with(data, rehearsed, groups), epochs=EPOCHS, rate_share=RATE_SHARE, seed=seed, device=device)
         for groups in (shown, in_place)
     )
-    return Networks(model, exposed, placebo, parts.held_out)
+    target = choose_device(device)
+    return Networks(model.to(target), exposed.to(target), placebo.to(target), parts.held_out)
 
 
 def _innocent(data: Dataset, rows: Rows, target: int, count: int) -> Rows:

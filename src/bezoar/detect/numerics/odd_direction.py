@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 
 from bezoar.detect.numerics.moments import Moments
-from bezoar.detect.numerics.two_groups import TwoGroups, two_groups
+from bezoar.detect.numerics.two_groups import TwoGroups, robust_scale, two_groups
 from bezoar.evidence import Real
 
 Single = NDArray[np.float32]
@@ -119,6 +119,8 @@ def odd_part(
                 line, _directions = _exchange(rows[found_on], weights[:, found_on], within, pair)
                 weights[:, found_on] = _odds(line)
     ordered, directions = _exchange(rows, weights, bounds, whiteners)
+    if quarters is not None:
+        ordered, directions = _levelled(ordered, directions, bounds)
     scores = np.empty_like(ordered)
     scores[:, order] = ordered
     found = [_judged(scores[s], directions[:, s], others, other_halves, foreign) for s in range(len(starts))]
@@ -140,7 +142,7 @@ def _sharpened(
     """The same part with scores of SHARPENINGS rounds more across the halves, from its `line` (1, m) in `order`."""
     directions = part.directions[:, None]
     for _ in range(SHARPENINGS):
-        line, directions = _exchange(rows, _odds(line), bounds, whiteners)
+        line, directions = _levelled(*_exchange(rows, _odds(line), bounds, whiteners), bounds)
     scores = np.empty(len(order))
     scores[order] = line[0]
     groups = two_groups(scores)
@@ -176,6 +178,21 @@ def _exchange(
     return scores, directions
 
 
+def _levelled(scores: Real, directions: Single, bounds: tuple[slice, slice]) -> tuple[Real, Single]:
+    """The same with one spread in both halves: of few samples, a whitener knows its own variances only.
+
+    Two halves of unlike spread would look like two groups.
+    """
+    scores, directions = scores.copy(), directions.copy()
+    for half, turn in enumerate(bounds):
+        for line, direction in zip(scores, directions[half], strict=True):
+            unit = robust_scale(line[turn])[1] if turn.stop > turn.start else 0.0
+            if unit > 1e-9:
+                line[turn] /= unit
+                direction /= np.float32(unit)
+    return scores, directions
+
+
 def _odds(scores: Real) -> Single:
     """Odds (s, m) of each row to belong to the upper of two groups; 0 where there are too few rows for groups."""
     if scores.shape[1] < FEWEST:
@@ -189,8 +206,10 @@ def _differences(rows: Single, weights: Single) -> Real:
     suspects = weights.sum(axis=1, keepdims=True)
     odd = weights @ rows
     rest = rows.sum(axis=0) - odd
-    difference: Real = odd / np.maximum(suspects, 1e-6) - rest / np.maximum(len(rows) - suspects, 1e-6)
-    return difference
+    left = len(rows) - suspects
+    difference: Real = odd / np.maximum(suspects, 1e-6) - rest / np.maximum(left, 1e-6)
+    # Without suspects, or without others, there is nothing to compare, and the mean of a class is no pattern.
+    return np.where(np.minimum(suspects, left) > 1e-3, difference, 0.0)
 
 
 def _quick(scores: Real) -> TwoGroups:

@@ -1,0 +1,103 @@
+"""A data set without a scan's suspects."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bezoar.data.dataset import Dataset
+from bezoar.errors import DataError, UsageError, did_you_mean
+from bezoar.records import Finding, ScanRecord
+from bezoar.records.scanning import Strength
+
+STRENGTHS: tuple[Strength, ...] = ("confirmed", "suspicious")
+"""The strongest first."""
+BRIEF = 12
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A sample that was left out: its id, label and contributor, and the finding that names it, with its score there."""
+
+    id: str
+    label: str
+    source: str | None
+    score: float
+    finding: str
+    target: str
+    strength: Strength
+
+
+def without_suspects(
+    data: Dataset, record: ScanRecord, *, strengths: Sequence[Strength] = STRENGTHS, targets: Sequence[str] = ()
+) -> tuple[Dataset, tuple[LeftOut, ...]]:
+    """`data` without the suspects of a scan of the same data, in the same order, and what was left out.
+
+    Findings count that are of one of `strengths` and, where `targets` are given, have one of these as their target class
+    or as (the beginning of) their fingerprint. A suspect of several goes by the strongest, then by its highest score.
+    The list is in order of ids. Raises DataError where the scan was of other data, names no suspect, or leaves nothing;
+    UsageError for a target that no finding has.
+    """
+    require_same_data(data, record)
+    chosen = findings_named(record, targets)
+    named = _strongest([finding for finding in chosen if finding.strength in strengths])
+    if not named:
+        raise DataError(
+            "there is nothing to leave out",
+            expected=f"a finding that is {' or '.join(strengths)} and names suspects",
+            found=f"{len(chosen)} findings, verdict {record.verdict}",
+            remedy="Use the data as they are, or choose other findings",
+        )
+    if len(named) == len(data):
+        raise DataError("every sample is a suspect", remedy="Choose fewer findings with --finding or --min-strength")
+    kept = [row for row, sample_id in enumerate(data.ids) if sample_id not in named]
+    return data.select(kept), tuple(named[sample_id] for sample_id in sorted(named))
+
+
+def require_same_data(data: Dataset, record: ScanRecord) -> None:
+    """Raise DataError when the scan was of other data: by the digest over classes, ids and labels."""
+    digest = data.digest()
+    if digest != record.dataset.digest:
+        raise DataError(
+            "the findings are of other data",
+            expected=f"{record.dataset.name}, {record.dataset.samples:,} samples, digest {record.dataset.digest[:BRIEF]}",
+            found=f"{data.name}, {len(data):,} samples, digest {digest[:BRIEF]}",
+            remedy="Give the data that were scanned, read by the same options (such as --split), or scan these",
+        )
+
+
+def findings_named(record: ScanRecord, targets: Sequence[str]) -> tuple[Finding, ...]:
+    """The findings with one of `targets` as their target class or as the beginning of their fingerprint; all for none.
+
+    Raises UsageError for a name that is no finding's.
+    """
+    for name in targets:
+        if not any(_is_called(finding, name) for finding in record.findings):
+            known = [word for finding in record.findings for word in (finding.target, finding.fingerprint[:BRIEF])]
+            raise UsageError(
+                f"no finding is called {name!r}",
+                expected=f"one of {', '.join(known)}" if known else "a record with findings",
+                remedy=did_you_mean(name, known),
+            )
+    return tuple(one for one in record.findings if not targets or any(_is_called(one, name) for name in targets))
+
+
+def _is_called(finding: Finding, name: str) -> bool:
+    return finding.target == name or (name != "" and finding.fingerprint.startswith(name))
+
+
+def _strongest(findings: Sequence[Finding]) -> dict[str, LeftOut]:
+    """Suspects by id, each by the finding that says most of it."""
+    named: dict[str, LeftOut] = {}
+    for finding in findings:
+        for one in finding.suspects:
+            new = LeftOut(
+                one.id, one.label, one.source, one.score, finding.fingerprint, finding.target, finding.strength
+            )
+            if one.id not in named or _weight(new) > _weight(named[one.id]):
+                named[one.id] = new
+    return named
+
+
+def _weight(one: LeftOut) -> tuple[int, float]:
+    return -STRENGTHS.index(one.strength), one.score
