@@ -10,7 +10,9 @@ from rich.markup import escape
 
 from bezoar.cli.console import print_json, say
 from bezoar.cli.options import Json
-from bezoar.errors import RecordError
+from bezoar.cli.scan_folder import is_scan, read_scan, require_replaceable, write_exports
+from bezoar.cli.scan_words import say_scan
+from bezoar.errors import RecordError, UsageError
 from bezoar.records import DrillRecord, Rate, Skipped, from_json
 from bezoar.report import drill_headline, write_report
 
@@ -23,15 +25,30 @@ def add_to(app: typer.Typer) -> None:
 def report(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or a record.json.")],
     out: Annotated[Path | None, typer.Option(help="Folder for report.html; the run's own otherwise.")] = None,
+    sarif: Annotated[Path | None, typer.Option(help="Of a scan: write SARIF 2.1.0 here.")] = None,
+    junit: Annotated[Path | None, typer.Option(help="Of a scan: write JUnit XML here.")] = None,
+    place: Annotated[
+        str, typer.Option(metavar="FOLDER", help="For --sarif: where the data lie in their repository.")
+    ] = "",
     json: Json = False,
 ) -> None:
-    """Write report.html from a run's record.json."""
+    """Write report.html from the record.json of a drill or a scan."""
+    folder = out or (run if run.is_dir() else run.parent)
+    if is_scan(run):
+        require_replaceable(sarif, junit)
+        scanned = read_scan(run)
+        write_exports(scanned, fail_on="suspicious", place=place, sarif=sarif, junit=junit)
+        if json:
+            print_json(scanned)
+        else:
+            say_scan(scanned, write_report(scanned, folder))
+        return
+    if sarif is not None or junit is not None:
+        raise UsageError("--sarif and --junit are for scans", expected="a folder of bezoar scan", found=str(run))
     record = read_drill(run)
     if json:
         print_json(record)
         return
-    folder = out or (run if run.is_dir() else run.parent)
-    folder.mkdir(parents=True, exist_ok=True)
     say_drill(record, write_report(record, folder))
 
 

@@ -27,9 +27,7 @@ def scan_folder(out: Path | None) -> Path:
     """Where a scan goes: `out`, which must be new, empty, or an earlier scan's, or the next free ./scan."""
     if out is None:
         return next_folder(Path("scan"))
-    record = out / RECORD_FILE
-    earlier = record.is_file() and _SCAN.search(record.read_bytes())
-    return free_folder(out, own_files=SCAN_FILES if earlier else frozenset())
+    return free_folder(out, own_files=SCAN_FILES if is_scan(out) else frozenset())
 
 
 def require_replaceable(*paths: Path | None) -> None:
@@ -58,9 +56,7 @@ def write_scan(
     return write_report(record, folder)
 
 
-def write_exports(
-    record: ScanRecord, *, fail_on: Strength, place: str, sarif: Path | None, junit: Path | None
-) -> None:
+def write_exports(record: ScanRecord, *, fail_on: Strength, place: str, sarif: Path | None, junit: Path | None) -> None:
     """Write the scan as SARIF and as JUnit XML, where wanted."""
     if sarif is not None:
         _, version = versions()[0]
@@ -85,9 +81,15 @@ def place_of(reference: str, data: Dataset) -> str:
     return "" if relative == "." else relative
 
 
+def is_scan(place: Path) -> bool:
+    """Whether a run folder or file holds the record of a scan."""
+    path = _record_path(place)
+    return path.is_file() and bool(_SCAN.search(path.read_bytes()))
+
+
 def read_scan(place: Path) -> ScanRecord:
     """The scan record of a run folder or file. Raises RecordError when there is none."""
-    path = place / RECORD_FILE if place.is_dir() else place
+    path = _record_path(place)
     if not path.is_file():
         raise RecordError(f"{path} does not exist", expected="a folder of bezoar scan, or its record.json")
     text = path.read_bytes()
@@ -96,8 +98,8 @@ def read_scan(place: Path) -> ScanRecord:
     return from_json(ScanRecord, text, origin=str(path))
 
 
-def newest_scan(data: Dataset) -> tuple[Path, ScanRecord] | None:
-    """The newest ./scan, ./scan-2, ... that is a scan of these data, or None. Those that can't be read are passed over."""
+def newest_scan(data: Dataset) -> ScanRecord | None:
+    """The newest of ./scan, ./scan-2, ... that is a scan of these data, or None; what can't be read is passed over."""
     numbered = [path for path in _folders(Path()) if re.fullmatch(r"scan(-\d+)?", path.name)]
     written = [path for path in numbered if (path / RECORD_FILE).is_file()]
     for folder in sorted(written, key=lambda path: (path / RECORD_FILE).stat().st_mtime_ns, reverse=True):
@@ -106,8 +108,12 @@ def newest_scan(data: Dataset) -> tuple[Path, ScanRecord] | None:
         except RecordError:
             continue
         if record.dataset.digest == data.digest():
-            return folder, record
+            return record
     return None
+
+
+def _record_path(place: Path) -> Path:
+    return place / RECORD_FILE if place.is_dir() else place
 
 
 def _folders(path: Path) -> Iterator[Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -14,7 +15,8 @@ class Reference:
     """Statistics of clean classes for one kind of detector, `count` of them from `data_sets` sets.
 
     Above `start`, which a share `above` of them exceeds, excesses fall off exponentially with mean `excess`; below,
-    `quantiles` are 0, 5, ... 100% of them.
+    `quantiles` are 0, 5, ... 100% of them. Of classes with fewer than `smallest` samples it says nothing: statistics of
+    few samples scatter more.
     """
 
     count: int
@@ -23,6 +25,7 @@ class Reference:
     above: float
     excess: float
     quantiles: tuple[float, ...]
+    smallest: int
 
     def p_value(self, statistic: float) -> float:
         """Chance that a clean class reaches `statistic`, never below a tenth of what so many classes can show."""
@@ -34,18 +37,18 @@ class Reference:
     @property
     def least(self) -> float:
         """No p-value is smaller: an exponential tail is an assumption, and is not believed any further."""
-        return 0.01 / self.count
+        return 0.001 / self.count
 
 
-def reference_of(statistics: list[float], data_sets: int, *, above: float = 0.1) -> Reference:
-    """Make a reference of the statistics of clean classes. Needs 20 of them."""
+def reference_of(statistics: Sequence[float], data_sets: int, *, smallest: int, above: float = 0.1) -> Reference:
+    """Make a reference of the statistics of clean classes of at least `smallest` samples. Needs 20 of them."""
     ordered = sorted(statistics)
     start = ordered[min(len(ordered) - 2, int((1 - above) * len(ordered)))]
     tail = [value - start for value in ordered if value > start]
     quantiles = tuple(ordered[round(share / 20 * (len(ordered) - 1))] for share in range(21))
     # The mean excess has a standard error of its own, which is added: rather cautious than bold.
     excess = sum(tail) / len(tail) * (1 + 1 / math.sqrt(len(tail)))
-    return Reference(len(ordered), data_sets, start, len(tail) / len(ordered), excess, quantiles)
+    return Reference(len(ordered), data_sets, start, len(tail) / len(ordered), excess, quantiles, smallest)
 
 
 @cache

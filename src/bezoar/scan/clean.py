@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import torch
 
 from bezoar.data.dataset import Dataset
+from bezoar.data.memory import allocate, chunks
 from bezoar.errors import DataError, UsageError, did_you_mean
 from bezoar.records import Finding, ScanRecord
 from bezoar.records.scanning import Strength
@@ -17,7 +20,7 @@ BRIEF = 12
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A sample that was left out: its id, label and contributor, and the finding that names it, with its score there."""
+    """A sample that was left out: id, label, contributor, and the finding that names it with its score there."""
 
     id: str
     label: str
@@ -33,10 +36,10 @@ def without_suspects(
 ) -> tuple[Dataset, tuple[LeftOut, ...]]:
     """`data` without the suspects of a scan of the same data, in the same order, and what was left out.
 
-    Findings count that are of one of `strengths` and, where `targets` are given, have one of these as their target class
-    or as (the beginning of) their fingerprint. A suspect of several goes by the strongest, then by its highest score.
-    The list is in order of ids. Raises DataError where the scan was of other data, names no suspect, or leaves nothing;
-    UsageError for a target that no finding has.
+    Findings count that are of one of `strengths` and, where `targets` are given, have one of these as their target
+    class or as (the beginning of) their fingerprint. A suspect of several findings goes by the strongest, then by its
+    highest score. The list is in order of ids. Raises DataError where the scan was of other data, names no suspect, or
+    leaves nothing; UsageError for a target that no finding has.
     """
     require_same_data(data, record)
     chosen = findings_named(record, targets)
@@ -51,16 +54,33 @@ def without_suspects(
     if len(named) == len(data):
         raise DataError("every sample is a suspect", remedy="Choose fewer findings with --finding or --min-strength")
     kept = [row for row, sample_id in enumerate(data.ids) if sample_id not in named]
-    return data.select(kept), tuple(named[sample_id] for sample_id in sorted(named))
+    return _selected(data, kept), tuple(named[sample_id] for sample_id in sorted(named))
+
+
+def _selected(data: Dataset, rows: Sequence[int]) -> Dataset:
+    """`data.select(rows)`; images go where there is room for them, in memory or in a scratch file."""
+    if not data.is_images:
+        return data.select(rows)
+    index = torch.tensor(rows, dtype=torch.int64)
+    inputs = allocate(len(rows), *data.inputs.shape[1:])
+    for part in chunks(len(rows), data.inputs[0].numel()):
+        inputs[part] = data.inputs[index[part]]
+    return replace(
+        data,
+        inputs=inputs,
+        labels=data.labels[index],
+        ids=tuple(data.ids[row] for row in rows),
+        sources=None if data.sources is None else tuple(data.sources[row] for row in rows),
+    )
 
 
 def require_same_data(data: Dataset, record: ScanRecord) -> None:
     """Raise DataError when the scan was of other data: by the digest over classes, ids and labels."""
-    digest = data.digest()
-    if digest != record.dataset.digest:
+    digest, scanned = data.digest(), record.dataset
+    if digest != scanned.digest:
         raise DataError(
             "the findings are of other data",
-            expected=f"{record.dataset.name}, {record.dataset.samples:,} samples, digest {record.dataset.digest[:BRIEF]}",
+            expected=f"{scanned.name}, {scanned.samples:,} samples, digest {scanned.digest[:BRIEF]}",
             found=f"{data.name}, {len(data):,} samples, digest {digest[:BRIEF]}",
             remedy="Give the data that were scanned, read by the same options (such as --split), or scan these",
         )

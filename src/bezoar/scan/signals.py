@@ -17,8 +17,8 @@ from bezoar.scan.panel import built, kind_of
 
 SIGNIFICANCE = 0.01
 """Chance of any false alarm among all classes and detectors of a scan."""
-NOMINATED = 0.05
-"""A class whose uncorrected p-value is below this is put to the test, whatever becomes of it."""
+NOMINATED = 0.02
+"""A class whose uncorrected p-value is at most this is put to the test, whatever becomes of it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,8 +55,9 @@ def signals_of(answers: Answers, evidence: Evidence) -> tuple[ClassSignal, ...]:
         reference = references().get(kind_of(spec))
         if scores.classes is None or reference is None:
             continue
-        for name, statistic in zip(evidence.class_names, scores.classes.tolist(), strict=True):
-            if np.isfinite(statistic):
+        enough = np.bincount(evidence.labels, minlength=evidence.classes) >= reference.smallest
+        for name, statistic, large in zip(evidence.class_names, scores.classes.tolist(), enough.tolist(), strict=True):
+            if large and np.isfinite(statistic):
                 raw[spec, name] = (statistic, reference.p_value(statistic))
     adjusted = holm({key: p for key, (_, p) in raw.items()})
     return tuple(
@@ -86,7 +87,7 @@ class Nominee:
 def nominees(
     answers: Answers, signals: Sequence[ClassSignal], evidence: Evidence, *, most: int = 12
 ) -> tuple[Nominee, ...]:
-    """The classes with a p-value of at most 5% by any detector, the clearest first, each by its clearest detector.
+    """The classes with a p-value of at most 2% by any detector, the clearest first, each by its clearest detector.
 
     The expert that fires names the suspects: an average over detectors would thin out what one of them sees clearly.
     Of detectors that are equally sure, the one whose odd group lies farther apart is taken.

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 
 from bezoar.detect.numerics.moments import Moments
-from bezoar.detect.numerics.two_groups import TwoGroups, robust_scale, two_groups
+from bezoar.detect.numerics.two_groups import TwoGroups, two_groups
 from bezoar.evidence import Real
 
 Single = NDArray[np.float32]
@@ -76,7 +76,8 @@ class OddPart:
         is taken off, 1.5 log(m) / m: on few samples any two groups fit better than one.
         """
         count = max(2, len(self.scores))
-        return self.foreign * max(0.0, self.groups.gain - 1.5 * np.log(count) / count) + 0.25 * self.excess
+        gain = max(0.0, self.groups.gain - 1.5 * float(np.log(count)) / count)
+        return self.foreign * gain + 0.25 * self.excess
 
 
 def odd_part(
@@ -101,8 +102,14 @@ def odd_part(
     The odds of one half come from directions found on the other: from the second round on a direction knows, by which
     rows it counts as suspects, a little of the half that it judges. Few samples in many columns then seem to fall
     into two groups, whatever they are. With `quarters` (m,) of 0 and 1 that can't happen: all rounds but the last stay
-    within a half, its quarters judging one another, so no direction depends on the half it judges. Its suspects are
-    found with half the samples, and weak patterns score less.
+    within a half, its quarters judging one another, so nothing that the statistic is made of was found on the half it
+    judges. Suspects are found with half the samples then, and weaker patterns make lower statistics; the scores are
+    sharpened by two rounds more across the halves, which rank and are not counted as evidence. Where the part is half
+    of the class, each half decides by itself which of the two is odd: the statistic tells the class, but the scores may
+    not tell its samples.
+
+    With `foreign` a group of its own counts only as far as it is more common here than in the other classes: where
+    columns are shown or not shown, natural groups abound.
     """
     order = np.lexsort((halves,) if quarters is None else (quarters, halves))
     rows, first, halves = rows[order], first[order], halves[order]
@@ -120,7 +127,7 @@ def odd_part(
                 weights[:, found_on] = _odds(line)
     ordered, directions = _exchange(rows, weights, bounds, whiteners)
     if quarters is not None:
-        ordered, directions = _levelled(ordered, directions, bounds)
+        ordered, directions = _levelled(ordered, directions, bounds, others, other_halves)
     scores = np.empty_like(ordered)
     scores[:, order] = ordered
     found = [_judged(scores[s], directions[:, s], others, other_halves, foreign) for s in range(len(starts))]
@@ -142,7 +149,7 @@ def _sharpened(
     """The same part with scores of SHARPENINGS rounds more across the halves, from its `line` (1, m) in `order`."""
     directions = part.directions[:, None]
     for _ in range(SHARPENINGS):
-        line, directions = _levelled(*_exchange(rows, _odds(line), bounds, whiteners), bounds)
+        line, directions = _exchange(rows, _odds(line), bounds, whiteners)
     scores = np.empty(len(order))
     scores[order] = line[0]
     groups = two_groups(scores)
@@ -178,18 +185,25 @@ def _exchange(
     return scores, directions
 
 
-def _levelled(scores: Real, directions: Single, bounds: tuple[slice, slice]) -> tuple[Real, Single]:
-    """The same with one spread in both halves: of few samples, a whitener knows its own variances only.
+def _levelled(
+    scores: Real,
+    directions: Single,
+    bounds: tuple[slice, slice],
+    others: Single,
+    other_halves: NDArray[np.integer],
+) -> tuple[Real, Single]:
+    """The same in units of the spread that rows of other classes have along the directions, half by half.
 
-    Two halves of unlike spread would look like two groups.
+    Of few samples a whitener knows its own variances only, and two halves of unlike spread would look like two groups.
     """
     scores, directions = scores.copy(), directions.copy()
     for half, turn in enumerate(bounds):
-        for line, direction in zip(scores, directions[half], strict=True):
-            unit = robust_scale(line[turn])[1] if turn.stop > turn.start else 0.0
-            if unit > 1e-9:
-                line[turn] /= unit
-                direction /= np.float32(unit)
+        elsewhere = others[other_halves == half]
+        if len(elsewhere) >= FEWEST:
+            along = (elsewhere @ directions[half].T).std(axis=0)
+            units = np.where(along > 1e-6, along, 1.0)[:, None]
+            scores[:, turn] /= units
+            directions[half] /= units
     return scores, directions
 
 
@@ -206,10 +220,8 @@ def _differences(rows: Single, weights: Single) -> Real:
     suspects = weights.sum(axis=1, keepdims=True)
     odd = weights @ rows
     rest = rows.sum(axis=0) - odd
-    left = len(rows) - suspects
-    difference: Real = odd / np.maximum(suspects, 1e-6) - rest / np.maximum(left, 1e-6)
-    # Without suspects, or without others, there is nothing to compare, and the mean of a class is no pattern.
-    return np.where(np.minimum(suspects, left) > 1e-3, difference, 0.0)
+    difference: Real = odd / np.maximum(suspects, 1e-6) - rest / np.maximum(len(rows) - suspects, 1e-6)
+    return difference
 
 
 def _quick(scores: Real) -> TwoGroups:

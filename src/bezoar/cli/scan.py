@@ -1,0 +1,200 @@
+"""`bezoar scan`: is this data set poisoned, by which samples, and what is the trigger?"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bezoar.cli.codes import code_of
+from bezoar.cli.console import TerminalListener, command_line, errors, own_code_speaks_on_stderr, print_json
+from bezoar.cli.explain import explain, say_explanation
+from bezoar.cli.folders import new_folder
+from bezoar.cli.options import Data, Device, Json, Reading, Seed, reads_data
+from bezoar.cli.scan_folder import (
+    SCAN_FILES,
+    newest_scan,
+    place_of,
+    read_scan,
+    require_replaceable,
+    scan_folder,
+    write_scan,
+)
+from bezoar.cli.scan_words import say_scan
+from bezoar.data import Dataset
+from bezoar.drill.subject import open_subject
+from bezoar.drill.train_run import check_classes
+from bezoar.errors import BezoarWarning, DataError, ModelError, UsageError
+from bezoar.evidence.store import Store, default_root
+from bezoar.records import ScanRecord
+from bezoar.records.scanning import Strength
+from bezoar.scan import ScanSettings, TrainedModel, scan
+from bezoar.scan.clean import require_same_data
+from bezoar.scan.panel import Budget
+from bezoar.training import load_model
+from bezoar.training.precision import choose_device
+
+CACHE_LIMIT = 10 * 2**30
+"""Bytes of evidence kept; the oldest goes first."""
+
+
+def add_to(app: typer.Typer) -> None:
+    """Make `scan` a verb."""
+    app.command("scan", epilog="Exit codes: 0 no evidence found, 1 found, 2 error, 3 inconclusive, 4 wrong usage.")(
+        scan_data
+    )
+
+
+@reads_data
+def scan_data(
+    data: Data,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="Read the features of this trained model instead of a probe's: a run folder of bezoar train, its "
+            ".safetensors file, or your own as package.module:name."
+        ),
+    ] = None,
+    trusted: Annotated[
+        str | None, typer.Option(metavar="DATA", help="Data of the same classes that are known to be sound.")
+    ] = None,
+    budget: Annotated[
+        Budget, typer.Option(help="quick trains nothing and tries no trigger; thorough asks every detector.")
+    ] = "standard",
+    explain_id: Annotated[
+        str | None,
+        typer.Option("--explain", metavar="ID", help="Tell what is known of one sample: its id, or one end of it."),
+    ] = None,
+    findings: Annotated[
+        Path | None,
+        typer.Option(metavar="SCAN", help="With --explain: an earlier scan; otherwise the newest, or a new one."),
+    ] = None,
+    fail_on: Annotated[Strength, typer.Option(help="From which verdict on the exit code is 1.")] = "suspicious",
+    sarif: Annotated[Path | None, typer.Option(help="Write SARIF 2.1.0 here too.")] = None,
+    junit: Annotated[Path | None, typer.Option(help="Write JUnit XML here too.")] = None,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Neither use nor keep evidence on disk.")] = False,
+    seed: Seed = 0,
+    device: Device = "auto",
+    out: Annotated[
+        Path | None, typer.Option(help="The run folder: new, empty or an earlier scan's; ./scan or the next free.")
+    ] = None,
+    json: Json = False,
+    *,
+    reading: Reading,
+) -> None:
+    """Look for a backdoor in DATA, show it and prove it. The most that is ever said for data is: no evidence found."""
+    if findings is not None and explain_id is None:
+        raise UsageError("--findings goes with --explain", expected="--explain ID beside it")
+    folder = scan_folder(out)
+    require_replaceable(sarif, junit)
+    _require_there(model)
+    choose_device(device)  # raises for a device that is not there before the data are read
+    earlier = None if findings is None else read_scan(findings)
+    opened = reading.open(data)
+    if earlier is not None:
+        require_same_data(opened, earlier)
+    elif explain_id is not None and out is None:
+        earlier = newest_scan(opened)
+    if earlier is not None and explain_id is not None:
+        _explain(opened, earlier, explain_id, fail_on=fail_on, json=json)
+    with own_code_speaks_on_stderr():
+        subject = None if model is None else _open_model(model, opened)
+        beside = None if trusted is None else _open_trusted(trusted, opened, reading)
+    settings = ScanSettings(budget=budget, seed=seed, device=device, commands=(command_line(),))
+    with new_folder(folder, own_files=SCAN_FILES):
+        with own_code_speaks_on_stderr():
+            record = scan(
+                opened,
+                settings,
+                model=subject,
+                trusted=beside,
+                store=None if no_cache else _store(),
+                listener=TerminalListener(quiet=json),
+            )
+        place = place_of(data, opened)
+        page = write_scan(record, folder, fail_on=fail_on, place=place, sarif=sarif, junit=junit)
+    if explain_id is not None:
+        errors.print(f"report: {page}", markup=False)
+        _explain(opened, record, explain_id, fail_on=fail_on, json=json)
+    if json:
+        print_json(record)
+    else:
+        say_scan(record, page, data=data)
+    raise typer.Exit(code_of(record, fail_on))
+
+
+def _explain(data: Dataset, record: ScanRecord, wanted: str, *, fail_on: Strength, json: bool) -> None:
+    """Say what is known of one sample, and leave with the exit code that its findings alone would have."""
+    explanation = explain(data, record, wanted)
+    if json:
+        print_json(explanation)
+    else:
+        say_explanation(explanation)
+    of_sample = tuple(place.strength for place in explanation.findings)
+    failing = "confirmed" in of_sample or (fail_on == "suspicious" and bool(of_sample))
+    quiet = record.verdict if record.verdict == "inconclusive" else "no evidence"
+    raise typer.Exit(code_of(replace(record, verdict="confirmed" if failing else quiet), fail_on))
+
+
+def _require_there(model: str | None) -> None:
+    """Raise ModelError before the data are read where no such file or folder exists."""
+    if model is not None and ":" not in model and not Path(model).exists():
+        raise ModelError(
+            f"the model {model} does not exist",
+            expected="a run folder of bezoar train, a .safetensors file, or your own model as package.module:name",
+        )
+
+
+def _open_model(place: str, data: Dataset) -> TrainedModel:
+    """A run folder's model, that of a .safetensors file, or a user's own; raises ModelError where it doesn't fit."""
+    path = Path(place)
+    if not path.exists():
+        return TrainedModel(open_subject(place, data).model, place)
+    model, card = load_model(path)
+    check_classes(card, data, path)
+    return TrainedModel(model, place)
+
+
+def _open_trusted(reference: str, data: Dataset, reading: Reading) -> Dataset:
+    """Trusted data: their test part where they have parts. Raises DataError where classes or shape differ."""
+    trusted = replace(reading, split=None).open_test(reference)
+    if (trusted.class_names, trusted.shape) != (data.class_names, data.shape):
+        raise DataError(
+            f"the trusted data {trusted.name} don't fit the data",
+            expected=_kind(data),
+            found=_kind(trusted),
+            remedy="Give data of the same classes in the same order and size (see --size)",
+        )
+    shared = len(_contents(data) & _contents(trusted))
+    if shared:
+        warnings.warn(
+            f"{shared:,} trusted samples are among the scanned ones: what is scanned can't vouch for itself",
+            BezoarWarning,
+            stacklevel=2,
+        )
+    return trusted
+
+
+def _kind(data: Dataset) -> str:
+    return f"{len(data.class_names)} classes of samples {data.shape}: {', '.join(data.class_names[:8])}"
+
+
+def _contents(data: Dataset) -> set[str]:
+    """Hashes of the samples' content, with which ids begin."""
+    return {sample_id[:16] for sample_id in data.ids}
+
+
+def _store() -> Store | None:
+    """Where evidence is kept; none where the folder can't be written to, which costs time and nothing else."""
+    root = default_root()
+    with suppress(OSError):
+        root.mkdir(parents=True, exist_ok=True)
+    if os.access(root, os.W_OK | os.X_OK):
+        return Store(root, CACHE_LIMIT)
+    warnings.warn(f"evidence is not kept: {root} can't be written to", BezoarWarning, stacklevel=2)
+    return None
