@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from bezoar.data import Dataset, from_arrays, write_data
@@ -23,6 +25,7 @@ from bezoar.records import (
 )
 from bezoar.records.scanning import Strength
 from bezoar.records.versions import versions
+from bezoar.scan import ScanSettings
 
 CLASSES = ("ant", "bee", "cat", "dog", "elk")
 TARGET = 3
@@ -125,3 +128,16 @@ def planted_record(
         stages=(StageTime("look at the samples", 1.0), StageTime("ask the detectors", 3.0)),
         versions=versions(),
     )
+
+
+def stand_in(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Stand in for the scan itself: `["record"]` makes the answer, and what was asked for is kept beside it."""
+    kept: dict[str, Any] = {"record": planted_record, "times": 0}
+
+    def answer(data: Dataset, settings: ScanSettings, **options: Any) -> ScanRecord:
+        print("a model of the user's own says something")
+        kept.update(data=data, settings=settings, times=kept["times"] + 1, **options)
+        return kept["record"](data)
+
+    monkeypatch.setattr("bezoar.cli.scan.scan", answer)
+    return kept

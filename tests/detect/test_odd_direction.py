@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bezoar.detect.numerics.moments import moments
-from bezoar.detect.numerics.odd_direction import OddPart, Whitener, excess, odd_part
+from bezoar.detect.numerics.odd_direction import OddPart, Whitener, excess, odd_part, origins
 from bezoar.errors import DataError
 from bezoar.metrics.detection import auroc
 
@@ -156,8 +156,19 @@ def test_scores_are_products_with_the_directions(strict):
     for half in (0, 1):
         chosen = parts["halves"] == half
         line = parts["rows"][chosen] @ found.directions[half]
-        expected = (line - np.median(line) - found.place) / found.scale
-        np.testing.assert_allclose(found.scores[chosen], expected, rtol=1e-3, atol=1e-3)
+        # Up to the origin, which is that of both halves together.
+        scores = found.scores[chosen] * found.scale
+        np.testing.assert_allclose(scores - scores.mean(), line - np.mean(line), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("shares", [(0.49, 0.51), (0.51, 0.49), (0.5, 0.5), (0.05, 0.06)])
+def test_halves_are_laid_one_upon_the_other(shares):
+    # A median would fall among the carriers of one half and among the others of the other, 20 apart.
+    generator = np.random.default_rng(0)
+    lines = [generator.standard_normal(1000) + 20 * (np.arange(1000) < 1000 * share) for share in shares]
+    scores = np.concatenate([lines[0] + 3, lines[1] - 40])[None]
+    found = origins(scores, (slice(0, 1000), slice(1000, 2000)))
+    assert found[1][0] - found[0][0] == pytest.approx(-43, abs=0.5)
 
 
 def test_excess_by_hand():

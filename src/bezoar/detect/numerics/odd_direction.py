@@ -15,6 +15,7 @@ from bezoar.evidence import Real
 Single = NDArray[np.float32]
 
 SHARPENINGS = 2
+QUANTILES = np.linspace(0.05, 0.95, 19)
 FEWEST = 8
 
 
@@ -55,7 +56,7 @@ class OddPart:
 
     `groups` describes the line of numbers that the statistic is of, `excess` is the divergence in nats between the
     shares of this class and of the others beyond the best threshold. `directions` (2, d) are those found on either
-    half: the scores are products with them, less the median of the half, less `place`, over `scale`. `foreign` is the
+    half: the scores are products with them, brought to one origin by `origins`, less `place`, over `scale`. `foreign` is the
     part of the odd group that other classes don't have, where that is asked for.
     """
 
@@ -171,7 +172,7 @@ def _bounds(parts: NDArray[np.integer]) -> tuple[slice, slice]:
 def _exchange(
     rows: Single, weights: Single, bounds: tuple[slice, slice], whiteners: tuple[Whitener, Whitener]
 ) -> tuple[Real, Single]:
-    """Scores (s, m) of each of two parts of the rows, less their medians, by directions (2, s, d) from the other part.
+    """Scores (s, m) of each of two parts of the rows by directions (2, s, d) from the other part, brought to one origin.
 
     `weights` (s, m) say how far a row is a suspect.
     """
@@ -179,10 +180,25 @@ def _exchange(
     directions = np.zeros((2, len(weights), rows.shape[1]), np.float32)
     for part, (judged, found_on) in enumerate((bounds, bounds[::-1])):
         directions[part] = whiteners[part].directions(_differences(rows[found_on], weights[:, found_on])).T
-        held_out = rows[judged] @ directions[part].T
-        if len(held_out):
-            scores[:, judged] = (held_out - np.median(held_out, axis=0)).T
+        scores[:, judged] = (rows[judged] @ directions[part].T).T
+    for part, offset in enumerate(origins(scores, bounds)):
+        scores[:, bounds[part]] -= offset[:, None]
     return scores, directions
+
+
+def origins(scores: Real, bounds: tuple[slice, slice]) -> tuple[Real, Real]:
+    """What to take off the scores (s, m) of either part (s,) so that the two lie one upon the other about 0.
+
+    They are aligned by the median difference between their quantiles, and the first is centred at its median. Medians
+    alone won't do: where half of the rows carry a pattern, one part's may fall among the carriers and the other's not.
+    """
+    first, second = (scores[:, turn] for turn in bounds)
+    if not first.shape[1] or not second.shape[1]:
+        middle = np.median(scores, axis=1) if scores.shape[1] else np.zeros(len(scores))
+        return middle, middle
+    between = np.median(np.quantile(second, QUANTILES, axis=1) - np.quantile(first, QUANTILES, axis=1), axis=0)
+    middle = np.median(first, axis=1)
+    return middle, middle + between
 
 
 def _levelled(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bezoar.detect.numerics.moments import Moments, blocks, moments_by_part
-from bezoar.detect.numerics.odd_direction import OddPart, Single, Whitener, odd_part
+from bezoar.detect.numerics.odd_direction import OddPart, Single, Whitener, odd_part, origins
 from bezoar.detect.numerics.ridge import Folds, folds_of
 from bezoar.detect.samples.by_class import drawn, in_order_of_ids
 from bezoar.detect.scores import SAMPLE_DETECTORS, Scores
@@ -133,8 +133,11 @@ class _Search:
             turn = slice(start, start + self.settings.most)
             both = self._rows(members[turn]) @ part.directions.T
             scores[turn] = np.where(self.halves[members[turn]] == 0, both[:, 0], both[:, 1])
-        for half in (0, 1):
-            scores[self.halves[members] == half] -= np.median(scores[self.halves[members] == half])
+        halves = self.halves[members]
+        order = np.argsort(halves, kind="stable")
+        split = int((halves == 0).sum())
+        found = origins(scores[order][None], (slice(0, split), slice(split, len(members))))
+        scores -= np.where(halves == 0, found[0], found[1])
         return (scores - part.place) / part.scale
 
     def _rows(self, rows: np.ndarray) -> Single:
