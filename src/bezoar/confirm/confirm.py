@@ -12,8 +12,10 @@ from bezoar.confirm.content import Content, content_of
 from bezoar.confirm.flips import Carriers, Change, Flags, Flips, flips
 from bezoar.confirm.hypothesis import Hypothesis
 from bezoar.confirm.networks import Networks
+from bezoar.confirm.recover.levels import recover_levels
 from bezoar.confirm.recover.patch import recover_patch
 from bezoar.confirm.recover.pattern import recover_pattern
+from bezoar.confirm.recover.pieces import recover_pieces
 from bezoar.confirm.recover.recovered import Recovered
 from bezoar.confirm.recover.warp import recover_warp
 from bezoar.data.dataset import Dataset
@@ -26,7 +28,7 @@ SOURCE_MARGIN = 0.25
 """On the choosing half a source's flips exceed the control's by at least this, and by half of what the best does."""
 FEWEST_CARRIERS = 20
 ENOUGH = 0.5
-"""Patches and patterns that gain this much leave no need for a warp, which takes seconds to find."""
+"""Patches and patterns that gain this much leave no need for pieces and warps, which take seconds to find."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,16 +74,20 @@ def _tried(
     suspects: Images, ordinary: Images, networks: Networks, first: Carriers, target: int, seed: int
 ) -> list[tuple[float, Flips, Recovered]]:
     """Each recovered trigger with what it does on the choosing half, and by how much that exceeds its control."""
-    patch = recover_patch(suspects, ordinary)
     tried = []
-    for one in (*([patch] if patch else []), *recover_pattern(suspects, ordinary)):
-        done = flips(networks.exposed, first, one, target)
-        tried.append((_worth(done, flips(networks.blind, first, one, target), first), done, one))
+
+    def attempt(one: Recovered | None) -> None:
+        if one is not None:
+            done = flips(networks.exposed, first, one, target)
+            tried.append((_worth(done, flips(networks.blind, first, one, target), first), done, one))
+
+    for found in (recover_patch(suspects, ordinary), *recover_pattern(suspects, ordinary)):
+        attempt(found)
+    attempt(recover_levels(suspects, ordinary))
     if max((worth for worth, _, _ in tried), default=0.0) < ENOUGH:
+        attempt(recover_pieces(networks.exposed, suspects, target))
         others = first.part(first.labels != target)
-        warp = recover_warp(networks.exposed, others.inputs, target, seed=seed)
-        done = flips(networks.exposed, first, warp, target)
-        tried.append((_worth(done, flips(networks.blind, first, warp, target), first), done, warp))
+        attempt(recover_warp(networks.exposed, others.inputs, target, seed=seed))
     return tried
 
 
@@ -100,8 +106,10 @@ def _innocent_trigger(
         return recover_warp(networks.placebo, others.inputs, hypothesis.target, seed=seed)
     rows = networks.held_out[data.labels[networks.held_out].numpy() == hypothesis.target][: len(hypothesis.suspects)]
     innocent = data.inputs[rows]
-    if trigger.kind == "patch":
-        return recover_patch(innocent, ordinary)
+    if trigger.kind == "pieces":
+        return recover_pieces(networks.exposed, innocent, hypothesis.target)
+    if trigger.kind in ("patch", "levels"):
+        return (recover_patch if trigger.kind == "patch" else recover_levels)(innocent, ordinary)
     return next(iter(recover_pattern(innocent, ordinary)), None)
 
 

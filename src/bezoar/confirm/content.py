@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from bezoar.confirm.flips import Carriers, Change
+from bezoar.confirm.recover.recovered import Recovered
 
 FEWEST = 10
 
@@ -28,24 +29,41 @@ class Content:
 
 
 def content_of(
-    blind: nn.Module, suspects: Carriers, carriers: Carriers, target: int, change: Change | None, classes: int
+    blind: nn.Module, suspects: Carriers, carriers: Carriers, target: int, trigger: Recovered | None, classes: int
 ) -> Content:
-    """Ask a network that never met a suspect what the suspects show.
+    """Ask a network that never met a suspect what the suspects show, as they are and with the trigger taken off.
 
-    Genuine held-out samples of the target class are asked about too, with the recovered trigger on them if there is
-    one: a loud trigger makes anything hard to recognise, and shall not pass for a wrong label.
+    Of the two, what it recognises more of counts: a loud trigger makes anything hard to recognise, and shall not pass
+    for a wrong label. For the same reason the comparison is with genuine held-out samples of the target class that had
+    the recovered trigger put on, and taken off again where suspects had. Where such samples are hardly recognised
+    either, nothing can be told.
     """
-    answers = suspects.answers(blind)
-    agree = float((answers == target).mean())
     genuine = carriers.part(carriers.labels == target)
-    looks = tuple(np.bincount(answers, minlength=classes).tolist())
+    plain = suspects.answers(blind)
+    looks = tuple(np.bincount(plain, minlength=classes).tolist())
     if len(genuine.labels) < FEWEST:
-        return Content(agree, None, None, looks)
-    genuine_agree = float((genuine.answers(blind, change) == target).mean())
-    if change is not None:
-        genuine_agree = min(genuine_agree, float((genuine.answers(blind) == target).mean()))
-    by_chance = 1.0 / classes
-    if genuine_agree < 2 * by_chance:
+        return Content(float((plain == target).mean()), None, None, looks)
+    views: list[tuple[Change | None, Change | None]] = [(None, trigger)]
+    if trigger is not None and trigger.undo is not None:
+        views.append((trigger.taken_off, lambda images: trigger.taken_off(trigger(images))))
+    told = [_told(blind, suspects, genuine, target, view, classes) for view in views]
+    known = [one for one in told if one.mislabelled is not None]
+    return min(known, key=lambda one: one.mislabelled or 0.0) if known else told[0]
+
+
+def _told(
+    blind: nn.Module,
+    suspects: Carriers,
+    genuine: Carriers,
+    target: int,
+    view: tuple[Change | None, Change | None],
+    classes: int,
+) -> Content:
+    answers = suspects.answers(blind, view[0])
+    agree = float((answers == target).mean())
+    looks = tuple(np.bincount(answers, minlength=classes).tolist())
+    genuine_agree = min(float((genuine.answers(blind, one) == target).mean()) for one in (None, view[1]))
+    if genuine_agree < 2.0 / classes:
         return Content(agree, genuine_agree, None, looks)
     return Content(agree, genuine_agree, float(np.clip(1 - agree / genuine_agree, 0.0, 1.0)), looks)
 

@@ -50,7 +50,8 @@ def _added(coefficients: np.ndarray) -> Recovered:
 def _blended(coefficients: np.ndarray, kept: float) -> Recovered:
     pattern = torch.from_numpy(idctn(coefficients, axes=(1, 2), norm="ortho")).to(torch.float32)
     shown = (pattern / (1 - kept)).round().clamp(0, 255).to(torch.uint8)
-    return Recovered("blend", f"a picture blended in with a ratio of about {1 - kept:.2f}", _Add(pattern, kept), shown)
+    described = f"a picture blended in with a ratio of about {1 - kept:.2f}"
+    return Recovered("blend", described, _Add(pattern, kept), shown, _TakeOff(pattern, kept))
 
 
 class _Add:
@@ -59,6 +60,14 @@ class _Add:
 
     def __call__(self, images: FloatImages) -> FloatImages:
         return images * self.kept + self.pattern
+
+
+class _TakeOff:
+    def __init__(self, pattern: Tensor, kept: float = 1.0) -> None:
+        self.pattern, self.kept = pattern, kept
+
+    def __call__(self, images: FloatImages) -> FloatImages:
+        return (images - self.pattern) / self.kept
 
 
 def _spectra(images: Images) -> np.ndarray:

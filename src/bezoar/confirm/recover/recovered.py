@@ -10,7 +10,7 @@ import torch
 
 from bezoar.shapes import FloatImages, Images
 
-Kind: TypeAlias = Literal["patch", "additive", "blend", "warp"]
+Kind: TypeAlias = Literal["patch", "additive", "blend", "warp", "levels", "pieces"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,8 +25,16 @@ class Recovered:
     description: str
     change: Callable[[FloatImages], FloatImages] = field(repr=False)
     picture: torch.Tensor = field(repr=False)
+    undo: Callable[[FloatImages], FloatImages] | None = field(default=None, repr=False)
 
     def __call__(self, images: Images) -> Images:
         """Triggered copies of uint8 images."""
-        changed = self.change(images.to(torch.float32))
-        return changed.round_().clamp_(0, 255).to(torch.uint8).contiguous(memory_format=torch.channels_last)
+        return _as_images(self.change(images.to(torch.float32)))
+
+    def taken_off(self, images: Images) -> Images:
+        """Copies of triggered uint8 images without the trigger; as they are where it can't be taken off."""
+        return images if self.undo is None else _as_images(self.undo(images.to(torch.float32)))
+
+
+def _as_images(floats: FloatImages) -> Images:
+    return floats.round().clamp_(0, 255).to(torch.uint8).contiguous(memory_format=torch.channels_last)

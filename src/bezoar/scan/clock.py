@@ -1,0 +1,29 @@
+"""The stages of a scan: the listener hears of them, and their times are kept."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from bezoar.records import StageTime
+from bezoar.scan.settings import Listener
+
+
+@dataclass
+class Clock:
+    """Tells the listener of stages, and keeps their wall seconds."""
+
+    listener: Listener
+    times: list[StageTime] = field(default_factory=list)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """What goes on within is the stage `name`; one that fails does not end."""
+        self.listener.begins(name)
+        started = time.perf_counter()
+        yield
+        seconds = time.perf_counter() - started
+        self.times.append(StageTime(name, seconds))
+        self.listener.ends(name, seconds)
