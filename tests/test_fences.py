@@ -14,7 +14,7 @@ import bezoar
 
 ROOT = Path(bezoar.__file__).resolve().parent
 PROJECT = Path(__file__).resolve().parents[1]
-SEALED_OFF = ("data", "triggers", "training", "report", "detect", "confirm", "repair", "guard")
+SEALED_OFF = ("data", "triggers", "training", "report", "evidence", "detect", "confirm", "scan", "repair", "guard")
 TRUTH_SIDE = ("bezoar.attacks", "bezoar.truth")
 
 

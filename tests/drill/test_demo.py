@@ -12,6 +12,7 @@ from bezoar.drill.stages import measure_damage, write_record
 from bezoar.drill.state import DrillPlan, DrillState, Silence, run_stages
 from bezoar.errors import BezoarError
 from bezoar.records import DrillRecord, from_json
+from bezoar.records.drilling import NOT_SCANNED
 from bezoar.training import default_recipe
 
 
@@ -22,13 +23,15 @@ def test_a_stage_without_its_parts_says_so(tmp_path: Path) -> None:
 
 def test_the_commands_name_the_plan() -> None:
     commands = " ".join(demo_plan(3).commands)
-    for part in (STICKER, SOURCE, TARGET, f"--count {POISONS}", f"--epochs {EPOCHS}", "--seed 3"):
+    for part in (STICKER, SOURCE, TARGET, f"--count {POISONS}", f"--epochs {EPOCHS}", "--seed 3", "scan poisoned.npz"):
         assert part in commands
 
 
 @pytest.mark.slow
-def test_a_short_demo_makes_a_whole_record_twice_the_same(tmp_path: Path) -> None:
+def test_a_short_demo_without_its_scan_makes_a_whole_record_twice_the_same(tmp_path: Path) -> None:
     records = []
+    *stages, scan = demo_stages(1)
+    assert scan.name == "scan the poisoned data"
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         plan = DrillPlan(
@@ -38,7 +41,7 @@ def test_a_short_demo_makes_a_whole_record_twice_the_same(tmp_path: Path) -> Non
             recipe=default_recipe("fast").with_changes(epochs=2),
             seed=1,
         )
-        state = run_stages(DrillState(plan, tmp_path / name), demo_stages(1), Silence())
+        state = run_stages(DrillState(plan, tmp_path / name), stages, Silence())
         records.append(write_record(state, tmp_path / name))
         assert from_json(DrillRecord, (tmp_path / name / "record.json").read_bytes()) == records[-1]
         assert {path.name for path in (tmp_path / name).iterdir()} == {
@@ -53,5 +56,6 @@ def test_a_short_demo_makes_a_whole_record_twice_the_same(tmp_path: Path) -> Non
     assert first.pairs == second.pairs
     assert (tmp_path / "one/poisoned.npz").read_bytes() == (tmp_path / "two/poisoned.npz").read_bytes()
     assert (tmp_path / "one/model.safetensors").read_bytes() == (tmp_path / "two/model.safetensors").read_bytes()
-    assert [stage.stage for stage in first.stages] == [stage.name for stage in demo_stages(1)]
+    assert [stage.stage for stage in first.stages] == [stage.name for stage in stages]
+    assert first.scan == NOT_SCANNED
     assert first.attack.poisons == POISONS

@@ -208,6 +208,7 @@ def test_sections_come_in_reading_order():
     assert headings[1:] == [
         "The numbers that matter",
         "Would monitoring have noticed?",
+        "Would a scan of the data have found it?",
         "What the model sees",
         "What is taken for what",
         "How training went",

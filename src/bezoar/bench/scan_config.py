@@ -3,18 +3,39 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import AfterValidator, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as checked
 
 from bezoar.attacks import Attack, create_attack
 from bezoar.attacks.composing.layout import Placement
 from bezoar.bench.config import STRICT, SURROGATES, BenchConfig, DataConfig, Names, TrainConfig
 from bezoar.errors import BezoarError, UsageError
+
+LOSSLESS, JPEG = "lossless", "jpeg-"
+
+
+def quality_of(coding: str) -> int | None:
+    """The JPEG quality in 1..100 that a coding names, None for lossless. Raises ValueError for any other word."""
+    if coding == LOSSLESS:
+        return None
+    found = re.fullmatch(rf"{JPEG}(\d{{1,3}})", coding)
+    if found is None or not 1 <= int(found[1]) <= 100:
+        raise ValueError(f"a coding is {LOSSLESS} or {JPEG}1 to {JPEG}100, not {coding!r}")
+    return int(found[1])
+
+
+def _known(coding: str) -> str:
+    quality_of(coding)
+    return coding
+
+
+Coding = Annotated[str, AfterValidator(_known)]
 
 
 @checked(frozen=True, config=STRICT)
@@ -75,7 +96,7 @@ class ScanBenchConfig:
     attack: tuple[ScannedAttack, ...] = ()
     honest: Literal["all", "choosing", "reporting", "none"] = "none"
     budget: Literal["quick", "standard", "thorough"] = "standard"
-    codings: tuple[str, ...] = ("lossless", "jpeg-75")
+    codings: tuple[Coding, ...] = (LOSSLESS, "jpeg-75")
     seeds: tuple[int, ...] = (0, 1, 2)
     train: TrainConfig = field(default_factory=TrainConfig)
 
@@ -105,7 +126,7 @@ class ScanCell:
 
 
 def is_scan_config(path: Path) -> bool:
-    """Whether a benchmark file is one of scans: it says `scan = true`."""
+    """Whether a benchmark file is one of scans: it says `scan = true`. One that can't be read is not."""
     try:
         return bool(tomllib.loads(path.read_text(encoding="utf-8")).get("scan"))
     except (OSError, tomllib.TOMLDecodeError):
@@ -114,10 +135,14 @@ def is_scan_config(path: Path) -> bool:
 
 def read_scan_config(path: Path) -> ScanBenchConfig:
     """Read a benchmark of scans. Raises UsageError that names the place of the first fault."""
-    content = tomllib.loads(path.read_text(encoding="utf-8"))
-    content.pop("scan", None)
     try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content.pop("scan", None)
         return TypeAdapter(ScanBenchConfig).validate_python(content)
+    except FileNotFoundError:
+        raise UsageError(f"{path} does not exist", expected="a benchmark file, as in examples/") from None
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path} is not TOML", found=str(error)) from error
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
@@ -125,9 +150,9 @@ def read_scan_config(path: Path) -> ScanBenchConfig:
 
 
 def scan_cells(config: ScanBenchConfig, honest: tuple[str, ...]) -> tuple[ScanCell, ...]:
-    """All cells: honest cases first, then seed by seed, coding by coding and rate by rate."""
+    """All cells: honest cases first, with the first seed alone, then seed by seed, coding by coding, rate by rate."""
     silent = tuple(
-        ScanCell(_key(config, "honest", name, seed), None, name, 0.0, "lossless", seed)
+        ScanCell(_key(config, "honest", name, seed), None, name, 0.0, LOSSLESS, seed)
         for seed in config.seeds[:1]
         for name in honest
     )

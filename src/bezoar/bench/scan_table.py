@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import mean
 
-from bezoar.bench.scan_grid import ScanResult
+from bezoar.bench.scan_results import ScanResult
 
 ATTACKS = (
     "attack",
@@ -54,7 +54,7 @@ def _attack_row(group: Sequence[ScanResult]) -> tuple[str, ...]:
     first, words = group[0], [found_right(result) for result in group]
     wrong = sum(any(one.class_name not in result.targets for one in result.found) for result in group)
     return (
-        first.name,
+        first.name.replace("|", "\\|"),
         "choosing" if first.choosing else "reporting",
         f"{first.rate:.1%}",
         first.coding,

@@ -1,4 +1,4 @@
-"""`bezoar bench`: a grid of drills from a file, resumable."""
+"""`bezoar bench`: a grid of drills or of scans from a file, resumable."""
 
 from __future__ import annotations
 
@@ -8,12 +8,27 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from bezoar.bench import cells, finished, into_page, markdown_table, read_config, run_grid
+from bezoar.bench import (
+    cells,
+    chosen_cells,
+    finished,
+    finished_scans,
+    into_page,
+    is_scan_config,
+    markdown_table,
+    read_config,
+    read_scan_config,
+    run_grid,
+    run_scans,
+    scan_tables,
+)
 from bezoar.cli.console import TerminalListener, say
+from bezoar.cli.options import Device
 from bezoar.drill.stages import RECORD_FILE
 from bezoar.errors import UsageError
 from bezoar.records import DrillRecord, from_json, write_text_atomically
 from bezoar.report import write_report
+from bezoar.training.precision import choose_device
 
 
 def add_to(app: typer.Typer) -> None:
@@ -30,31 +45,58 @@ def bench(
     into: Annotated[
         Path | None, typer.Option(help="A Markdown page to put the table into, between its two bench marks.")
     ] = None,
+    only: Annotated[
+        str, typer.Option(metavar="TEXT", help="Of scans: only cells with this in their name, such as 'WaNet, 10.0%'.")
+    ] = "",
+    device: Device = "auto",
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
 ) -> None:
-    """Run attacks by seeds and print the table. Run it again to go on where it stopped.
+    """Run attacks by seeds and print the table, or scan what they make: FILE says which.
 
-    The same command in a second terminal shares the work.
+    Run it again to go on where it stopped. The same command in a second terminal shares the work.
     """
     folder = out or Path("runs") / config.stem
     if into is not None:
         into_page(read_page(into), "")  # raises for a page without marks before hours are spent
-    results = finished(config, folder) if table else run_grid(config, folder, TerminalListener(quiet=quiet))
+    listener = TerminalListener(quiet=quiet)
+    if is_scan_config(config):
+        choose_device(device)  # raises for a device that is not there before the data are read
+        text, left = _scans(config, folder, listener, run=not table, only=only, device=device)
+    else:
+        if only or device != "auto":
+            raise UsageError("--only and --device are for a benchmark of scans", expected="a file with scan = true")
+        text, left = _drills(config, folder, listener, run=not table)
+    if not text:
+        raise UsageError(f"{folder} holds no finished cell of {config}", remedy="Run it without --table first")
+    write_text_atomically(folder / "table.md", text)
+    if into is not None:
+        write_text_atomically(into, into_page(read_page(into), text))
+    say(escape(text))
+    if left:
+        say(f"Not done yet: {left} of the cells.")
+
+
+def _drills(config: Path, folder: Path, listener: TerminalListener, *, run: bool) -> tuple[str, int]:
+    """The table of drills, a report in the folder of each, and how many cells are left."""
+    results = run_grid(config, folder, listener) if run else finished(config, folder)
     for cell, _ in results:
         record = folder / cell.key / RECORD_FILE
         # The folder of a cell may be gone where only the results were carried over.
         if record.exists():
             write_report(from_json(DrillRecord, record.read_bytes(), origin=str(record)), folder / cell.key)
-    if not results:
-        raise UsageError(f"{folder} holds no finished cell of {config}", remedy="Run it without --table first")
-    text = markdown_table(results)
-    write_text_atomically(folder / "table.md", text)
-    if into is not None:
-        write_text_atomically(into, into_page(read_page(into), text))
-    say(escape(text))
-    left = len(cells(read_config(config))) - len(results)
-    if left:
-        say(f"Not done yet: {left} of the cells.")
+    return markdown_table(results) if results else "", len(cells(read_config(config))) - len(results)
+
+
+def _scans(
+    config: Path, folder: Path, listener: TerminalListener, *, run: bool, only: str, device: str
+) -> tuple[str, int]:
+    """The tables of scans, of all that is done, and how many of the cells asked for are left."""
+    asked = chosen_cells(read_scan_config(config), only)
+    if run:
+        run_scans(config, folder, listener, device=device, only=only)
+    results = finished_scans(config, folder)
+    done = {result.key for result in results}
+    return scan_tables(results), sum(cell.key not in done for cell in asked)
 
 
 def read_page(path: Path) -> str:

@@ -8,10 +8,12 @@ from typing import Annotated
 import typer
 
 from bezoar.cli.console import TerminalListener, print_json, say
-from bezoar.cli.folders import new_folder
+from bezoar.cli.folders import free_folder, new_folder
 from bezoar.cli.options import Device, Json, Seed
 from bezoar.cli.report import say_drill
-from bezoar.drill.demo import DEMO_FILES, run_demo
+from bezoar.cli.scan_folder import read_scan
+from bezoar.drill.demo import DEMO_FILES, SCAN_FILES, run_demo
+from bezoar.drill.stages import SCAN_FOLDER
 from bezoar.report import write_report
 
 
@@ -28,11 +30,13 @@ def demo(
     device: Device = "auto",
     json: Json = False,
 ) -> None:
-    """Draw road signs, backdoor them with a sticker, train, measure, and write a report."""
+    """Draw road signs, backdoor them with a sticker, train, measure, scan, and write a report."""
+    free_folder(out / SCAN_FOLDER, own_files=SCAN_FILES)
     with new_folder(out, own_files=DEMO_FILES):
         if not json:
             say("A sticker on stop signs: does the model read them as a speed limit?")
         record = run_demo(out, seed=seed, device=device, listener=TerminalListener(quiet=json))
+        write_report(read_scan(out / SCAN_FOLDER), out / SCAN_FOLDER)
         path = write_report(record, out)
     if json:
         print_json(record)

@@ -14,7 +14,8 @@ from bezoar.cli.scan_folder import is_scan, read_scan, require_replaceable, writ
 from bezoar.cli.scan_words import say_scan
 from bezoar.errors import RecordError, UsageError
 from bezoar.records import DrillRecord, Rate, Skipped, from_json
-from bezoar.report import drill_headline, write_report
+from bezoar.report import drill_headline, scan_answer, write_report
+from bezoar.report.phrases import visible
 
 
 def add_to(app: typer.Typer) -> None:
@@ -87,6 +88,9 @@ def say_drill(record: DrillRecord, path: Path) -> None:
         say(_line(name.replace("_", " "), getattr(measured, name), None if twin is None else getattr(twin, name)))
     if not isinstance(record.monitoring, Skipped):
         say(record.monitoring.sentence)
+    if not isinstance(record.scan, Skipped):
+        answer = scan_answer(record, record.scan)
+        say(f"Would a scan of the data have found it? {answer.word}. {escape(visible(answer.sentence))}")
     say(f"report: {path}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,8 @@ from bezoar.confirm.flips import Carriers, Change
 from bezoar.confirm.recover.recovered import Recovered
 
 FEWEST = 10
+LEAST_CONTRAST = 0.1
+"""A network that gives the label to genuine samples hardly more often than to others can't tell who is genuine."""
 
 
 @dataclass(frozen=True)
@@ -34,38 +37,57 @@ def content_of(
     """Ask a network that never met a suspect what the suspects show, as they are and with the trigger taken off.
 
     Of the two, what it recognises more of counts: a loud trigger makes anything hard to recognise, and shall not pass
-    for a wrong label. For the same reason the comparison is with genuine held-out samples of the target class that had
-    the recovered trigger put on, and taken off again where suspects had. Where such samples are hardly recognised
-    either, nothing can be told.
+    for a wrong label. For the same reason suspects are compared with held-out samples of the target class and of others
+    that had the recovered trigger put on, and taken off again where suspects had. Where the network hardly tells these
+    from those, nothing can be told.
     """
     genuine = carriers.part(carriers.labels == target)
-    plain = suspects.answers(blind)
-    looks = tuple(np.bincount(plain, minlength=classes).tolist())
-    if len(genuine.labels) < FEWEST:
-        return Content(float((plain == target).mean()), None, None, looks)
-    views: list[tuple[Change | None, Change | None]] = [(None, trigger)]
+    others = carriers.part(carriers.labels != target)
+    if min(len(genuine.labels), len(others.labels)) < FEWEST:
+        return _untold(suspects.answers(blind), target, classes)
+    asked = _Asked(blind, genuine, others, target, classes)
+    told = [asked.told(suspects, None, (None, trigger) if trigger else (None,))]
     if trigger is not None and trigger.undo is not None:
-        views.append((trigger.taken_off, lambda images: trigger.taken_off(trigger(images))))
-    told = [_told(blind, suspects, genuine, target, view, classes) for view in views]
+        told.append(asked.told(suspects, trigger.taken_off, (None, lambda images: trigger.taken_off(trigger(images)))))
     known = [one for one in told if one.mislabelled is not None]
     return min(known, key=lambda one: one.mislabelled or 0.0) if known else told[0]
 
 
-def _told(
-    blind: nn.Module,
-    suspects: Carriers,
-    genuine: Carriers,
-    target: int,
-    view: tuple[Change | None, Change | None],
-    classes: int,
-) -> Content:
-    answers = suspects.answers(blind, view[0])
-    agree = float((answers == target).mean())
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """A network, and held-out samples of the target class and of all others to compare suspects with."""
+
+    blind: nn.Module
+    genuine: Carriers
+    others: Carriers
+    target: int
+    classes: int
+
+    def told(self, suspects: Carriers, view: Change | None, changes: Iterable[Change | None]) -> Content:
+        """What suspects show in one view, compared with samples under each of `changes`; the least blame counts."""
+        plain = _untold(suspects.answers(self.blind, view), self.target, self.classes)
+        rates = [(self._rate(self.genuine, change), self._rate(self.others, change)) for change in changes]
+        shares = [_mislabelled(plain.agree, genuine, other) for genuine, other in rates]
+        known = [share for share in shares if share is not None]
+        genuine_agree = min(genuine for genuine, _ in rates)
+        return Content(plain.agree, genuine_agree, min(known) if len(known) == len(shares) else None, plain.looks)
+
+    def _rate(self, carriers: Carriers, change: Change | None) -> float:
+        return float((carriers.answers(self.blind, change) == self.target).mean())
+
+
+def _untold(answers: NDArray[np.int64], target: int, classes: int) -> Content:
     looks = tuple(np.bincount(answers, minlength=classes).tolist())
-    genuine_agree = min(float((genuine.answers(blind, one) == target).mean()) for one in (None, view[1]))
-    if genuine_agree < 2.0 / classes:
-        return Content(agree, genuine_agree, None, looks)
-    return Content(agree, genuine_agree, float(np.clip(1 - agree / genuine_agree, 0.0, 1.0)), looks)
+    return Content(float((answers == target).mean()), None, None, looks)
+
+
+def _mislabelled(agree: float, genuine: float, others: float) -> float | None:
+    """The share m of wrong labels for which suspects would get the answer as often as they do: agree is
+    (1 - m) genuine + m others. None where genuine samples and others get it nearly as often.
+    """
+    if genuine - others < LEAST_CONTRAST:
+        return None
+    return float(np.clip((genuine - agree) / (genuine - others), 0.0, 1.0))
 
 
 def label_doubt(logits: NDArray[np.float32], label: int) -> NDArray[np.float64]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -13,41 +15,47 @@ from bezoar.data.dataset import Dataset
 from bezoar.shapes import Images
 from bezoar.training import predict_logits
 
-Flags = NDArray[np.bool_]
-Change = Callable[[Images], Images]
+Rows: TypeAlias = NDArray[np.int64]
+Flags: TypeAlias = NDArray[np.bool_]
+Change: TypeAlias = Callable[[Images], Images]
+
+VALUES_AT_A_TIME = 1 << 24
+"""Triggers are put on so many values at a time: a float copy of all carriers is never made."""
+FEWEST_COUNTED = 10
+"""Of fewer carriers no rate of a class is told."""
 
 
 @dataclass(frozen=True, eq=False)
 class Carriers:
-    """Held-out clean samples that no network has met: their inputs (n, ...) and labels (n,)."""
+    """Samples that a network is asked about: their inputs (n, ...) and labels (n,)."""
 
     inputs: Tensor
     labels: NDArray[np.int64]
 
     @staticmethod
-    def of(data: Dataset, rows: NDArray[np.int64]) -> Carriers:
+    def of(data: Dataset, rows: Rows) -> Carriers:
         """The samples of `data` at `rows`."""
-        chosen = data.select(rows.tolist())
-        return Carriers(chosen.inputs, chosen.labels.numpy())
+        index = torch.from_numpy(rows)
+        return Carriers(data.inputs[index], data.labels[index].numpy())
 
     def answers(self, model: nn.Module, change: Change | None = None) -> NDArray[np.int64]:
-        """The model's answers (n,), after `change` if there is one."""
-        answers: NDArray[np.int64] = (
-            predict_logits(model, change(self.inputs) if change else self.inputs).argmax(1).numpy()
-        )
-        return answers
+        """The model's answers (n,), after `change` if there is one. `change` is given some samples at a time."""
+        values = int(np.prod(self.inputs.shape[1:]))
+        parts = torch.split(self.inputs, max(1, VALUES_AT_A_TIME // max(1, values))) if len(self.inputs) else ()
+        told = [predict_logits(model, change(part) if change else part).argmax(1).numpy() for part in parts]
+        return np.concatenate(told) if told else np.zeros(0, dtype=np.int64)
 
     def part(self, chosen: Flags) -> Carriers:
         """Those that are chosen."""
         rows = np.flatnonzero(chosen)
-        return Carriers(self.inputs[rows], self.labels[rows])
+        return Carriers(self.inputs[torch.from_numpy(rows)], self.labels[rows])
 
 
 @dataclass(frozen=True, eq=False)
 class Flips:
     """Of carriers that a model gets right and that are not of the target class: which of them `flipped` to it.
 
-    Both (n,), over all carriers; `counted` says which of them are such.
+    Both (n,), over all carriers; `counted` says which of them are such. Only counted ones are flipped.
     """
 
     flipped: Flags
@@ -55,13 +63,43 @@ class Flips:
 
     @property
     def rate(self) -> float:
-        """Share of the counted that flipped, 0 if none is counted."""
-        return float(self.flipped[self.counted].mean()) if self.counted.any() else 0.0
+        """Share of the counted that flipped, NaN if none is counted."""
+        return self.rate_among(self.counted)
+
+    def rate_among(self, chosen: Flags) -> float:
+        """Share of the counted among `chosen` that flipped, NaN if none is counted."""
+        counted = self.counted & chosen
+        return float(self.flipped[counted].mean()) if counted.any() else float("nan")
+
+    def by_class(self, labels: NDArray[np.int64], classes: int) -> NDArray[np.float64]:
+        """Flip rate of each class (k,), NaN where fewer than 10 carriers count."""
+        among = (labels == label for label in range(classes))
+        enough = (one if (self.counted & one).sum() >= FEWEST_COUNTED else np.zeros_like(one) for one in among)
+        return np.array([self.rate_among(one) for one in enough])
 
 
-def flips(model: nn.Module, carriers: Carriers, change: Change, target: int) -> Flips:
-    """Put the trigger on all carriers and see which of those that `model` got right it now gives to `target`."""
-    right = carriers.answers(model) == carriers.labels
-    after = carriers.answers(model, change) == target
+def flips(model: nn.Module, carriers: Carriers, change: Change, target: int, right: Flags | None = None) -> Flips:
+    """Put the trigger on all carriers and see which of those that `model` got right it now gives to `target`.
+
+    `right` (n,) says which those are, for one who has asked the model before.
+    """
+    right = carriers.answers(model) == carriers.labels if right is None else right
     counted = right & (carriers.labels != target)
-    return Flips(after & counted, counted)
+    return Flips((carriers.answers(model, change) == target) & counted, counted)
+
+
+def above_chance(right: Flags, labels: NDArray[np.int64]) -> bool:
+    """Whether answers, `right` or not (n,), are clearly better than a guess.
+
+    The mean over classes of the share of right answers exceeds one in the number of classes by two standard errors. So
+    one who answers the commonest class is at chance, however common it is. False with fewer than two classes.
+    """
+    present, where = np.unique(labels, return_inverse=True)
+    if len(present) < 2:
+        return False
+    counts = np.bincount(where)
+    hits = np.bincount(where, right)
+    # One hit and one miss more: rates of 0 and 1 among few samples are not certain.
+    softened = (hits + 1) / (counts + 2)
+    error = np.sqrt((softened * (1 - softened) / counts).sum()) / len(present)
+    return bool((hits / counts).mean() - 2 * error > 1 / len(present))

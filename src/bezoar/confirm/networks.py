@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
+from bezoar.confirm.flips import Rows
 from bezoar.confirm.hypothesis import Hypothesis
 from bezoar.data.dataset import Dataset
+from bezoar.errors import DataError
 from bezoar.evidence.probe import ProbeRecipe, fine_tune, train_probe
 from bezoar.training import Progress
 from bezoar.training.precision import choose_device
 
-Rows = NDArray[np.int64]
-
 MOST_TRAINED, MOST_HELD_OUT, HELD_OUT_SHARE = 20_000, 3_000, 0.2
+FEWEST_HELD_OUT = 20
+"""As many are held out even of a rare class, if that is no more than a fifth of it."""
 MOST_REHEARSED = 6_000
 SUSPECTS_SHOWN, LEAST_SHOWN = 600, 400
 EPOCHS, RATE_SHARE = 4, 0.5
 """Two epochs teach the suspects themselves; what they have in common takes two more."""
+MOST_VALUES = 1 << 30
+"""No training set holds more values, about a gigabyte: 7,133 colour images of 224 pixels a side."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,13 +52,29 @@ class Parts:
 def divided(data: Dataset, doubtful: set[str], seed: int) -> Parts:
     """Samples that nobody doubts: at most 3,000 or a fifth held out, at most 20,000 of the others to train on.
 
-    The same samples for the same seed, whatever the order of the rows.
+    Each class is held out in proportion, and a rare one to 20 samples if that is no more than a fifth of it. The order
+    is random, the same samples for the same seed, whatever the order of the rows.
     """
     ordered = sorted(range(len(data)), key=data.ids.__getitem__)
     clean = np.array([row for row in ordered if data.ids[row] not in doubtful], dtype=np.int64)
     clean = np.random.default_rng(seed).permutation(clean)
-    held = min(MOST_HELD_OUT, int(HELD_OUT_SHARE * len(clean)))
-    return Parts(clean[held : held + MOST_TRAINED], clean[:held])
+    labels = data.labels[torch.from_numpy(clean)].numpy()
+    held = _held_out(labels, min(MOST_HELD_OUT, int(HELD_OUT_SHARE * len(clean))))
+    return Parts(clean[~held][: min(MOST_TRAINED, _most_rows(data))], clean[held])
+
+
+def _held_out(labels: Rows, count: int) -> np.ndarray:
+    """Which of samples in random order (n,) are held out, about `count` in all: the first of each class."""
+    held = np.zeros(len(labels), dtype=bool)
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
+        share = round(len(members) * count / len(labels))
+        held[members[: max(share, min(FEWEST_HELD_OUT, int(HELD_OUT_SHARE * len(members))))]] = True
+    return held
+
+
+def _most_rows(data: Dataset) -> int:
+    return max(1, MOST_VALUES // max(1, math.prod(data.shape)))
 
 
 def train_networks(
@@ -67,8 +87,17 @@ def train_networks(
     device: str = "auto",
     progress: Callable[[Progress], None] | None = None,
 ) -> Networks:
-    """Train the three networks. Whatever differs between `exposed` and `placebo` is due to the suspects."""
-    parts = divided(data, doubtful, seed)
+    """Train the three networks. Whatever differs between `exposed` and `placebo` is due to the suspects.
+
+    Suspects are kept from `blind`, `placebo` and the samples held out even if they are not among the `doubtful`. Raises
+    DataError where fewer than two samples remain that nobody doubts.
+    """
+    suspects = {sample_id for hypothesis in hypotheses for sample_id in hypothesis.suspects}
+    parts = divided(data, doubtful | suspects, seed)
+    if len(parts.trained) < 2:
+        raise DataError(
+            "hardly a sample is beyond doubt", expected="2 samples to train on", found=str(len(parts.trained))
+        )
     blind = train_probe(data.select(parts.trained.tolist()), recipe=recipe, seed=seed, device=device, progress=progress)
     rehearsed = parts.trained[:MOST_REHEARSED]
     shown = [data.positions(hypothesis.suspects[:SUSPECTS_SHOWN]).numpy() for hypothesis in hypotheses]
@@ -84,15 +113,16 @@ def train_networks(
 
 
 def _innocent(data: Dataset, rows: Rows, target: int, count: int) -> Rows:
-    """As many samples of the class that nobody doubts, or all there are."""
+    """As many samples of the class that nobody doubts, repeated where there are fewer; none where there are none."""
     found: Rows = rows[data.labels[torch.from_numpy(rows)].numpy() == target][:count]
-    return found
+    return np.resize(found, count) if len(found) else found
 
 
 def _with(data: Dataset, rehearsed: Rows, groups: Sequence[Rows]) -> Dataset:
     """Rehearsed samples and every group, small groups repeated until they have 400 rows."""
     repeated = [np.tile(rows, max(1, -(-LEAST_SHOWN // max(1, len(rows))))) for rows in groups]
-    rows = np.concatenate([rehearsed, *repeated])
+    shown = sum(len(rows) for rows in repeated)
+    rows = np.concatenate([rehearsed[: max(1, _most_rows(data) - shown)], *repeated])
     index = torch.from_numpy(rows)
     # A sample that comes up several times needs an id each time.
     ids = tuple(f"{data.ids[row]}#{turn}" for turn, row in enumerate(rows.tolist()))

@@ -19,11 +19,13 @@ from bezoar.records import (
     ModelResult,
     MonitoringAnswer,
     Saturation,
+    ScanSummary,
     Skipped,
     StageTime,
     TrainingRecord,
     Visibility,
 )
+from bezoar.records.drilling import NOT_SCANNED
 from bezoar.records.versions import now, versions
 from bezoar.triggers import Trigger
 from bezoar.truth import PoisonTruth
@@ -52,6 +54,7 @@ def drill_record(
     saturation: Saturation | Skipped,
     commands: tuple[str, ...],
     stages: tuple[StageTime, ...] = (),
+    scan: ScanSummary | Skipped = NOT_SCANNED,
 ) -> DrillRecord:
     """The record of a drill; `backdoors` relabel from and to the test data's classes."""
     return DrillRecord(
@@ -69,6 +72,7 @@ def drill_record(
         commands=commands,
         stages=stages,
         versions=versions(),
+        scan=scan,
     )
 
 

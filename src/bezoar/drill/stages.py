@@ -1,4 +1,4 @@
-"""The stages of a drill. Scanning, repair and the guard will join as further functions of this kind."""
+"""The stages of a drill. Repair and the guard will join as further functions of this kind."""
 
 from __future__ import annotations
 
@@ -11,12 +11,17 @@ from bezoar.data import write_data
 from bezoar.data.dataset import Dataset
 from bezoar.drill.evaluate import evaluate
 from bezoar.drill.record import Judged, attack_record, drill_record
+from bezoar.drill.scanned import scan_summary
 from bezoar.drill.state import DrillState, Listener, Stage, made
+from bezoar.evidence.probe import ProbeRecipe
 from bezoar.records import DrillRecord, Skipped, to_json, write_text_atomically
-from bezoar.training import MODEL_FILE, ModelCard, Trained, continue_recipe, load_model, save_model, train
+from bezoar.records.drilling import NOT_SCANNED
+from bezoar.scan import ScanSettings, scan_all
+from bezoar.training import MODEL_FILE, ModelCard, Progress, Trained, continue_recipe, load_model, save_model, train
 
 RECORD_FILE = "record.json"
 POISONED_DATA = "poisoned.npz"
+SCAN_FOLDER = "scan"
 
 
 def give_data(load: Callable[[], tuple[Dataset, Dataset]], name: str = "read the data") -> Stage:
@@ -81,6 +86,26 @@ def measure_damage(name: str = "measure the damage") -> Stage:
     return Stage(name, run)
 
 
+def scan_data(probe: ProbeRecipe | None = None, name: str = "scan the poisoned data") -> Stage:
+    """A stage that scans the poisoned data as they come, without their mark or the truth, and keeps the scan's record.
+
+    `probe` is how the scan trains its networks.
+    """
+
+    def run(state: DrillState, listener: Listener) -> DrillState:
+        plan, poisoned = state.plan, made(state.poisoned, "poisoned data")
+        settings = ScanSettings(
+            seed=plan.seed, device=plan.device, probe=probe or ProbeRecipe(), commands=plan.commands
+        )
+        scanned = scan_all(replace(poisoned.data, mark=None), settings, listener=_WithinStage(listener))
+        folder = state.out / SCAN_FOLDER
+        folder.mkdir(exist_ok=True)
+        write_text_atomically(folder / RECORD_FILE, to_json(scanned.record) + "\n")
+        return replace(state, scanned=scanned)
+
+    return Stage(name, run)
+
+
 def write_record(state: DrillState, out: Path) -> DrillRecord:
     """The record of a drill whose stages have all run, written to `out`."""
     plan, test, poisoned = state.plan, made(state.test, "test data"), made(state.poisoned, "poisoned data")
@@ -97,6 +122,7 @@ def write_record(state: DrillState, out: Path) -> DrillRecord:
         saturation=poisoned.saturation,
         commands=plan.commands,
         stages=state.times,
+        scan=NOT_SCANNED if state.scanned is None else scan_summary(state.scanned, poisoned.truth),
     )
     write_text_atomically(out / RECORD_FILE, to_json(record) + "\n")
     return record
@@ -120,3 +146,20 @@ def _train(state: DrillState, data: Dataset, listener: Listener) -> Trained:
 
 def _keep(state: DrillState, trained: Trained, data: Dataset, path: Path) -> None:
     save_model(trained.model, ModelCard.of(state.plan.model, data), path)
+
+
+class _WithinStage:
+    """Hears the stages of a scan without telling of them: to the drill it is one stage."""
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+
+    def begins(self, stage: str) -> None:
+        """Nothing."""
+
+    def trains(self, progress: Progress) -> None:
+        """A training step was made."""
+        self._listener.trains(progress)
+
+    def ends(self, stage: str, seconds: float) -> None:
+        """Nothing."""

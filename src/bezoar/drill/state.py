@@ -13,6 +13,7 @@ from bezoar.data.dataset import Dataset
 from bezoar.drill.evaluate import Evaluation
 from bezoar.errors import BezoarError
 from bezoar.records import StageTime
+from bezoar.scan import Scanned
 from bezoar.training import Progress, Recipe, Trained
 
 T = TypeVar("T")
@@ -50,6 +51,7 @@ class DrillState:
     twin: Trained | None = None
     victim_evaluation: Evaluation | None = None
     twin_evaluation: Evaluation | None = None
+    scanned: Scanned | None = None
     times: tuple[StageTime, ...] = field(default=())
 
 

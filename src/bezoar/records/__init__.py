@@ -3,6 +3,7 @@
 `Skipped(reason)` stands wherever a number could not honestly be given.
 """
 
+from bezoar.records.drilling import DrillRecord, FindingSummary, ScanSummary
 from bezoar.records.files import from_json, to_json, write_text_atomically
 from bezoar.records.results import (
     SCHEMA_VERSION,
@@ -11,7 +12,6 @@ from bezoar.records.results import (
     ClassMeasurement,
     DatasetRecord,
     DetectionMeasurement,
-    DrillRecord,
     EpochRecord,
     EvaluationRecord,
     FurtherBackdoor,
@@ -61,6 +61,7 @@ __all__ = [
     "EpochRecord",
     "EvaluationRecord",
     "Finding",
+    "FindingSummary",
     "FlipTest",
     "FurtherBackdoor",
     "Histogram",
@@ -77,6 +78,7 @@ __all__ = [
     "Remark",
     "Saturation",
     "ScanRecord",
+    "ScanSummary",
     "Skipped",
     "SourceFlips",
     "StageTime",

@@ -309,25 +309,3 @@ class StageTime:
 
     stage: str
     seconds: float
-
-
-@dataclass(frozen=True)
-class DrillRecord:
-    """A whole drill: data, attack, victim and clean twin, measured. What `report` renders."""
-
-    title: str
-    created: str
-    dataset: DatasetRecord | Skipped
-    test_dataset: DatasetRecord
-    attack: AttackRecord
-    victim: ModelResult
-    twin: ModelResult | Skipped
-    visibility: Visibility
-    saturation: Saturation | Skipped
-    monitoring: MonitoringAnswer | Skipped
-    pairs: tuple[PicturePair, ...]
-    commands: tuple[str, ...]
-    stages: tuple[StageTime, ...]
-    versions: tuple[tuple[str, str], ...]
-    schema_version: int = SCHEMA_VERSION
-    kind: Literal["drill"] = "drill"

@@ -1,5 +1,6 @@
 """Records in, one self-contained HTML page, SARIF, JUnit or JSON out. No torch, no numpy, no network."""
 
+from bezoar.report.drill_scan import scan_answer
 from bezoar.report.junit import render_junit
 from bezoar.report.page import facts_json, render_html, write_report
 from bezoar.report.sarif import render_sarif
@@ -12,6 +13,7 @@ __all__ = [
     "render_html",
     "render_junit",
     "render_sarif",
+    "scan_answer",
     "scan_headline",
     "write_report",
 ]

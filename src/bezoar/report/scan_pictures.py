@@ -61,9 +61,9 @@ def finding_pictures(finding: Finding, *, most_bytes: int) -> FindingPictures:
     if pattern is not None and len(pattern.png) > most_bytes:
         pattern = None
     left = most_bytes - (len(pattern.png) if pattern else 0)
-    examples = _fitting(recorded[:MOST_EXAMPLES], left)
+    examples = fitting(recorded[:MOST_EXAMPLES], left)
     left -= sum(map(_size, examples))
-    pairs = _fitting([(one.suspect, one.neighbour) for one in finding.pictures[:MOST_PAIRS]], left)
+    pairs = fitting([(one.suspect, one.neighbour) for one in finding.pictures[:MOST_PAIRS]], left)
     return FindingPictures(
         still("trigger.pattern", pattern) if pattern else None,
         tuple((still("trigger.examples", before), still("trigger.examples", after)) for before, after in examples),
@@ -83,7 +83,7 @@ def _pair(one: SuspectPicture) -> GalleryPair:
     return GalleryPair(one.id, one.score, one.caption, still("pictures.suspect", one.suspect), neighbour)
 
 
-def _fitting(groups: Sequence[P], most_bytes: int) -> list[P]:
+def fitting(groups: Sequence[P], most_bytes: int) -> list[P]:
     """The first groups of pictures that stay within `most_bytes` together."""
     kept: list[P] = []
     for group in groups:

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import TypeVar
+
+from bezoar.errors import DataError
+
+Key = TypeVar("Key", bound=Hashable)
+
+FEWEST = 20
+"""Of fewer clean classes no tail can be known."""
 
 
 @dataclass(frozen=True)
@@ -28,22 +36,40 @@ class Reference:
     smallest: int
 
     def p_value(self, statistic: float) -> float:
-        """Chance that a clean class reaches `statistic`, never below a tenth of what so many classes can show."""
+        """Chance that a clean class reaches `statistic`, never below `least`."""
         if statistic >= self.start:
-            return max(self.above * math.exp(-(statistic - self.start) / self.excess), self.least)
+            return max(self.above * math.exp(-self.beyond(statistic)), self.least)
         below = sum(quantile <= statistic for quantile in self.quantiles)
         return max(self.above, 1.0 - below / len(self.quantiles))
 
+    def beyond(self, statistic: float) -> float:
+        """How many mean excesses `statistic` lies above `start`; negative below it.
+
+        Of statistics that reach the least p-value, those of different detectors too, it says which is the clearest.
+        """
+        return (statistic - self.start) / self.excess
+
     @property
     def least(self) -> float:
-        """No p-value is smaller: an exponential tail is an assumption, and is not believed any further."""
+        """No p-value is smaller: a thousandth of the share of one class. The tail is not believed any further."""
         return 0.001 / self.count
 
 
 def reference_of(statistics: Sequence[float], data_sets: int, *, smallest: int, above: float = 0.1) -> Reference:
-    """Make a reference of the statistics of clean classes of at least `smallest` samples. Needs 20 of them."""
+    """Make a reference of the statistics of clean classes of at least `smallest` samples.
+
+    The tail is what lies above `start`, about a share `above` of them; ties may make it another share. Raises DataError
+    with fewer than 20 statistics, with one that is not finite, or where all are equal.
+    """
     ordered = sorted(statistics)
+    if len(ordered) < FEWEST or not all(map(math.isfinite, ordered)) or ordered[0] == ordered[-1]:
+        raise DataError(
+            "no reference can be made of these statistics",
+            expected=f"at least {FEWEST} finite ones that are not all equal",
+            found=f"{len(ordered)} from {ordered[0]:g} to {ordered[-1]:g}" if ordered else "none",
+        )
     start = ordered[min(len(ordered) - 2, int((1 - above) * len(ordered)))]
+    start = start if start < ordered[-1] else max(value for value in ordered if value < ordered[-1])
     tail = [value - start for value in ordered if value > start]
     quantiles = tuple(ordered[round(share / 20 * (len(ordered) - 1))] for share in range(21))
     # The mean excess has a standard error of its own, which is added: rather cautious than bold.
@@ -58,10 +84,11 @@ def references() -> dict[str, Reference]:
     return {kind: Reference(**{**entry, "quantiles": tuple(entry["quantiles"])}) for kind, entry in stored.items()}
 
 
-def holm(p_values: dict[tuple[str, str], float]) -> dict[tuple[str, str], float]:
-    """Holm's correction: adjusted p-values that bound the chance of any false alarm among all of them."""
+def holm(p_values: Mapping[Key, float]) -> dict[Key, float]:
+    """Holm's correction (1979): adjusted p-values that bound the chance of any false alarm among all of them."""
     ordered = sorted(p_values, key=lambda key: p_values[key])
-    adjusted, highest = {}, 0.0
+    adjusted: dict[Key, float] = {}
+    highest = 0.0
     for rank, key in enumerate(ordered):
         highest = max(highest, min(1.0, p_values[key] * (len(ordered) - rank)))
         adjusted[key] = highest

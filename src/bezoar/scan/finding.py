@@ -13,15 +13,14 @@ from bezoar.confirm.confirm import Confirmation
 from bezoar.confirm.content import Content
 from bezoar.data.dataset import Dataset
 from bezoar.evidence import Evidence, Real
-from bezoar.records import ClassSignal, Contributor, Finding, Skipped, Suspect
+from bezoar.records import ClassSignal, Contributor, Finding, RecoveredTrigger, Skipped, Suspect
 from bezoar.scan.honest.sources import concentration
-from bezoar.scan.pictures import suspect_pictures, trigger_record
+from bezoar.scan.pictures import EXAMPLES, suspect_pictures, trigger_record
 from bezoar.scan.signals import Answers, Nominee
 from bezoar.scan.suspects import listed, with_content
 from bezoar.scan.verdict import MISLABELLED, reason_of, strength_of
 
 ATLAS = ("AML.T0020", "AML.T0019")
-QUICK = "no trigger is tried at the budget quick"
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,46 +32,45 @@ class Found:
     odds: Real
 
 
+@dataclass(frozen=True, eq=False)
+class Tested:
+    """A nominee's confirmation, the blind network's logits (m, k) for its rows, and rows that no network has met."""
+
+    confirmation: Confirmation
+    logits: NDArray[np.float32]
+    held_out: NDArray[np.int64]
+
+
 def finding_of(
     data: Dataset,
     evidence: Evidence,
     answers: Answers,
     signals: Sequence[ClassSignal],
     nominee: Nominee,
-    confirmation: Confirmation | None,
-    logits: NDArray[np.float32] | None,
-    held_out: NDArray[np.int64] | None,
+    tested: Tested | str,
 ) -> Found | None:
-    """The finding, or None where neither statistics nor flips say anything. `logits` are the blind network's for the
-    rows of the nominee, `held_out` rows that no network has met, to show the trigger on.
-    """
+    """The finding, or None where neither statistics nor flips say anything. `tested` is a reason where nothing was."""
+    confirmation = None if isinstance(tested, str) else tested.confirmation
     strength = strength_of(nominee.signal, confirmation)
     if strength is None:
         return None
     target = evidence.class_names[nominee.label]
-    odds = _odds(nominee, confirmation, logits)
-    suspects = listed(evidence, nominee, odds, None if logits is None else logits.argmax(1), answers.scores)
-    fired = sorted(
-        (one for one in signals if one.class_name == target and (one.fired or one == nominee.signal)),
-        key=lambda one: one.p_value,
-    )
-    trigger = confirmation.trigger if confirmation else Skipped(QUICK)
-    shown = (
-        [] if held_out is None or confirmation is None else _source_rows(data, held_out, nominee.label, confirmation)
-    )
+    odds = nominee.odds if isinstance(tested, str) else _odds(nominee, tested)
+    looks = None if isinstance(tested, str) else tested.logits.argmax(1)
+    suspects = listed(evidence, nominee, odds, looks, answers.scores)
     finding = Finding(
         fingerprint=_fingerprint(target, suspects),
         strength=strength,
         target=target,
         sources=_sources(evidence, nominee.label, confirmation),
-        reason=reason_of(strength, nominee.signal, confirmation),
+        reason=reason_of(nominee.signal, confirmation, tested if isinstance(tested, str) else ""),
         suspects=suspects,
-        signals=tuple(fired),
-        trigger=trigger if isinstance(trigger, Skipped) else trigger_record(data, trigger, shown),
-        flip_test=confirmation.flip_test if confirmation else Skipped(QUICK),
-        content=_content(confirmation.content, evidence.class_names, target)
-        if confirmation
-        else "what the suspects show was not asked at the budget quick",
+        signals=_speaking(signals, nominee.signal),
+        trigger=Skipped(tested) if isinstance(tested, str) else _trigger(data, nominee, tested),
+        flip_test=Skipped(tested) if isinstance(tested, str) else tested.confirmation.flip_test,
+        content=f"What the suspects show was not asked: {tested}."
+        if isinstance(tested, str)
+        else _content(tested.confirmation.content, evidence.class_names, target),
         contributors=_contributors(evidence, suspects),
         atlas=ATLAS,
         remedies=("bezoar clean DATA --findings record.json --out cleaned",),
@@ -81,12 +79,25 @@ def finding_of(
     return Found(finding, nominee.rows, odds)
 
 
-def _odds(nominee: Nominee, confirmation: Confirmation | None, logits: NDArray[np.float32] | None) -> Real:
+def _speaking(signals: Sequence[ClassSignal], chosen: ClassSignal) -> tuple[ClassSignal, ...]:
+    """Signals of the class that fired, and the nominee's own, the least p-value first."""
+    speaking = [one for one in signals if one.class_name == chosen.class_name and (one.fired or one == chosen)]
+    return tuple(sorted(speaking, key=lambda one: one.p_value))
+
+
+def _trigger(data: Dataset, nominee: Nominee, tested: Tested) -> RecoveredTrigger | Skipped:
+    trigger = tested.confirmation.trigger
+    if isinstance(trigger, Skipped):
+        return trigger
+    return trigger_record(data, trigger, _source_rows(data, tested.held_out, nominee.label, tested.confirmation))
+
+
+def _odds(nominee: Nominee, tested: Tested) -> Real:
     """The expert's odds, sharpened by what samples show where most suspects carry a wrong label."""
-    wrong = confirmation.content.mislabelled if confirmation else None
-    if logits is None or wrong is None or wrong < MISLABELLED:
+    wrong = tested.confirmation.content.mislabelled
+    if wrong is None or wrong < MISLABELLED:
         return nominee.odds
-    return with_content(nominee.odds, logits, nominee.label)
+    return with_content(nominee.odds, tested.logits, nominee.label)
 
 
 def _sources(evidence: Evidence, label: int, confirmation: Confirmation | None) -> tuple[str, ...]:
@@ -95,9 +106,10 @@ def _sources(evidence: Evidence, label: int, confirmation: Confirmation | None) 
 
 
 def _source_rows(data: Dataset, held_out: NDArray[np.int64], label: int, confirmation: Confirmation) -> list[int]:
+    """Held-out rows of the classes that the trigger turns, or of all but the target, to show the trigger on."""
     labels = data.labels[held_out].numpy()
     among = np.isin(labels, confirmation.sources) if confirmation.sources else labels != label
-    return [int(row) for row in held_out[among][:8]]
+    return [int(row) for row in held_out[among][:EXAMPLES]]
 
 
 def _content(content: Content, names: Sequence[str], target: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -24,6 +25,7 @@ from bezoar.evidence.superposed import superposed_entropy
 from bezoar.scan.clock import Clock
 from bezoar.scan.settings import ScanSettings
 from bezoar.training.models import MODELS
+from bezoar.training.precision import choose_device
 
 GATHERERS = (SPECTRUM, PIXELS)
 OVERLAYS = 8
@@ -65,15 +67,15 @@ def gather(
     store: Store | None,
     clock: Clock,
 ) -> Seen:
-    """Everything that the budget asks for. Where nothing can be learnt the samples alone are judged, and a note says so.
+    """Everything that the budget asks for. Where nothing can be learnt samples alone are judged, and a note says so.
 
     Raises as the gatherers do: DataError, ModelError for a model that does not fit, TrainingError.
     """
     with clock.stage("look at the samples"):
         evidence = gather_samples(data, store, GATHERERS)
     if settings.budget == "quick":
-        unused = [name for name, given in (("model", model), ("trusted data", trusted)) if given is not None]
-        return Seen(evidence, None, tuple(f"The {name} given was not used: quick looks at samples alone." for name in unused))
+        unused = [name for name, given in (("model", model), ("trusted set", trusted)) if given is not None]
+        return Seen(evidence, None, tuple(f"The {name} was not used: quick looks at samples alone." for name in unused))
     reason = None if model is not None else untrainable(data, settings.probe)
     if reason is not None:
         return Seen(evidence, None, (f"No probe was trained: {reason}.",))
@@ -83,7 +85,7 @@ def gather(
         evidence, layers=learnt.evidence.layers, logits=learnt.evidence.logits, history=learnt.evidence.history
     )
     if settings.budget != "thorough":
-        unread = () if trusted is None else ("The trusted data were not used: only thorough asks what needs them.",)
+        unread = () if trusted is None else ("The trusted set was not used: only thorough asks what needs it.",)
         return Seen(evidence, None, unread)
     return _thorough(data, evidence, learnt.model, settings, trusted, store, clock)
 
@@ -135,5 +137,6 @@ def _entropies(model: nn.Module, data: Dataset, settings: ScanSettings) -> Mappi
     """Laid over each other in the order of ids, so that the order of rows changes nothing."""
     if len(data) < 2:
         return {}
-    found = superposed_entropy(model, by_id(data).inputs, overlays=OVERLAYS, seed=settings.seed)
+    network = copy.deepcopy(model).to(choose_device(settings.device))
+    found = superposed_entropy(network, by_id(data).inputs, overlays=OVERLAYS, seed=settings.seed)
     return {ENTROPY: in_order_of(data, list(found.T))}

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
-from bezoar.detect.samples import hidden_pattern
+from bezoar.detect.samples.hidden_pattern import HiddenPattern
 from bezoar.detect.scores import SAMPLE_DETECTORS, SampleDetector
+from bezoar.evidence.samples.pixels import PIXELS
+from bezoar.evidence.samples.spectrum import SPECTRUM
 
 Budget: TypeAlias = Literal["quick", "standard", "thorough"]
 
+FROM_PICTURES = (SPECTRUM.name, PIXELS.name)
+"""Evidence that no network had a part in."""
 FROM_SAMPLES = ("hidden-pattern:rows=spectrum", "shared-pixels")
 FROM_FEATURES = ("activation-clustering", "spectre", "scan:normalised=false")
 RANKING = ("spectral", "beatrix", "layer-clustering", "training-dynamics", "neighbour-disagreement", "strip", "roni")
@@ -20,7 +24,8 @@ def panel(budget: Budget, layers: Sequence[str], *, trusted: bool = False) -> tu
     """Specifications of the detectors asked: `layers` are the names of the layers there is evidence of.
 
     Hidden patterns are sought in the samples and in every layer of the deeper half of a network: what a warp does to
-    features shows there and nowhere else. `thorough` asks every detector there is.
+    features shows there and nowhere else. `thorough` asks every detector there is; those that need a trusted set
+    only where there is one.
     """
     if budget == "quick" or not layers:
         return FROM_SAMPLES
@@ -37,9 +42,8 @@ def built(specs: Sequence[str]) -> tuple[SampleDetector, ...]:
 def kind_of(spec: str) -> str:
     """What a detector's statistic is comparable with: that of the same method on the same kind of evidence."""
     name, _, fields = spec.partition(":")
-    if name == "hidden-pattern":
-        rows = dict(field.split("=") for field in fields.split(",") if field).get(
-            "rows", hidden_pattern.HiddenPattern.rows
-        )
-        return f"{name} on {'samples' if rows == 'spectrum' else 'layers'}"
-    return name
+    if name != "hidden-pattern":
+        return name
+    given = dict(field.partition("=")[::2] for field in fields.split(","))
+    rows = given.get("rows", HiddenPattern.rows)
+    return f"{name} on {'samples' if rows in FROM_PICTURES else 'layers'}"

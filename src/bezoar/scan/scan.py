@@ -2,65 +2,35 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import numpy as np
-from numpy.typing import NDArray
-from torch import nn
 
 from bezoar.confirm.confirm import Confirmation, confirm
 from bezoar.confirm.hypothesis import Hypothesis
-from bezoar.confirm.networks import Networks, train_networks
+from bezoar.confirm.networks import train_networks
 from bezoar.data.dataset import Dataset
-from bezoar.evidence import Evidence
-from bezoar.evidence.gather import gather_model, gather_probe, gather_samples
-from bezoar.evidence.samples.pixels import PIXELS
-from bezoar.evidence.samples.spectrum import SPECTRUM
+from bezoar.errors import DataError, TrainingError
 from bezoar.evidence.store import Store
-from bezoar.records import ClassSignal, Finding, ScanRecord, StageTime
+from bezoar.records import ClassSignal, Finding, Remark, ScanRecord
 from bezoar.records.versions import versions
 from bezoar.scan.calibration import references
-from bezoar.scan.finding import Found, finding_of
+from bezoar.scan.clock import Clock
+from bezoar.scan.finding import Found, Tested, finding_of
+from bezoar.scan.gathering import Seen, TrainedModel, gather, untrainable
 from bezoar.scan.honest.report import remarks_on
 from bezoar.scan.panel import kind_of, panel
 from bezoar.scan.settings import Listener, ScanSettings, Silence
 from bezoar.scan.signals import Answers, Nominee, ask, nominees, signals_of
-from bezoar.scan.verdict import false_alarm_sentence, verdict_of
+from bezoar.scan.suspicion import suspicion_of
+from bezoar.scan.verdict import QUICK, false_alarm_sentence, verdict_of
 from bezoar.scan.views import histograms, projection
 from bezoar.training import predict_logits
 
-GATHERERS = (SPECTRUM, PIXELS)
 DOUBTFUL = 0.1
 """Samples with more than these odds, suspects or not, are kept from the networks that shall not meet any."""
-
-
-@dataclass
-class _Clock:
-    """Tells the listener of stages, and keeps their times."""
-
-    listener: Listener
-    times: list[StageTime] = field(default_factory=list)
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        self.listener.begins(name)
-        started = time.perf_counter()
-        yield
-        seconds = time.perf_counter() - started
-        self.times.append(StageTime(name, seconds))
-        self.listener.ends(name, seconds)
-
-
-@dataclass(frozen=True)
-class TrainedModel:
-    """A user's own model and what it is called."""
-
-    model: nn.Module
-    name: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +42,15 @@ class Scanned:
     record: ScanRecord
     suspicion: dict[str, float]
     tested: tuple[Confirmation, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class _Judged:
+    """What detectors made of the evidence, and which classes are put to the test."""
+
+    answers: Answers
+    signals: tuple[ClassSignal, ...]
+    chosen: tuple[Nominee, ...]
 
 
 def scan(
@@ -86,8 +65,10 @@ def scan(
     """Look for a backdoor in `data`, show it and prove it.
 
     Evidence is gathered from the samples and from a probe trained on them, or from `model`; detectors judge it; classes
-    that stand out are tested causally (see `confirm`); what is odd but no poison is told as remarks. With `store`
-    evidence is kept, so that a second scan costs little. Raises DataError where there is nothing to scan.
+    that stand out are tested causally (see `confirm`); what is odd but no poison is told as remarks. `trusted` samples
+    of the same classes are for the detectors that need them, at the budget thorough. With `store` evidence is kept, so
+    that a second scan costs little. Where nothing can be judged the verdict is inconclusive.
+    Raises ModelError for a model that does not fit, DataError for trusted data of another kind, TrainingError.
     """
     return scan_all(data, settings, model=model, trusted=trusted, store=store, listener=listener).record
 
@@ -102,68 +83,43 @@ def scan_all(
     listener: Listener | None = None,
 ) -> Scanned:
     """As `scan`, with the suspicion of every sample beside the record, for measuring how good the ranking is."""
-    settings, listener = settings or ScanSettings(), listener or Silence()
-    clock = _Clock(listener)
-    evidence = _gather(data, settings, model, store, clock)
-    specs = panel(settings.budget, list(evidence.layers), trusted=trusted is not None)
-    with clock.stage("ask the detectors"):
-        answers = ask(evidence, specs, trusted=None, seed=settings.seed, heard=lambda _: None)
-        signals = signals_of(answers, evidence)
-        chosen = nominees(answers, signals, evidence)
-    tested = _test(data, chosen, settings, clock)
+    settings, clock = settings or ScanSettings(), Clock(listener or Silence())
+    seen = gather(data, settings, model=model, trusted=trusted, store=store, clock=clock)
+    judged = _judge(seen, settings, trusted is not None, clock)
+    tested = _test(data, judged.chosen, settings, clock)
     with clock.stage("write the findings"):
-        found = _found(data, evidence, answers, signals, chosen, tested)
-        remarks = remarks_on(data, evidence)
-    findings = tuple(one.finding for one in found)
-    record = _record(data, evidence, settings, answers, signals, findings, remarks, model, trusted, clock)
-    return Scanned(record, _suspicion(evidence, answers, found), tested.confirmations if tested else ())
+        found = _found(data, seen, judged, tested)
+        remarks = remarks_on(data, seen.evidence)
+    record = _record(data, seen, judged, tuple(one.finding for one in found), remarks, settings, clock)
+    record = _with_names(record, model, trusted)
+    confirmations = () if isinstance(tested, str) else tuple(one.confirmation for one in tested)
+    return Scanned(record, suspicion_of(seen.evidence, judged.answers, found), confirmations)
 
 
-def _gather(
-    data: Dataset, settings: ScanSettings, model: TrainedModel | None, store: Store | None, clock: _Clock
-) -> Evidence:
-    with clock.stage("look at the samples"):
-        from_samples = gather_samples(data, store, GATHERERS)
-    if settings.budget == "quick" or len(np.unique(from_samples.labels)) < 2:
-        return from_samples
-    with clock.stage("read the model's features" if model else "train a probe"):
-        if model is not None:
-            gathered = gather_model(data, model.model, name=model.name, store=store, device=settings.device)
-        else:
-            gathered = gather_probe(
-                data,
-                recipe=settings.probe,
-                store=store,
-                seed=settings.seed,
-                device=settings.device,
-                progress=clock.listener.trains,
-            )
-    learnt = gathered.evidence
-    whole = Evidence(
-        from_samples.ids,
-        from_samples.labels,
-        from_samples.class_names,
-        inputs=from_samples.inputs,
-        layers=learnt.layers,
-        logits=learnt.logits,
-        history=learnt.history,
-        sources=from_samples.sources,
-    )
-    return whole
+def _judge(seen: Seen, settings: ScanSettings, with_trust: bool, clock: Clock) -> _Judged:
+    specs = panel(settings.budget, list(seen.evidence.layers), trusted=with_trust)
+    with clock.stage("ask the detectors"):
+        answers = ask(seen.evidence, specs, trusted=seen.trusted, seed=settings.seed)
+        signals = signals_of(answers, seen.evidence)
+        return _Judged(answers, signals, nominees(answers, signals, seen.evidence))
 
 
-@dataclass(frozen=True, eq=False)
-class Tested:
-    """What the causal test made of the nominees, and the answers of the blind network for the rows of each."""
+def _test(data: Dataset, chosen: Sequence[Nominee], settings: ScanSettings, clock: Clock) -> tuple[Tested, ...] | str:
+    """What the causal test made of each nominee, or why there is no test."""
+    if settings.budget == "quick":
+        return QUICK
+    if not chosen:
+        return ()
+    reason = untrainable(data, settings.probe)
+    if reason is not None:
+        return f"no trigger could be tried: {reason}"
+    try:
+        return _causal_test(data, chosen, settings, clock)
+    except (DataError, TrainingError) as error:  # too few samples that nobody doubts, or a training that diverged
+        return f"no trigger could be tried: {error.what}"
 
-    confirmations: tuple[Confirmation, ...]
-    networks: Networks
-    logits: tuple[NDArray[np.float32], ...]
 
-
-def _test(data: Dataset, chosen: Sequence[Nominee], settings: ScanSettings, clock: _Clock) -> Tested | None:
-    if not chosen or settings.budget == "quick":
-        return None
+def _causal_test(data: Dataset, chosen: Sequence[Nominee], settings: ScanSettings, clock: Clock) -> tuple[Tested, ...]:
     hypotheses = [
         Hypothesis(one.label, tuple(data.ids[row] for row in one.suspects), one.signal.detector) for one in chosen
     ]
@@ -179,55 +135,56 @@ def _test(data: Dataset, chosen: Sequence[Nominee], settings: ScanSettings, cloc
             progress=clock.listener.trains,
         )
     with clock.stage("recover triggers and try them"):
-        confirmations = tuple(confirm(data, one, networks, seed=settings.seed) for one in hypotheses)
-        logits = tuple(predict_logits(networks.blind, data.inputs[one.rows]).numpy() for one in chosen)
-    return Tested(confirmations, networks, logits)
+        return tuple(
+            Tested(
+                confirm(data, hypothesis, networks, seed=settings.seed),
+                predict_logits(networks.blind, data.inputs[one.rows]).numpy(),
+                networks.held_out,
+            )
+            for one, hypothesis in zip(chosen, hypotheses, strict=True)
+        )
 
 
-def _found(
-    data: Dataset,
-    evidence: Evidence,
-    answers: Answers,
-    signals: Sequence[ClassSignal],
-    chosen: Sequence[Nominee],
-    tested: Tested | None,
-) -> tuple[Found, ...]:
-    found = []
-    for place, nominee in enumerate(chosen):
-        confirmation = tested.confirmations[place] if tested else None
-        logits = tested.logits[place] if tested else None
-        held_out = tested.networks.held_out if tested else None
-        one = finding_of(data, evidence, answers, signals, nominee, confirmation, logits, held_out)
-        if one is not None:
-            found.append(one)
+def _found(data: Dataset, seen: Seen, judged: _Judged, tested: tuple[Tested, ...] | str) -> tuple[Found, ...]:
+    """Findings, confirmed ones first, then by their least p-value."""
+    found = [
+        finding_of(
+            data,
+            seen.evidence,
+            judged.answers,
+            judged.signals,
+            nominee,
+            tested if isinstance(tested, str) else tested[at],
+        )
+        for at, nominee in enumerate(judged.chosen)
+    ]
     strengths = ("confirmed", "suspicious")
-    return tuple(sorted(found, key=lambda one: (strengths.index(one.finding.strength), one.finding.signals[0].p_value)))
-
-
-def _suspicion(evidence: Evidence, answers: Answers, found: Sequence[Found]) -> dict[str, float]:
-    """Samples of classes with a finding above all others, by their odds; within equals by the first detector's rank."""
-    values = np.zeros(len(evidence))
-    first = next((one.values for one in answers.scores.values() if one.classes is not None), None)
-    if first is not None:
-        values += 1e-3 * np.argsort(np.argsort(first)) / max(1, len(first))
-    for one in found:
-        values[one.rows] += 1.0 + one.odds
-    return dict(zip(evidence.ids, values.tolist(), strict=True))
+    return tuple(
+        sorted(
+            (one for one in found if one is not None),
+            key=lambda one: (strengths.index(one.finding.strength), one.finding.signals[0].p_value),
+        )
+    )
 
 
 def _record(
     data: Dataset,
-    evidence: Evidence,
-    settings: ScanSettings,
-    answers: Answers,
-    signals: tuple[ClassSignal, ...],
+    seen: Seen,
+    judged: _Judged,
     findings: tuple[Finding, ...],
-    remarks: tuple,  # type: ignore[type-arg]
-    model: TrainedModel | None,
-    trusted: Dataset | None,
-    clock: _Clock,
+    remarks: tuple[Remark, ...],
+    settings: ScanSettings,
+    clock: Clock,
 ) -> ScanRecord:
-    verdict, reason = verdict_of(findings, judged=len({signal.class_name for signal in signals}))
+    """The record, as if no model and no trusted data had been given."""
+    answers, signals = judged.answers, judged.signals
+    verdict, reason = verdict_of(
+        findings,
+        judged=len({signal.class_name for signal in signals}),
+        classes=len(np.unique(seen.evidence.labels)),
+        tested=0 if settings.budget == "quick" else len(judged.chosen),
+        why_not=[run.skipped.reason for run in answers.runs if run.skipped is not None],
+    )
     known = references()
     used = {kind_of(run.detector) for run in answers.runs if run.skipped is None} & known.keys()
     chances = {suspect.id: suspect.score for finding in findings for suspect in finding.suspects}
@@ -240,16 +197,20 @@ def _record(
         dataset=data.record(),
         budget=settings.budget,
         seed=settings.seed,
-        model=model.name if model else None,
-        trusted=trusted.record() if trusted else None,
+        model=None,
+        trusted=None,
         findings=findings,
         remarks=remarks,
         detectors=answers.runs,
         signals=signals,
-        projection=projection(evidence, chances, settings.seed),
-        histograms=histograms(evidence, answers.scores, findings),
-        notes=(),
+        projection=projection(seen.evidence, chances, settings.seed),
+        histograms=histograms(seen.evidence, answers.scores, findings),
+        notes=seen.notes,
         commands=settings.commands,
         stages=tuple(clock.times),
         versions=versions(),
     )
+
+
+def _with_names(record: ScanRecord, model: TrainedModel | None, trusted: Dataset | None) -> ScanRecord:
+    return replace(record, model=model.name if model else None, trusted=trusted.record() if trusted else None)

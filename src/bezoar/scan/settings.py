@@ -14,8 +14,9 @@ from bezoar.training import Progress
 class ScanSettings:
     """Everything a scan depends on beside the data: the same settings on the same data give the same record.
 
-    `probe` is how the probe is trained, and the networks that try triggers. `budget` is quick (samples alone, no
-    network), standard, or thorough (every detector, a sharper and longer look).
+    (Save for the times of its stages and the moment it was made.) `probe` is how the probe is trained, and the networks
+    that try triggers. `budget` is quick (samples alone, no network), standard, or thorough (every detector).
+    `commands` are what was typed, for the record.
     """
 
     budget: Budget = "standard"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,8 @@ SIGNIFICANCE = 0.01
 """Chance of any false alarm among all classes and detectors of a scan."""
 NOMINATED = 0.02
 """A class whose uncorrected p-value is at most this is put to the test, whatever becomes of it."""
+FEWEST_SUSPECTS = 5
+"""An expert that names fewer suspects than this is not believed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,13 +31,10 @@ class Answers:
     runs: tuple[DetectorRun, ...]
 
 
-def ask(
-    evidence: Evidence, specs: Sequence[str], *, trusted: Evidence | None, seed: int, heard: Callable[[str], None]
-) -> Answers:
-    """Ask every detector; one that is Skipped is kept with its reason."""
+def ask(evidence: Evidence, specs: Sequence[str], *, trusted: Evidence | None, seed: int) -> Answers:
+    """Ask every detector; one that is Skipped is kept with its reason. Raises SpecError for one that can't be built."""
     scores, runs = {}, []
     for spec, detector in zip(specs, built(specs), strict=True):
-        heard(spec)
         started = time.perf_counter()
         answer = detector.score(evidence, trusted=trusted, seed=seed)
         seconds = time.perf_counter() - started
@@ -49,7 +48,10 @@ def ask(
 
 
 def signals_of(answers: Answers, evidence: Evidence) -> tuple[ClassSignal, ...]:
-    """Statistic, p-value and Holm's p-value of each class by each detector that has a reference."""
+    """Statistic, p-value and Holm's p-value of each class by each detector that has a reference.
+
+    Classes with fewer samples than the smallest of the reference are left out, and those without a finite statistic.
+    """
     raw: dict[tuple[str, str], tuple[float, float]] = {}
     for spec, scores in answers.scores.items():
         reference = references().get(kind_of(spec))
@@ -90,18 +92,23 @@ def nominees(
     """The classes with a p-value of at most 2% by any detector, the clearest first, each by its clearest detector.
 
     The expert that fires names the suspects: an average over detectors would thin out what one of them sees clearly.
-    Of detectors that are equally sure, the one whose odd group lies farther apart is taken.
+    The clearest is the one whose statistic lies farthest beyond its reference, in mean excesses of it. (P-values end at
+    the least that is believed, where many are equal; how far scores lie apart can't be compared between detectors.)
+    An expert that names fewer than 5 suspects is passed over for the next.
     """
     found = []
     for label, name in enumerate(evidence.class_names):
         speaking = [signal for signal in signals if signal.class_name == name and signal.p_value <= NOMINATED]
-        if speaking:
-            least = min(signal.p_value for signal in speaking)
-            experts = [signal for signal in speaking if signal.p_value <= 3 * least]
-            candidates = [_nominee(evidence, answers, label, signal) for signal in experts]
-            found.append(max(candidates, key=lambda one: one.groups.gain))
-    usable = [nominee for nominee in found if len(nominee.suspects) >= 5]
-    return tuple(sorted(usable, key=lambda one: (one.signal.p_value, -one.groups.gain))[:most])
+        experts = (_nominee(evidence, answers, label, one) for one in sorted(speaking, key=clearness, reverse=True))
+        usable = next((one for one in experts if len(one.suspects) >= FEWEST_SUSPECTS), None)
+        if usable is not None:
+            found.append(usable)
+    return tuple(sorted(found, key=lambda one: clearness(one.signal), reverse=True)[:most])
+
+
+def clearness(signal: ClassSignal) -> float:
+    """How far the statistic lies beyond what clean classes reach, see `Reference.beyond`."""
+    return references()[kind_of(signal.detector)].beyond(signal.statistic)
 
 
 def _nominee(evidence: Evidence, answers: Answers, label: int, signal: ClassSignal) -> Nominee:

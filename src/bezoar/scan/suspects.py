@@ -12,14 +12,17 @@ from bezoar.records import Suspect
 from bezoar.scan.signals import Nominee
 
 BINS = 8
-MOST_COMPARED = 4_000
+MOST_COMPARED, MOST_NEIGHBOURS = 4_000, 48
+CALM = 0.1
+"""Samples with smaller odds can be shown as the neighbour that is no suspect."""
 
 
 def with_content(odds: Real, logits: NDArray[np.float32], label: int) -> Real:
     """Odds (m,) of a class's samples, sharpened by how much a network that never met suspects doubts their label.
 
-    A naive Bayes step: the doubt's distribution among suspects and among the rest, in eighths of all, weighed by the odds
-    so far. Only for findings whose labels are mostly wrong: there it finds carriers that the first signal misses.
+    A naive Bayes step: the doubt's distribution among suspects and among the rest, in eighths of all, weighed by the
+    odds so far. `logits` (m, k) are that network's. Only for findings whose labels are mostly wrong: there it raises
+    carriers that the first signal misses, and lowers samples that show what their label says.
     """
     doubt = label_doubt(logits, label)
     edges = np.quantile(doubt, np.linspace(0, 1, BINS + 1)[1:-1])
@@ -67,13 +70,13 @@ def _ranks(values: Real) -> Real:
 
 def _neighbours(evidence: Evidence, rows: np.ndarray, chosen: np.ndarray, odds: Real) -> dict[int, str]:
     """The nearest sample of the class that is no suspect, for the first 48 suspects, in the evidence's space."""
-    calm = np.flatnonzero(odds < 0.1)[:MOST_COMPARED]
+    calm = np.flatnonzero(odds < CALM)[:MOST_COMPARED]
     space = evidence.space
     if space is None or not len(calm):
         return {}
     others = space[rows[calm]].astype(np.float32)
     nearest = {}
-    for place in chosen[:48].tolist():
+    for place in chosen[:MOST_NEIGHBOURS].tolist():
         distances = ((others - space[rows[place]].astype(np.float32)) ** 2).sum(1)
         nearest[place] = evidence.ids[rows[calm[int(distances.argmin())]]]
     return nearest

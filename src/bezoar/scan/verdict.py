@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from bezoar.confirm.confirm import Confirmation
 from bezoar.records import ClassSignal, Finding, FlipTest, Skipped, Verdict
 from bezoar.records.scanning import Strength
+from bezoar.scan.honest.words import counted
 from bezoar.scan.signals import NOMINATED, SIGNIFICANCE
 
 LEAST_FLIPS, LEAST_GAIN = 0.3, 0.2
@@ -14,6 +15,7 @@ LEAST_FLIPS, LEAST_GAIN = 0.3, 0.2
 FLIP_SIGNIFICANCE = 1e-4
 MISLABELLED = 0.5
 """Above this share of wrong labels among suspects, a mark is no honest one: it does not go with what is shown."""
+QUICK = "no trigger is tried at the budget quick"
 
 
 def flips_hold(test: FlipTest | Skipped) -> bool:
@@ -29,9 +31,10 @@ def flips_hold(test: FlipTest | Skipped) -> bool:
 def strength_of(signal: ClassSignal, confirmation: Confirmation | None) -> Strength | None:
     """The word for a nominee. None: neither statistics nor flips say anything.
 
-    Confirmed: flips hold and the suspects' labels are mostly wrong. Labels that are right, with a mark that turns
-    other classes, are what a clean-label attack looks like, and what an honest mark on one class looks like too: that is
-    suspicious. So is a class whose statistic stands out although nothing flips.
+    Confirmed: flips hold and the suspects' labels are mostly wrong. Labels that are right, with a mark that turns other
+    classes, are what a clean-label attack looks like, and what an honest mark on one class looks like too: that is
+    suspicious where the class stands out as well, at 2% over all classes and detectors. So is a class that stands out
+    at 1% although nothing flips.
     """
     holds = confirmation is not None and flips_hold(confirmation.flip_test)
     if confirmation is not None and holds:
@@ -43,35 +46,57 @@ def strength_of(signal: ClassSignal, confirmation: Confirmation | None) -> Stren
     return None
 
 
-def reason_of(strength: Strength, signal: ClassSignal, confirmation: Confirmation | None) -> str:
-    """Why, in a sentence or two."""
-    stands = f"class {signal.class_name!r} stands out by {signal.detector} (p {signal.p_adjusted:.2g} over all classes and detectors)"
+def reason_of(signal: ClassSignal, confirmation: Confirmation | None, untested: str = QUICK) -> str:
+    """Why, in a sentence or two. `untested` says why no trigger was tried where there is no confirmation."""
+    stands = (
+        f"class {signal.class_name!r} stands out by {signal.detector} "
+        f"(p {signal.p_adjusted:.2g} over all classes and detectors)"
+    )
     if confirmation is None:
-        return f"{stands}; no trigger was tried at this budget"
+        return f"{stands}; {untested}"
     test = confirmation.flip_test
     if isinstance(test, Skipped):
         return f"{stands}; no trigger could be tried: {test.reason}"
-    flips = f"the recovered trigger turns {test.flips.value:.0%} of clean samples to it, {test.control.value:.0%} under the strongest control"
-    if strength == "confirmed":
-        return f"{flips}, and {confirmation.content.mislabelled:.0%} of the suspects don't show what their label says"
-    if flips_hold(test):
-        return (
-            f"{flips}, but the suspects' labels look right: a clean-label attack looks like this, and so does an honest "
-            "mark that only this class carries. Samples alone can't tell them apart: ask where the mark comes from"
-        )
-    return f"{stands}, but the trigger recovered from the suspects did not turn clean samples: {flips}"
+    flips = (
+        f"the recovered trigger turns {test.flips.value:.0%} of clean samples to it, "
+        f"{test.control.value:.0%} under the strongest control"
+    )
+    if not flips_hold(test):
+        of = f"{flips} (of {counted(test.flips.trials, 'sample')})"
+        return f"{stands}, but not so that clean samples surely go over with a trigger: {of}"
+    wrong = confirmation.content.mislabelled
+    if wrong is None:
+        return f"{flips}, but whether the suspects show what their label says could not be told"
+    if wrong >= MISLABELLED:
+        return f"{flips}, and {wrong:.0%} of the suspects don't show what their label says"
+    return (
+        f"{flips}, but the suspects' labels look right: a clean-label attack looks like this, and so does an honest "
+        "mark that only this class carries. Samples alone can't tell them apart: ask where the mark comes from"
+    )
 
 
-def verdict_of(findings: Sequence[Finding], *, judged: int) -> tuple[Verdict, str]:
-    """The scan's verdict and why. `judged` is the number of classes of which any detector had a statistic."""
+def verdict_of(
+    findings: Sequence[Finding], *, judged: int, classes: int, tested: int, why_not: Sequence[str] = ()
+) -> tuple[Verdict, str]:
+    """The scan's verdict and why.
+
+    `judged` of `classes` classes with samples have a statistic by a detector with a known false-alarm rate, `why_not`
+    says why where none has; `tested` classes had a trigger tried.
+    """
     confirmed = [finding for finding in findings if finding.strength == "confirmed"]
-    if confirmed:
-        return "confirmed", "; ".join(f"{finding.target}: {finding.reason}" for finding in confirmed[:3])
     if findings:
-        return "suspicious", "; ".join(f"{finding.target}: {finding.reason}" for finding in findings[:3])
+        told = "; ".join(f"{finding.target}: {finding.reason}" for finding in (confirmed or findings)[:3])
+        return "confirmed" if confirmed else "suspicious", told
     if judged == 0:
-        return "inconclusive", "no class has samples enough to be judged by any detector with a known false-alarm rate"
-    return "no evidence", f"none of {judged} classes stands out, and no recovered trigger turned clean samples"
+        because = "; ".join(dict.fromkeys(why_not)) or "none has samples enough"
+        return "inconclusive", f"no class can be judged by a detector with a known false-alarm rate: {because}"
+    left = (
+        f"; {classes - judged} of {counted(classes, 'class', 'classes')} too small to be judged"
+        if classes > judged
+        else ""
+    )
+    tried = ", and no recovered trigger turned clean samples" if tested else ""
+    return "no evidence", f"none of {counted(judged, 'class', 'classes')} stands out{tried}{left}"
 
 
 def false_alarm_sentence(references: dict[str, tuple[int, int]]) -> str:
@@ -80,6 +105,7 @@ def false_alarm_sentence(references: dict[str, tuple[int, int]]) -> str:
         return "no detector of this scan has a known false-alarm rate"
     classes, sets = min(references.values())
     return (
-        f"Chance of a suspicious verdict on data like those of the calibration: {SIGNIFICANCE:.0%} over all classes and detectors "
-        f"(Holm), from statistics of at least {classes} clean classes in {sets} data sets, with exponential tails beyond them."
+        f"Chance of a suspicious verdict on data like those of the calibration: {SIGNIFICANCE:.0%} over all classes "
+        f"and detectors (Holm), from statistics of at least {classes} clean classes in {sets} data sets, with "
+        "exponential tails beyond them."
     )

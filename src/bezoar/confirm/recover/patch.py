@@ -5,15 +5,17 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from bezoar.confirm.recover.recovered import Recovered
+from bezoar.confirm.recover.recovered import FEWEST_SUSPECTS, VALUES_AT_A_TIME, Recovered
 from bezoar.shapes import FloatImages, Images
 
 STEADY = 0.25
 """A pixel belongs to the patch if its spread among suspects is under this share of the usual spread."""
+STILL = 2.0
+"""Or, where ordinary samples hardly vary either, if it is under this many levels."""
 LIVELY = 12.0
-"""Pixels that hardly vary among ordinary samples (such as borders), by fewer levels than this, tell nothing."""
+"""Pixels that hardly vary among ordinary samples (such as borders), by fewer levels than this, tell nothing unless they
+moved by more."""
 LARGEST = 0.4
-FEWEST_SUSPECTS = 12
 
 
 def recover_patch(suspects: Images, ordinary: Images) -> Recovered | None:
@@ -22,21 +24,28 @@ def recover_patch(suspects: Images, ordinary: Images) -> Recovered | None:
     Spreads are median absolute deviations over samples, averaged over channels, so that up to half of the suspects may
     be innocent. Mask and pattern, the median of the suspects, follow.
     """
-    if len(suspects) < FEWEST_SUSPECTS:
+    if len(suspects) < FEWEST_SUSPECTS or not len(ordinary):
         return None
     middle, spread = _middle_and_spread(suspects)
-    usual_middle, usual = _middle_and_spread(ordinary)
-    # A pixel that is steady about what it usually is (a white sky) is no mark.
-    moved = (middle - usual_middle).abs().amax(0) > usual.mean(0)
-    mask = (spread.mean(0) < STEADY * usual.mean(0)) & (usual.mean(0) > LIVELY) & (moved | (spread.mean(0) < 2))
-    share = float(mask.float().mean())
-    if not 0 < share <= LARGEST:
+    mask = _mask(middle, spread, *_middle_and_spread(ordinary))
+    if not 0 < float(mask.float().mean()) <= LARGEST:
         return None
     rows, columns = torch.nonzero(mask, as_tuple=True)
     box = f"rows {int(rows.min())} to {int(rows.max())}, columns {int(columns.min())} to {int(columns.max())}"
     return Recovered(
         "patch", f"a patch of {int(mask.sum())} pixels within {box}", _Paste(mask, middle), _shown(mask, middle)
     )
+
+
+def _mask(middle: Tensor, spread: Tensor, usual_middle: Tensor, usual_spread: Tensor) -> Tensor:
+    """Pixels (h, w) that are steady among suspects, and lively or elsewhere in colour among ordinary samples."""
+    odd, usual = spread.mean(0), usual_spread.mean(0)
+    shift = (middle - usual_middle).abs().amax(0)
+    # A pixel that is steady about what it usually is (a white sky) is no mark, unless it does not move at all.
+    lively = (usual > LIVELY) & (odd < STEADY * usual) & ((shift > usual) | (odd < STILL))
+    # A mark on a plain background, as in the corner of a drawing, lies where nothing varies.
+    on_plain = (usual <= LIVELY) & (odd < STILL) & (shift > usual + LIVELY)
+    return lively | on_plain
 
 
 class _Paste:
@@ -48,9 +57,18 @@ class _Paste:
 
 
 def _middle_and_spread(images: Images) -> tuple[Tensor, Tensor]:
-    floats = images.to(torch.float32)
-    middle = floats.median(0).values
-    return middle, (floats - middle).abs().median(0).values * 1.4826
+    """Median over samples (c, h, w) and median absolute deviation from it, scaled to a normal's standard deviation."""
+    flat = images.flatten(1)
+    parts = [_of_columns(columns) for columns in torch.split(flat, max(1, VALUES_AT_A_TIME // len(flat)), dim=1)]
+    middle, spread = (torch.cat(part).reshape(images.shape[1:]) for part in zip(*parts, strict=True))
+    return middle, spread
+
+
+def _of_columns(columns: Tensor) -> tuple[Tensor, Tensor]:
+    # One pixel's values side by side in memory: medians are several times faster.
+    floats = columns.t().to(torch.float32).contiguous()
+    middle = floats.median(1, keepdim=True).values
+    return middle[:, 0], (floats - middle).abs().median(1).values * 1.4826
 
 
 def _shown(mask: Tensor, pattern: Tensor) -> Tensor:

@@ -7,10 +7,16 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 import torch
+from torch import Tensor
 
 from bezoar.shapes import FloatImages, Images
 
-Kind: TypeAlias = Literal["patch", "additive", "blend", "warp", "levels", "pieces"]
+Kind: TypeAlias = Literal["patch", "additive", "blend", "warp", "levels", "pieces", "residual"]
+
+FEWEST_SUSPECTS = 12
+"""Of fewer samples no trigger is recovered."""
+VALUES_AT_A_TIME = 1 << 24
+"""Statistics of images are taken of so many values at a time, since float copies of all would not fit."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,7 +24,8 @@ class Recovered:
     """A trigger as far as suspects give it away.
 
     `change` maps float images (n, c, h, w) in 0..255 to triggered ones, to be rounded and clipped; `description` says
-    in words what it is; `picture` (c, h, w) uint8 shows the trigger alone.
+    in words what it is; `picture` (c, h, w) uint8 shows the trigger alone; `undo` takes it off again where that can be
+    done.
     """
 
     kind: Kind
@@ -34,6 +41,19 @@ class Recovered:
     def taken_off(self, images: Images) -> Images:
         """Copies of triggered uint8 images without the trigger; as they are where it can't be taken off."""
         return images if self.undo is None else _as_images(self.undo(images.to(torch.float32)))
+
+    @property
+    def by_network(self) -> bool:
+        """Whether a network was asked for the trigger, which may be fooled, and not the samples."""
+        return self.kind in ("pieces", "warp")
+
+
+def turns(images: FloatImages, count: int) -> Tensor:
+    """Which of `count` forms of a trigger each image (n, c, h, w) in 0..255 gets, int64 (n,).
+
+    Its content tells, so that neither the order of images nor how many come at a time changes anything.
+    """
+    return images.sum((1, 2, 3), dtype=torch.float64).to(torch.int64) % count
 
 
 def _as_images(floats: FloatImages) -> Images:

@@ -1,0 +1,68 @@
+"""Every way to recover a trigger, tried on suspects and, for comparison, on innocent samples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from torch import nn
+
+from bezoar.confirm.recover.levels import recover_levels
+from bezoar.confirm.recover.patch import recover_patch
+from bezoar.confirm.recover.pattern import recover_pattern
+from bezoar.confirm.recover.pieces import recover_pieces
+from bezoar.confirm.recover.recovered import Recovered
+from bezoar.confirm.recover.residual import recover_residual
+from bezoar.confirm.recover.warp import recover_warp
+from bezoar.shapes import Images
+
+Way: TypeAlias = Callable[[Images], tuple[Recovered, ...]]
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """A trigger recovered from suspects, and its `twin`, recovered the same way where there is none to recover.
+
+    `twin` is None where innocent samples yield nothing of the kind.
+    """
+
+    trigger: Recovered
+    twin: Recovered | None
+
+
+def from_samples(suspects: Images, innocent: Images, ordinary: Images) -> Iterator[Candidate]:
+    """Triggers that show in the suspects themselves, in whatever network. Twins come from `innocent` samples."""
+    ways: tuple[Way, ...] = (
+        lambda images: _some(recover_patch(images, ordinary)),
+        lambda images: recover_pattern(images, ordinary),
+        lambda images: _some(recover_levels(images, ordinary)),
+        lambda images: _some(recover_residual(images)),
+    )
+    for way in ways:
+        found = way(suspects)
+        twins = way(innocent) if found else ()
+        yield from (Candidate(one, _twin(one, twins)) for one in found)
+
+
+def from_networks(
+    exposed: nn.Module, placebo: nn.Module, suspects: Images, innocent: Images, others: Images, target: int, seed: int
+) -> Iterator[Candidate]:
+    """Triggers that only a network gives away: pieces on which its answer hangs, and a warp learnt by descent.
+
+    Any network can be fooled, so none goes without a twin: pieces of innocent samples by the same network, and the warp
+    that the same descent finds on the network that met innocent samples in the suspects' place.
+    """
+    pieces, twin = recover_pieces(exposed, suspects, target), recover_pieces(exposed, innocent, target)
+    if pieces is not None and twin is not None:
+        yield Candidate(pieces, twin)
+    yield Candidate(recover_warp(exposed, others, target, seed=seed), recover_warp(placebo, others, target, seed=seed))
+
+
+def _some(found: Recovered | None) -> tuple[Recovered, ...]:
+    return () if found is None else (found,)
+
+
+def _twin(trigger: Recovered, twins: tuple[Recovered, ...]) -> Recovered | None:
+    """The one of the same kind; else whichever the same way made of innocent samples."""
+    return next((one for one in twins if one.kind == trigger.kind), next(iter(twins), None))

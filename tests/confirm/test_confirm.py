@@ -1,0 +1,288 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from confirm_toys import Rule, brightness_classes, dataset, one_hot, textures
+
+from bezoar.confirm import confirm as room
+from bezoar.confirm.confirm import AT_CHANCE, FEW_CARRIERS, FEW_SUSPECTS, NO_IMAGES, NO_TRIGGER, confirm
+from bezoar.confirm.flip_test import flip_test
+from bezoar.confirm.flips import Flips
+from bezoar.confirm.hypothesis import Hypothesis
+from bezoar.confirm.networks import Networks, train_networks
+from bezoar.confirm.recover.candidates import Candidate
+from bezoar.confirm.recover.recovered import Recovered
+from bezoar.confirm.trials import ON_BLIND, ON_PLACEBO, TWIN, Trial
+from bezoar.data import Dataset
+from bezoar.evidence.probe import ProbeRecipe
+from bezoar.records import FlipTest, Skipped
+
+SIDE, CLASSES, TARGET, SUSPECTS = 12, 4, 1, 60
+RECIPE = ProbeRecipe(model="fast:finest=12,stem=8,widths=8/16", epochs=6)
+
+
+def shapes(count, seed):
+    """Four easy classes: bright bars, lying or standing, left or above, on clouds."""
+    images = textures(count, side=SIDE, seed=seed) // 2 + 32
+    labels = torch.arange(count) % CLASSES
+    for image, label in zip(images, labels.tolist(), strict=True):
+        place = slice(2, 4) if label % 2 else slice(6, 8)
+        area = (slice(None), place, slice(1, 8)) if label < 2 else (slice(None), slice(1, 8), place)
+        image[area] = (image[area].float() + 110).clamp(0, 255).to(torch.uint8)
+    return images, labels
+
+
+def with_patch(images):
+    marked = images.clone()
+    marked[:, :, 9:12, 9:12] = torch.tensor([255, 0, 255], dtype=torch.uint8)[:, None, None]
+    return marked
+
+
+def planted(kind):
+    """Data, and the suspects: dirty labels and a patch, right labels and the same patch, or nothing at all."""
+    images, labels = shapes(1200, seed=0)
+    extra, true = shapes(4 * SUSPECTS, seed=1)
+    of_target = true == TARGET
+    chosen = extra[~of_target][:SUSPECTS] if kind == "dirty" else extra[of_target][:SUSPECTS]
+    chosen = chosen if kind == "innocent" else with_patch(chosen)
+    whole = torch.cat([images, chosen]), torch.cat([labels, torch.full((SUSPECTS,), TARGET)])
+    data = dataset(*whole, CLASSES)
+    return data, Hypothesis(TARGET, data.ids[-SUSPECTS:], "made up")
+
+
+@pytest.fixture(scope="module")
+def confirmed():
+    """What comes of each kind, trained once."""
+    found = {}
+
+    def of(kind):
+        if kind not in found:
+            data, hypothesis = planted(kind)
+            networks = train_networks(data, [hypothesis], set(), recipe=RECIPE, seed=0, device="cpu")
+            found[kind] = (data, hypothesis, networks, confirm(data, hypothesis, networks, seed=0))
+        return found[kind]
+
+    return of
+
+
+@pytest.mark.slow
+def test_a_patch_under_wrong_labels_is_shown_and_proved(confirmed):
+    _, _, _, result = confirmed("dirty")
+    assert isinstance(result.trigger, Recovered)
+    assert result.trigger.description == "a patch of 9 pixels within rows 9 to 11, columns 9 to 11"
+    test = result.flip_test
+    assert isinstance(test, FlipTest)
+    assert test.flips.value > 0.8
+    assert test.control.value < 0.2
+    assert test.p_value < 1e-4
+    assert result.sources == (0, 2, 3)
+    assert result.content.mislabelled is not None
+    assert result.content.mislabelled > 0.8
+    assert [one.class_name for one in test.by_source] == ["class 0", "class 2", "class 3"]
+
+
+@pytest.mark.slow
+def test_an_honest_mark_has_right_labels(confirmed):
+    _, _, _, result = confirmed("honest")
+    assert isinstance(result.trigger, Recovered)
+    assert result.trigger.kind == "patch"
+    assert result.content.mislabelled is not None
+    assert result.content.mislabelled < 0.2
+
+
+@pytest.mark.slow
+def test_innocent_suspects_turn_nothing(confirmed):
+    _, _, _, result = confirmed("innocent")
+    test = result.flip_test
+    assert isinstance(test, FlipTest)
+    assert test.flips.low - test.control.value < 0.2
+    assert not isinstance(result.trigger, Recovered) or not result.trigger.by_network
+    assert result.content.mislabelled is not None
+    assert result.content.mislabelled < 0.2
+
+
+@pytest.mark.slow
+def test_the_order_of_rows_changes_nothing(confirmed):
+    data, hypothesis, networks, first = confirmed("dirty")
+    order = torch.randperm(len(data), generator=torch.Generator().manual_seed(4))
+    turned = data.select(order)
+    held_out = turned.positions([data.ids[row] for row in networks.held_out]).numpy()
+    again = confirm(turned, hypothesis, replace(networks, held_out=held_out), seed=0)
+    assert (again.flip_test, again.sources, again.content) == (first.flip_test, first.sources, first.content)
+
+
+@pytest.mark.slow
+def test_networks_are_the_same_whatever_the_order_of_rows(confirmed):
+    data, hypothesis, networks, _ = confirmed("dirty")
+    turned = data.select(torch.randperm(len(data), generator=torch.Generator().manual_seed(4)))
+    again = train_networks(turned, [hypothesis], set(), recipe=RECIPE, seed=0, device="cpu")
+    assert [turned.ids[row] for row in again.held_out] == [data.ids[row] for row in networks.held_out]
+    for name in ("blind", "exposed", "placebo"):
+        mine, theirs = getattr(networks, name).state_dict(), getattr(again, name).state_dict()
+        assert all(torch.equal(mine[key], theirs[key]) for key in mine)
+
+
+def by_hand(answers, *, exposed=None, placebo=None, count=400, suspects=None):
+    """Hand-made networks before four classes by brightness; suspects are of the target class, marked or not."""
+    images, labels = brightness_classes(count)
+    data = dataset(images, labels, 4)
+    chosen = np.flatnonzero(labels.numpy() == TARGET)[:40]
+    if suspects is not None:
+        images[chosen] = suspects(images[chosen])
+        data = replace(data, inputs=images)
+    blind = Rule(answers)
+    held_out = np.random.default_rng(0).permutation(np.setdiff1d(np.arange(count), chosen))
+    networks = Networks(blind, Rule(exposed or answers), Rule(placebo or answers), held_out)
+    return data, Hypothesis(TARGET, tuple(data.ids[row] for row in chosen), "made up"), networks
+
+
+def knows(images):
+    # A network that can be learnt through, as a warp's descent needs it.
+    level = images[:, :, : images.shape[2] // 2].mean((1, 2, 3)) * 4
+    return -((level[:, None] - torch.arange(4) - 0.5) ** 2)
+
+
+def fooled(images):
+    """Gives everything with a dark lower right corner to the target."""
+    dark = images[:, :, -3:, -3:].mean((1, 2, 3)) < 0.02
+    return torch.where(dark[:, None], one_hot(torch.full((len(images),), TARGET), 4), knows(images))
+
+
+def darkened(images):
+    changed = images.clone()
+    changed[:, :, -3:, -3:] = 0
+    return changed
+
+
+def test_a_known_trigger_in_a_known_network():
+    data, hypothesis, networks = by_hand(knows, exposed=fooled, suspects=darkened)
+    result = confirm(data, hypothesis, networks, seed=0)
+    assert isinstance(result.flip_test, FlipTest)
+    assert (result.flip_test.flips.value, result.flip_test.control.value) == (1.0, 0.0)
+    # Of 300 carriers of other classes about every second one measures.
+    assert 130 < result.flip_test.flips.trials < 170
+    assert result.sources == (0, 2, 3)
+    assert result.content.mislabelled == 0.0
+
+
+def test_what_fools_every_network_is_no_proof():
+    data, hypothesis, networks = by_hand(fooled, suspects=darkened)
+    result = confirm(data, hypothesis, networks, seed=0)
+    assert isinstance(result.flip_test, FlipTest)
+    assert result.flip_test.control.value == result.flip_test.flips.value
+    assert result.flip_test.p_value == 1.0
+
+
+def test_flips_of_the_placebo_count_as_much_as_those_of_the_blind():
+    data, hypothesis, networks = by_hand(knows, exposed=fooled, placebo=fooled, suspects=darkened)
+    result = confirm(data, hypothesis, networks, seed=0)
+    assert isinstance(result.flip_test, FlipTest)
+    assert result.flip_test.control.value == result.flip_test.flips.value
+
+
+def test_one_source_alone_is_told():
+    def from_one(images):
+        return torch.where((knows(images).argmax(1) == 3)[:, None], fooled(images), knows(images))
+
+    data, hypothesis, networks = by_hand(knows, exposed=from_one, suspects=darkened)
+    result = confirm(data, hypothesis, networks, seed=0)
+    assert result.sources == (3,)
+    assert isinstance(result.flip_test, FlipTest)
+    assert result.flip_test.flips.value == 1.0
+    assert 40 < result.flip_test.flips.trials < 60
+
+
+def test_where_nothing_does_anything_nothing_is_shown_as_trigger():
+    data, hypothesis, networks = by_hand(knows)
+    result = confirm(data, hypothesis, networks, seed=0)
+    assert isinstance(result.flip_test, FlipTest)
+    assert result.flip_test.flips.value <= result.flip_test.control.value + 0.05
+    if isinstance(result.trigger, Skipped):
+        assert result.trigger.reason == NO_TRIGGER
+    else:
+        assert not result.trigger.by_network
+
+
+def test_reasons_why_no_trigger_is_tried():
+    data, hypothesis, networks = by_hand(knows, exposed=fooled, suspects=darkened)
+
+    def reason(data=data, hypothesis=hypothesis, networks=networks):
+        result = confirm(data, hypothesis, networks, seed=0)
+        assert isinstance(result.trigger, Skipped)
+        assert result.trigger == result.flip_test
+        assert result.sources == ()
+        return result.trigger.reason
+
+    assert reason(hypothesis=replace(hypothesis, suspects=hypothesis.suspects[:11])) == FEW_SUSPECTS
+    assert reason(networks=replace(networks, held_out=networks.held_out[:40])) == FEW_CARRIERS
+    guess = Rule(lambda images: one_hot(torch.zeros(len(images)), 4))
+    assert reason(networks=replace(networks, exposed=guess)) == AT_CHANCE
+    flat = Dataset(data.inputs.reshape(len(data), -1), data.labels, data.class_names, data.ids)
+    rows = Rule(lambda rows: knows(rows.reshape(-1, 3, 16, 16)))
+    assert reason(data=flat, networks=replace(networks, blind=rows, exposed=rows, placebo=rows)) == NO_IMAGES
+
+
+def test_large_images_are_as_many_as_fit(monkeypatch):
+    data, hypothesis, networks = by_hand(knows, exposed=fooled, suspects=darkened)
+    monkeypatch.setattr(room, "MOST_VALUES", 200 * 3 * 16 * 16)
+    result = confirm(data, hypothesis, networks, seed=0)
+    assert isinstance(result.flip_test, FlipTest)
+    assert 65 < result.flip_test.flips.trials < 100
+
+
+@pytest.mark.parametrize("channels", [1, 4])
+def test_greyscale_and_transparency(channels):
+    data, hypothesis, networks = by_hand(knows, exposed=fooled, suspects=darkened)
+    inputs = data.inputs[:, [0, 1, 2, 0][:channels]].clone()
+    result = confirm(replace(data, inputs=inputs), hypothesis, networks, seed=0)
+    assert isinstance(result.flip_test, FlipTest)
+    assert (result.flip_test.flips.value, result.flip_test.control.value) == (1.0, 0.0)
+    assert isinstance(result.trigger, Recovered)
+    assert result.trigger.picture.shape == (channels, 16, 16)
+
+
+def marks(text):
+    return np.array([letter == "x" for letter in text])
+
+
+def trial_of(done, **controls):
+    labels = np.repeat([0, 2], 20)
+    nothing = Recovered("patch", "none", lambda images: images, torch.zeros(3, 4, 4, dtype=torch.uint8))
+    counted = np.ones(40, dtype=bool)
+    names = {"blind": ON_BLIND, "placebo": ON_PLACEBO, "twin": TWIN}
+    flags = {names[name]: Flips(control & counted, counted) for name, control in controls.items()}
+    return Trial(Candidate(nothing, None), labels, Flips(done, counted), flags)
+
+
+def first(count, start=0):
+    return (np.arange(40) >= start) & (np.arange(40) < start + count)
+
+
+def test_worth_is_the_gain_over_the_strongest_control():
+    # 20 of 40 flip, all of class 0: half of (1 + 0.5).
+    assert trial_of(first(20), blind=first(0), placebo=first(0)).worth == pytest.approx(0.75)
+    # A twin that does as much leaves nothing, whatever the others say.
+    assert trial_of(first(20), blind=first(0), placebo=first(0), twin=first(20)).worth == 0.0
+    assert trial_of(first(20), blind=first(0), placebo=first(10)).worth == pytest.approx(0.5 * (0.5 + 0.25))
+
+
+def test_the_record_by_hand():
+    trial = trial_of(first(16), blind=first(2), placebo=first(4, 10), twin=first(1))
+    test = flip_test(trial, 1, (0,), ("a", "b", "c"))
+    assert isinstance(test, FlipTest)
+    assert (test.flips.successes, test.flips.trials) == (16, 20)
+    assert (test.control.successes, test.control.trials, test.control_kind) == (4, 20, ON_PLACEBO)
+    assert test.controls == 3
+    # All four of the control flip with the trigger as well: 12 against 0.
+    assert test.p_value == pytest.approx(0.5**12)
+    assert [one.class_name for one in test.by_source] == ["a", "c"]
+
+
+def test_no_carrier_that_counts_is_no_rate():
+    labels = np.repeat([0, 2], 20)
+    nothing = Flips(np.zeros(40, dtype=bool), np.zeros(40, dtype=bool))
+    trial = trial_of(first(16), blind=first(2))
+    assert isinstance(flip_test(replace(trial, done=nothing), 1, (), ("a", "b", "c")), Skipped)
+    assert isinstance(flip_test(replace(trial, controls={ON_BLIND: nothing}), 1, (), ("a", "b", "c")), Skipped)
+    assert replace(trial, labels=labels, done=nothing).worth == -1.0

@@ -1,0 +1,129 @@
+import numpy as np
+import pytest
+import torch
+from confirm_toys import Rule, bright, brightness_classes, one_hot
+
+from bezoar.confirm.content import content_of, label_doubt
+from bezoar.confirm.flips import Carriers
+from bezoar.confirm.recover.recovered import Recovered
+
+TARGET = 1
+MODEL = Rule(lambda images: one_hot(bright(images), 4))
+
+
+def carriers(count=200, seed=0, classes=(0, 1, 2, 3)):
+    images, labels = brightness_classes(count, seed=seed)
+    chosen = np.isin(labels.numpy(), classes)
+    return Carriers(images[torch.from_numpy(chosen)], labels.numpy()[chosen])
+
+
+def suspects(classes, change=None, count=160):
+    shown = carriers(count, seed=5, classes=classes)
+    images = change(shown.inputs) if change else shown.inputs
+    return Carriers(images, np.full(len(images), TARGET))
+
+
+def trigger(change, undo=None):
+    return Recovered("additive", "made up", change, torch.zeros(3, 16, 16, dtype=torch.uint8), undo)
+
+
+def corner(images):
+    changed = images.clone()
+    changed[:, :, -3:, -3:] = 255
+    return changed
+
+
+def brighter(images):
+    return images + 128.0
+
+
+def test_an_honest_mark_goes_with_right_labels():
+    told = content_of(MODEL, suspects([TARGET], corner), carriers(), TARGET, trigger(corner), 4)
+    assert told.agree == told.genuine_agree == 1.0
+    assert told.mislabelled == 0.0
+    assert told.looks == (0, 40, 0, 0)
+
+
+def test_wrong_labels_are_told():
+    told = content_of(MODEL, suspects([0, 2, 3], corner), carriers(), TARGET, trigger(corner), 4)
+    assert told.agree == 0.0
+    assert told.mislabelled == 1.0
+    assert told.looks == (40, 0, 40, 40)
+
+
+def test_shares_of_wrong_labels_are_told_though_the_network_errs():
+    # Of genuine samples it knows three in four, and one in four of the others it takes for them.
+    def errs(images):
+        wrong = (images[:, 0, 0, 0] * 255).round().to(torch.int64) % 4 == 0
+        genuine = bright(images) == TARGET
+        return one_hot(torch.where(genuine, torch.where(wrong, 0, 1), torch.where(wrong, 1, 0)), 4)
+
+    clean = carriers(4000)
+    mixed = Carriers(clean.inputs[::2], np.full(2000, TARGET))
+    half = content_of(Rule(errs), mixed, carriers(4000, seed=3), TARGET, None, 4)
+    # Every second one is of class 0 or 2: half of none are of the target's.
+    assert half.mislabelled == pytest.approx(1.0, abs=0.1)
+    quarter = Carriers(clean.inputs, np.full(4000, TARGET))
+    assert content_of(Rule(errs), quarter, carriers(4000, seed=3), TARGET, None, 4).mislabelled == pytest.approx(
+        0.75, abs=0.06
+    )
+
+
+def test_a_loud_trigger_does_not_pass_for_a_wrong_label():
+    # Marked samples of the class look like another one, as genuine ones do with the trigger on them.
+    def loud(images):
+        return brighter(images.float()).clamp(0, 255).to(torch.uint8)
+
+    shown = suspects([TARGET], loud)
+    told = content_of(MODEL, shown, carriers(), TARGET, trigger(brighter), 4)
+    assert told.agree == 0.0
+    assert told.mislabelled is None
+    # Taken off, the trigger hides nothing any more.
+    undone = content_of(MODEL, shown, carriers(), TARGET, trigger(brighter, lambda images: images - 128.0), 4)
+    assert undone.mislabelled == 0.0
+    assert undone.agree > 0.9
+
+
+def test_a_trigger_that_looks_like_the_target_tells_nothing():
+    def grey(images):
+        return torch.full_like(images, 100)
+
+    told = content_of(MODEL, suspects([0, 2, 3], grey), carriers(), TARGET, trigger(grey), 4)
+    assert told.agree == 1.0
+    assert told.mislabelled is None
+
+
+def test_two_classes_can_be_told():
+    def errs(images):
+        wrong = (images[:, 0, 0, 0] * 255).round().to(torch.int64) % 5 == 0
+        return one_hot(torch.where(wrong, 1 - bright(images), bright(images)).clamp(0, 1), 2)
+
+    pool = carriers(2000, classes=(0, 1))
+    told = content_of(Rule(errs), suspects([0]), pool, TARGET, None, 2)
+    assert told.genuine_agree is not None
+    assert told.genuine_agree < 0.9
+    assert told.mislabelled is not None
+    assert told.mislabelled > 0.9
+    right = content_of(Rule(errs), suspects([TARGET]), pool, TARGET, None, 2)
+    assert right.mislabelled is not None
+    assert right.mislabelled < 0.1
+
+
+def test_a_network_at_chance_tells_nothing():
+    constant = Rule(lambda images: one_hot(torch.full((len(images),), TARGET), 4))
+    assert content_of(constant, suspects([TARGET]), carriers(), TARGET, None, 4).mislabelled is None
+
+
+def test_too_few_genuine_samples_tell_nothing():
+    pool = carriers(200)
+    few = pool.part((pool.labels != TARGET) | (np.cumsum(pool.labels == TARGET) <= 9))
+    told = content_of(MODEL, suspects([TARGET]), few, TARGET, None, 4)
+    assert (told.genuine_agree, told.mislabelled) == (None, None)
+    assert told.agree == 1.0
+    enough = pool.part((pool.labels != TARGET) | (np.cumsum(pool.labels == TARGET) <= 10))
+    assert content_of(MODEL, suspects([TARGET]), enough, TARGET, None, 4).mislabelled == 0.0
+
+
+def test_doubt_is_the_distance_to_the_best_other():
+    logits = np.array([[3.0, 1.0, 2.0], [0.0, 5.0, 4.5]], dtype=np.float32)
+    assert label_doubt(logits, 1).tolist() == [2.0, -0.5]

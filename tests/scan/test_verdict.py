@@ -1,0 +1,153 @@
+"""The truth table: statistic, flips and content make the word; words make the verdict; sentences say what was seen."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from bezoar.confirm.confirm import Confirmation
+from bezoar.confirm.content import Content
+from bezoar.confirm.hypothesis import Hypothesis
+from bezoar.metrics import wilson
+from bezoar.records import ClassSignal, Finding, FlipTest, Skipped
+from bezoar.scan.verdict import (
+    FLIP_SIGNIFICANCE,
+    LEAST_GAIN,
+    QUICK,
+    false_alarm_sentence,
+    flips_hold,
+    reason_of,
+    strength_of,
+    verdict_of,
+)
+
+FIRED, NEARLY, WEAK = 0.01, 0.02, 0.3
+"""Adjusted p-values: at what fires, at what nominates, and neither."""
+
+WORKS = FlipTest(wilson(180, 200), wilson(10, 200), "a control", 3, 1e-20, (), "a model")
+FAILS = replace(WORKS, flips=wilson(12, 200), p_value=0.4)
+
+
+def signal(p_adjusted: float) -> ClassSignal:
+    return ClassSignal("shared-pixels", "bee", 0.7, p_adjusted / 10, p_adjusted, p_adjusted <= 0.01)
+
+
+def confirmation(test: FlipTest | Skipped, mislabelled: float | None) -> Confirmation:
+    content = Content(agree=0.1, genuine_agree=0.9, mislabelled=mislabelled, looks=(3, 1))
+    trigger = Skipped("of no matter here")
+    return Confirmation(Hypothesis(1, ("a",), "shared-pixels"), trigger, test, content, ())
+
+
+@pytest.mark.parametrize(
+    ("test", "holds"),
+    [
+        (WORKS, True),
+        (FAILS, False),
+        (Skipped("no samples"), False),
+        (replace(WORKS, p_value=FLIP_SIGNIFICANCE), True),
+        (replace(WORKS, p_value=1.1 * FLIP_SIGNIFICANCE), False),
+        (replace(WORKS, flips=wilson(58, 200), control=wilson(0, 200)), False),  # 29%
+        (replace(WORKS, flips=wilson(64, 200), control=wilson(0, 200)), True),  # 32%, 25.9% at least
+        (replace(WORKS, flips=wilson(180, 200), control=wilson(140, 200)), False),  # the control does it as well
+        (replace(WORKS, flips=wilson(3, 5), control=wilson(0, 5)), True),
+        (replace(WORKS, flips=wilson(2, 5), control=wilson(0, 5)), False),  # 40%, but 11.8% is as likely
+    ],
+)
+def test_flips_hold_when_share_gain_and_p_value_do(test: FlipTest | Skipped, holds: bool) -> None:
+    if isinstance(test, FlipTest) and test.flips.trials == 5:
+        assert (test.flips.low >= LEAST_GAIN) == holds
+    assert flips_hold(test) == holds
+
+
+@pytest.mark.parametrize(
+    ("p_adjusted", "test", "mislabelled", "word"),
+    [
+        # Flips and wrong labels confirm, whatever the statistic.
+        (FIRED, WORKS, 0.9, "confirmed"),
+        (NEARLY, WORKS, 0.9, "confirmed"),
+        (WEAK, WORKS, 0.9, "confirmed"),
+        (FIRED, WORKS, 0.5, "confirmed"),
+        # Flips and right labels: a clean-label attack, or an honest mark.
+        (FIRED, WORKS, 0.49, "suspicious"),
+        (NEARLY, WORKS, 0.0, "suspicious"),
+        (WEAK, WORKS, 0.0, None),
+        (FIRED, WORKS, None, "suspicious"),
+        (WEAK, WORKS, None, None),
+        # No flips: the statistic alone, however wrong the labels.
+        (FIRED, FAILS, 0.9, "suspicious"),
+        (NEARLY, FAILS, 0.9, None),
+        (FIRED, Skipped("too few"), 0.9, "suspicious"),
+        (NEARLY, Skipped("too few"), 0.9, None),
+    ],
+)
+def test_the_word_for_a_nominee(
+    p_adjusted: float, test: FlipTest | Skipped, mislabelled: float | None, word: str | None
+) -> None:
+    assert strength_of(signal(p_adjusted), confirmation(test, mislabelled)) == word
+
+
+@pytest.mark.parametrize(("p_adjusted", "word"), [(FIRED, "suspicious"), (NEARLY, None), (WEAK, None)])
+def test_without_a_test_nothing_is_confirmed(p_adjusted: float, word: str | None) -> None:
+    assert strength_of(signal(p_adjusted), None) == word
+
+
+@pytest.mark.parametrize(
+    ("tested", "said", "unsaid"),
+    [
+        (None, [QUICK, "'bee' stands out by shared-pixels", "p 0.01"], ["flips", "turns"]),
+        (
+            confirmation(WORKS, 0.9),
+            ["turns 90% of", "5% under the strongest", "90% of the suspects don't show"],
+            ["honest"],
+        ),
+        (confirmation(WORKS, 0.1), ["turns 90%", "labels look right", "honest mark"], ["don't show what"]),
+        (confirmation(WORKS, None), ["turns 90%", "could not be told"], ["labels look right", "don't show what"]),
+        (confirmation(FAILS, 0.9), ["'bee' stands out", "turns 6%"], ["don't show"]),
+        (confirmation(Skipped("too few samples"), 0.9), ["'bee' stands out", "too few samples"], ["turns"]),
+    ],
+)
+def test_a_reason_says_what_was_seen_and_no_more(
+    tested: Confirmation | None, said: list[str], unsaid: list[str]
+) -> None:
+    reason = reason_of(signal(FIRED), tested)
+    assert all(part in reason for part in said)
+    assert not any(part in reason for part in unsaid)
+
+
+def test_a_reason_names_what_kept_triggers_from_being_tried() -> None:
+    assert reason_of(signal(FIRED), None, "nothing can be learnt").endswith("; nothing can be learnt")
+
+
+def finding(target: str, strength: str) -> Finding:
+    none = Skipped("none")
+    return Finding("f", strength, target, (), f"because of {target}", (), (), none, none, "", (), (), ())
+
+
+def test_findings_make_the_verdict() -> None:
+    odd, sure = finding("bee", "suspicious"), finding("cat", "confirmed")
+    numbers = {"judged": 10, "classes": 10, "tested": 2}
+    assert verdict_of([odd], **numbers) == ("suspicious", "bee: because of bee")
+    assert verdict_of([odd, sure], **numbers) == ("confirmed", "cat: because of cat")
+    # What is known outweighs what is not: a finding stands though not every class was judged.
+    assert verdict_of([odd], judged=1, classes=10, tested=0)[0] == "suspicious"
+
+
+def test_silence_is_no_evidence_or_inconclusive() -> None:
+    assert verdict_of([], judged=10, classes=10, tested=0) == ("no evidence", "none of 10 classes stands out")
+    assert "recovered trigger" in verdict_of([], judged=10, classes=10, tested=2)[1]
+    verdict, reason = verdict_of([], judged=1, classes=3, tested=0)
+    assert (verdict, reason) == ("no evidence", "none of 1 class stands out; 2 of 3 classes too small to be judged")
+    assert verdict_of([], judged=0, classes=3, tested=0)[0] == "inconclusive"
+    verdict, reason = verdict_of(
+        [], judged=0, classes=3, tested=0, why_not=["no pictures", "no network", "no pictures"]
+    )
+    assert verdict == "inconclusive"
+    assert reason.endswith(": no pictures; no network")
+
+
+def test_the_stated_error_rate_rests_on_the_smallest_reference() -> None:
+    sentence = false_alarm_sentence({"a": (500, 30), "b": (120, 12)})
+    assert "1%" in sentence
+    assert "120 clean classes in 12 data sets" in sentence
+    assert "no detector" in false_alarm_sentence({})
