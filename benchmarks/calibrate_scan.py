@@ -2,9 +2,9 @@
 
     python benchmarks/calibrate_scan.py docs/scans/scans.jsonl src/bezoar/scan/calibration.json
 
-Clean classes are those of honest data whose kind was named for choosing thresholds, and of the sets of attacks that were,
-less their targets and, where covers lie in other classes, less all of them. Detectors on features are calibrated on
-classes of at least 400 samples: long tails and tiny sets are left out for them.
+Clean classes are those of honest data whose kind was named for choosing thresholds, and of the sets of attacks that
+were, less their targets and, where covers lie in other classes, less all of them. Detectors on features are calibrated
+on classes of at least 400 samples: long tails and tiny sets are left out for them.
 """
 
 import json
@@ -40,11 +40,14 @@ def main() -> None:
     for kind in kinds:
         found = {result.key: clean_statistics(result, kind) for result in results}
         values = [value for part in found.values() for value in part]
-        reference = reference_of(values, sum(bool(part) for part in found.values()), smallest=LARGE if kind in ON_FEATURES else SMALL)
+        smallest = LARGE if kind in ON_FEATURES else SMALL
+        reference = reference_of(values, sum(bool(part) for part in found.values()), smallest=smallest)
         table[kind] = {name: round(v, 5) if isinstance(v, float) else v for name, v in asdict(reference).items()}
         table[kind]["quantiles"] = [round(value, 5) for value in reference.quantiles]
         top = sorted(values)[-3:]
-        print(f"{kind}: {len(values)} classes, start {reference.start:.3f}, excess {reference.excess:.4f}, highest {top}, p of the highest {reference.p_value(top[-1]):.2g}, p 1e-4 at {reference.start + reference.excess * 6.9:.2f}")
+        cut = reference.start + reference.excess * 6.9
+        print(f"{kind}: {len(values)} classes, highest {top}, p of the highest {reference.p_value(top[-1]):.2g}")
+        print(f"  start {reference.start:.3f}, excess {reference.excess:.4f}, p of 1e-4 at {cut:.2f}")
     out.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
 
 

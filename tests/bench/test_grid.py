@@ -13,7 +13,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from bezoar.bench import finished, into_page, markdown_table, read_config, run_grid
+from bezoar.bench import (
+    all_cells,
+    finished,
+    into_page,
+    is_scan_config,
+    markdown_table,
+    read_config,
+    read_scan_config,
+    run_grid,
+)
 from bezoar.bench.claims import claimed
 from bezoar.bench.config import cells
 from bezoar.bench.results import CellResult
@@ -374,7 +383,7 @@ def test_a_variable_that_is_not_set_is_named(config: Path, tmp_path: Path, monke
 
 @pytest.mark.parametrize("path", sorted(Path(__file__).parents[2].glob("examples/*.toml")), ids=lambda path: path.name)
 def test_the_examples_can_be_read(path: Path) -> None:
-    assert cells(read_config(path))
+    assert all_cells(read_scan_config(path)) if is_scan_config(path) else cells(read_config(path))
 
 
 def test_a_single_name_needs_no_list(config: Path) -> None:

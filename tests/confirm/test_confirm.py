@@ -8,12 +8,12 @@ from confirm_toys import Rule, brightness_classes, dataset, one_hot, textures
 from bezoar.confirm import confirm as room
 from bezoar.confirm.confirm import AT_CHANCE, FEW_CARRIERS, FEW_SUSPECTS, NO_IMAGES, NO_TRIGGER, confirm
 from bezoar.confirm.flip_test import flip_test
-from bezoar.confirm.flips import Flips
+from bezoar.confirm.flips import Carriers, Flips
 from bezoar.confirm.hypothesis import Hypothesis
 from bezoar.confirm.networks import Networks, train_networks
 from bezoar.confirm.recover.candidates import Candidate
-from bezoar.confirm.recover.recovered import Recovered
-from bezoar.confirm.trials import ON_BLIND, ON_PLACEBO, TWIN, Trial
+from bezoar.confirm.recover.recovered import Recovered, turns
+from bezoar.confirm.trials import ON_BLIND, ON_PLACEBO, TWIN, Bench, Trial
 from bezoar.data import Dataset
 from bezoar.evidence.probe import ProbeRecipe
 from bezoar.records import FlipTest, Skipped
@@ -268,7 +268,8 @@ def test_worth_is_the_gain_over_the_strongest_control():
 
 
 def test_the_record_by_hand():
-    trial = trial_of(first(16), blind=first(2), placebo=first(4, 10), twin=first(1))
+    # What flips outside the sources counts for nothing.
+    trial = trial_of(first(16) | first(5, 20), blind=first(2), placebo=first(4, 10), twin=first(1))
     test = flip_test(trial, 1, (0,), ("a", "b", "c"))
     assert isinstance(test, FlipTest)
     assert (test.flips.successes, test.flips.trials) == (16, 20)
@@ -286,3 +287,33 @@ def test_no_carrier_that_counts_is_no_rate():
     assert isinstance(flip_test(replace(trial, done=nothing), 1, (), ("a", "b", "c")), Skipped)
     assert isinstance(flip_test(replace(trial, controls={ON_BLIND: nothing}), 1, (), ("a", "b", "c")), Skipped)
     assert replace(trial, labels=labels, done=nothing).worth == -1.0
+
+
+def made_up(kind, change=lambda images: images):
+    return Recovered(kind, "made up", change, torch.zeros(3, 4, 4, dtype=torch.uint8))
+
+
+def test_a_twin_is_tried_where_it_comes_from():
+    data, _, networks = by_hand(knows, exposed=fooled)
+    bench = Bench.of(networks, Carriers.of(data, networks.held_out), TARGET)
+    for kind, rate in (("patch", 1.0), ("pieces", 1.0), ("warp", 0.0)):
+        trial = bench.trial(Candidate(made_up(kind), made_up(kind, darkened)))
+        assert trial.controls[TWIN].rate == rate
+        assert trial.done.rate == 0.0
+    assert set(bench.trial(Candidate(made_up("patch"), None)).controls) == {ON_BLIND, ON_PLACEBO}
+
+
+@pytest.mark.parametrize(("every", "chosen"), [(20, "patch"), (2, "warp")])
+def test_a_warp_that_hardly_does_more_than_its_twin_is_not_preferred(monkeypatch, every, chosen):
+    def now_and_then(images):
+        return torch.where((turns(images, every) == 0)[:, None, None, None], darkened(images), images)
+
+    data, hypothesis, networks = by_hand(knows, exposed=fooled)
+    patch, warp = Candidate(made_up("patch"), None), Candidate(made_up("warp", now_and_then), made_up("warp"))
+    monkeypatch.setattr(room, "from_samples", lambda *_: [patch])
+    monkeypatch.setattr(room, "from_networks", lambda *_: [warp])
+    assert confirm(data, hypothesis, networks, seed=0).trigger.kind == chosen
+    monkeypatch.setattr(room, "from_samples", lambda *_: [])
+    alone = confirm(data, hypothesis, networks, seed=0)
+    assert isinstance(alone.flip_test, FlipTest)
+    assert isinstance(alone.trigger, Skipped) == (chosen == "patch")

@@ -95,8 +95,9 @@ def test_a_quick_scan_finds_the_patch_and_confirms_nothing(quick: Scanned, poiso
     assert record.histograms
 
 
+@pytest.mark.slow
 def test_a_quick_scan_of_clean_data_finds_no_evidence() -> None:
-    planted = toy(seed=4)
+    planted = toy(each=64, seed=4)
     scanned = scan_all(planted.data, QUICK)
     assert (scanned.record.verdict, scanned.record.findings) == ("no evidence", ())
     assert set(scanned.suspicion) == set(planted.data.ids)
@@ -104,6 +105,7 @@ def test_a_quick_scan_of_clean_data_finds_no_evidence() -> None:
     require_sound(scanned.record, planted.data)
 
 
+@pytest.mark.slow
 def test_the_order_of_rows_changes_nothing(quick: Scanned, poisoned: Toy) -> None:
     order = np.random.default_rng(8).permutation(len(poisoned.data)).tolist()
     again = scan_all(poisoned.data.select(order), QUICK)

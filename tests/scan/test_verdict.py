@@ -79,6 +79,10 @@ def test_flips_hold_when_share_gain_and_p_value_do(test: FlipTest | Skipped, hol
         (NEARLY, FAILS, 0.9, None),
         (FIRED, Skipped("too few"), 0.9, "suspicious"),
         (NEARLY, Skipped("too few"), 0.9, None),
+        (FIRED, FAILS, None, "suspicious"),
+        # Nothing flips and the labels are right: a natural part of the class.
+        (FIRED, FAILS, 0.49, None),
+        (FIRED, Skipped("too few"), 0.0, None),
     ],
 )
 def test_the_word_for_a_nominee(

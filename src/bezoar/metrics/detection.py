@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,7 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 from bezoar.errors import DataError, EmptyDataError, ShapeError, UsageError
 from bezoar.metrics.intervals import rate_or_skipped, wilson
 from bezoar.records import DetectionMeasurement, OperatingPoint, Rate, Skipped
-from bezoar.truth import PoisonTruth
+
+if TYPE_CHECKING:  # rooms that may not know the truth load this one for its rates
+    from bezoar.truth import PoisonTruth
 
 Scores: TypeAlias = NDArray[np.float64]
 

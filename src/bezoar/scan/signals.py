@@ -92,18 +92,33 @@ def nominees(
     """The classes with a p-value of at most 2% by any detector, the clearest first, each by its clearest detector.
 
     The expert that fires names the suspects: an average over detectors would thin out what one of them sees clearly.
-    The clearest is the one whose statistic lies farthest beyond its reference, in mean excesses of it. (P-values end at
-    the least that is believed, where many are equal; how far scores lie apart can't be compared between detectors.)
-    An expert that names fewer than 5 suspects is passed over for the next.
+    Of several that are equally sure, the one on whose suspects the others agree most is taken; of two, or of equals, the
+    one whose statistic lies farthest beyond its reference, in mean excesses of it. (P-values end at the least that is
+    believed, where many are equal; how far scores lie apart can't be compared between detectors.) An expert that names
+    fewer than 5 suspects is passed over.
     """
     found = []
     for label, name in enumerate(evidence.class_names):
         speaking = [signal for signal in signals if signal.class_name == name and signal.p_value <= NOMINATED]
-        experts = (_nominee(evidence, answers, label, one) for one in sorted(speaking, key=clearness, reverse=True))
-        usable = next((one for one in experts if len(one.suspects) >= FEWEST_SUSPECTS), None)
-        if usable is not None:
-            found.append(usable)
+        least = min((signal.p_value for signal in speaking), default=0.0)
+        groups = ([one for one in speaking if one.p_value <= 3 * least], speaking)
+        for group in groups:
+            ordered = sorted(group, key=clearness, reverse=True)
+            experts = [_nominee(evidence, answers, label, one) for one in ordered]
+            usable = [one for one in experts if len(one.suspects) >= FEWEST_SUSPECTS]
+            if usable:
+                found.append(max(usable, key=lambda one: agreement(one, usable)))
+                break
     return tuple(sorted(found, key=lambda one: clearness(one.signal), reverse=True)[:most])
+
+
+def agreement(nominee: Nominee, experts: Sequence[Nominee]) -> float:
+    """Mean share of suspects in common with the other experts', of those that either names; 0 with one other at most."""
+    own, others = set(nominee.suspects.tolist()), [one for one in experts if one is not nominee]
+    if len(others) < 2:
+        return 0.0
+    named = [set(one.suspects.tolist()) for one in others]
+    return float(np.mean([len(own & theirs) / len(own | theirs) for theirs in named]))
 
 
 def clearness(signal: ClassSignal) -> float:

@@ -34,16 +34,23 @@ def strength_of(signal: ClassSignal, confirmation: Confirmation | None) -> Stren
     Confirmed: flips hold and the suspects' labels are mostly wrong. Labels that are right, with a mark that turns other
     classes, are what a clean-label attack looks like, and what an honest mark on one class looks like too: that is
     suspicious where the class stands out as well, at 2% over all classes and detectors. So is a class that stands out
-    at 1% although nothing flips.
+    at 1% although nothing flips, unless its suspects show what their labels say: then it is a part such as many
+    classes have, red cars among cars.
     """
-    holds = confirmation is not None and flips_hold(confirmation.flip_test)
-    if confirmation is not None and holds:
-        wrong = confirmation.content.mislabelled
+    if confirmation is None:
+        return "suspicious" if signal.p_adjusted <= SIGNIFICANCE else None
+    wrong = confirmation.content.mislabelled
+    if flips_hold(confirmation.flip_test):
         if wrong is not None and wrong >= MISLABELLED:
             return "confirmed"
-    if signal.p_adjusted <= SIGNIFICANCE or (holds and signal.p_adjusted <= NOMINATED):
-        return "suspicious"
-    return None
+        return "suspicious" if signal.p_adjusted <= NOMINATED else None
+    return "suspicious" if signal.p_adjusted <= SIGNIFICANCE and not is_natural(confirmation) else None
+
+
+def is_natural(confirmation: Confirmation) -> bool:
+    """Whether suspects whose trigger turns nothing show what their labels say: no more than a part of their class."""
+    wrong = confirmation.content.mislabelled
+    return not flips_hold(confirmation.flip_test) and wrong is not None and wrong < MISLABELLED
 
 
 def reason_of(signal: ClassSignal, confirmation: Confirmation | None, untested: str = QUICK) -> str:

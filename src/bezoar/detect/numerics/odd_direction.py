@@ -56,8 +56,8 @@ class OddPart:
 
     `groups` describes the line of numbers that the statistic is of, `excess` is the divergence in nats between the
     shares of this class and of the others beyond the best threshold. `directions` (2, d) are those found on either
-    half: the scores are products with them, brought to one origin by `origins`, less `place`, over `scale`. `foreign` is the
-    part of the odd group that other classes don't have, where that is asked for.
+    half: the scores are products with them, brought to one origin by `origins`, less `place`, over `scale`. `foreign`
+    is the part of the odd group that other classes don't have, where that is asked for.
     """
 
     scores: Real
@@ -172,7 +172,7 @@ def _bounds(parts: NDArray[np.integer]) -> tuple[slice, slice]:
 def _exchange(
     rows: Single, weights: Single, bounds: tuple[slice, slice], whiteners: tuple[Whitener, Whitener]
 ) -> tuple[Real, Single]:
-    """Scores (s, m) of each of two parts of the rows by directions (2, s, d) from the other part, brought to one origin.
+    """Scores (s, m) of each of two parts of the rows by directions (2, s, d) from the other one, on one origin.
 
     `weights` (s, m) say how far a row is a suspect.
     """
