@@ -105,11 +105,7 @@ def _added(coefficients: Spectrum) -> Recovered:
     strength = float(pattern.abs().max())
     shown = (128 + pattern / max(strength, 1e-6) * 127).round().clamp(0, 255).to(torch.uint8)
     return Recovered(
-        "additive",
-        f"a pattern added to the image, up to {strength:.0f} levels strong",
-        _Add(pattern),
-        shown,
-        _TakeOff(pattern),
+        "additive", f"a pattern added to the image, up to {strength:.0f} levels strong", _Add(pattern), shown
     )
 
 
@@ -129,7 +125,7 @@ class _Add:
 
 
 class _TakeOff:
-    def __init__(self, pattern: Tensor, kept: float = 1.0) -> None:
+    def __init__(self, pattern: Tensor, kept: float) -> None:
         self.pattern, self.kept = pattern, kept
 
     def __call__(self, images: FloatImages) -> FloatImages:
