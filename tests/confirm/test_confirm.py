@@ -312,6 +312,10 @@ def test_a_warp_that_hardly_does_more_than_its_twin_is_not_preferred(monkeypatch
     patch, warp = Candidate(made_up("patch"), None), Candidate(made_up("warp", now_and_then), made_up("warp"))
     monkeypatch.setattr(room, "from_samples", lambda *_: [patch])
     monkeypatch.setattr(room, "from_networks", lambda *_: [warp])
+    # Where labels look right, no network is asked.
+    assert room.labels_look_right(confirm(data, hypothesis, networks, seed=0).content)
+    assert confirm(data, hypothesis, networks, seed=0).trigger.kind == "patch"
+    monkeypatch.setattr(room, "labels_look_right", lambda _: False)
     assert confirm(data, hypothesis, networks, seed=0).trigger.kind == chosen
     monkeypatch.setattr(room, "from_samples", lambda *_: [])
     alone = confirm(data, hypothesis, networks, seed=0)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bezoar.confirm.content import Content, content_of
+from bezoar.confirm.content import Content, content_of, labels_look_right
 from bezoar.confirm.flip_test import flip_test
 from bezoar.confirm.flips import Carriers, above_chance
 from bezoar.confirm.hypothesis import Hypothesis
@@ -75,7 +75,8 @@ def confirm(data: Dataset, hypothesis: Hypothesis, networks: Networks, *, seed: 
     if reason is not None:
         content = content_of(networks.blind, suspects, carriers, hypothesis.target, None, classes)
         return Confirmation(hypothesis, Skipped(reason), Skipped(reason), content, ())
-    trial = _best(bench.part(choosing), suspects, carriers, seed)
+    plain = content_of(networks.blind, suspects, carriers, hypothesis.target, None, classes)
+    trial = _best(bench.part(choosing), suspects, carriers, seed, ask_networks=not labels_look_right(plain))
     trigger, sources = trial.candidate.trigger, _sources(trial, classes)
     measured = bench.part(~choosing).trial(trial.candidate)
     test = flip_test(measured, hypothesis.target, sources, data.class_names)
@@ -100,15 +101,17 @@ def _why_not(data: Dataset, suspects: Carriers, bench: Bench, choosing: np.ndarr
     return None if above_chance(bench.right["exposed"], bench.carriers.labels) else AT_CHANCE
 
 
-def _best(bench: Bench, suspects: Carriers, carriers: Carriers, seed: int) -> Trial:
+def _best(bench: Bench, suspects: Carriers, carriers: Carriers, seed: int, *, ask_networks: bool) -> Trial:
     """Of all that is recovered, what gains most on the bench; pieces and warps only if they gain anything to speak of.
 
-    Where nothing does, one that shows in the samples is preferred to one that a network was asked for.
+    Where nothing does, one that shows in the samples is preferred to one that a network was asked for. Networks are
+    asked, which takes seconds, where `ask_networks` or nothing else is recovered: warps and pieces under right labels
+    are no known attack, and most classes with a natural part come here.
     """
     innocent = carriers.part(carriers.labels == bench.target).inputs[: len(suspects.labels)]
     ordinary = carriers.inputs[: max(1, MOST_ORDINARY // carriers.inputs[0].numel())]
     shown = [bench.trial(one) for one in from_samples(suspects.inputs, innocent, ordinary)]
-    if max((one.worth for one in shown), default=-1.0) >= ENOUGH:
+    if shown and (not ask_networks or max(one.worth for one in shown) >= ENOUGH):
         return _most(shown)
     networks, others = bench.networks, bench.others.inputs
     asked = [

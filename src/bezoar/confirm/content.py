@@ -13,6 +13,8 @@ from bezoar.confirm.flips import Carriers, Change
 from bezoar.confirm.recover.recovered import Recovered
 
 FEWEST = 10
+MISLABELLED = 0.5
+"""Above this share of wrong labels among suspects, a mark is no honest one: it does not go with what is shown."""
 LEAST_CONTRAST = 0.1
 """A network that gives the label to genuine samples hardly more often than to others can't tell who is genuine."""
 
@@ -29,6 +31,11 @@ class Content:
     genuine_agree: float | None
     mislabelled: float | None
     looks: tuple[int, ...]
+
+
+def labels_look_right(content: Content) -> bool:
+    """Whether most suspects show what their labels say; False where that can't be told."""
+    return content.mislabelled is not None and content.mislabelled < MISLABELLED
 
 
 def content_of(

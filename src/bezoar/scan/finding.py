@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bezoar.confirm.confirm import Confirmation
-from bezoar.confirm.content import Content
+from bezoar.confirm.content import MISLABELLED, Content
 from bezoar.data.dataset import Dataset
 from bezoar.evidence import Evidence, Real
 from bezoar.records import ClassSignal, Contributor, Finding, RecoveredTrigger, Skipped, Suspect
@@ -18,7 +18,7 @@ from bezoar.scan.honest.sources import concentration
 from bezoar.scan.pictures import EXAMPLES, suspect_pictures, trigger_record
 from bezoar.scan.signals import Answers, Nominee
 from bezoar.scan.suspects import listed, with_content
-from bezoar.scan.verdict import MISLABELLED, reason_of, strength_of
+from bezoar.scan.verdict import reason_of, strength_of
 
 ATLAS = ("AML.T0020", "AML.T0019")
 

@@ -92,10 +92,10 @@ def nominees(
     """The classes with a p-value of at most 2% by any detector, the clearest first, each by its clearest detector.
 
     The expert that fires names the suspects: an average over detectors would thin out what one of them sees clearly.
-    Of several that are equally sure, the one on whose suspects the others agree most is taken; of two, or of equals, the
-    one whose statistic lies farthest beyond its reference, in mean excesses of it. (P-values end at the least that is
-    believed, where many are equal; how far scores lie apart can't be compared between detectors.) An expert that names
-    fewer than 5 suspects is passed over.
+    Of several that are equally sure, the one on whose suspects the others agree most is taken; of two, or of equals,
+    the one whose statistic lies farthest beyond its reference, in mean excesses of it. (P-values end at the least that
+    is believed, where many are equal; how far scores lie apart can't be compared between detectors.) An expert that
+    names fewer than 5 suspects is passed over.
     """
     found = []
     for label, name in enumerate(evidence.class_names):
@@ -113,7 +113,7 @@ def nominees(
 
 
 def agreement(nominee: Nominee, experts: Sequence[Nominee]) -> float:
-    """Mean share of suspects in common with the other experts', of those that either names; 0 with one other at most."""
+    """Mean share of suspects in common with the other experts', of all that either names; 0 unless two others speak."""
     own, others = set(nominee.suspects.tolist()), [one for one in experts if one is not nominee]
     if len(others) < 2:
         return 0.0

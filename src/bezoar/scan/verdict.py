@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bezoar.confirm.confirm import Confirmation
+from bezoar.confirm.content import MISLABELLED, labels_look_right
 from bezoar.records import ClassSignal, Finding, FlipTest, Skipped, Verdict
 from bezoar.records.scanning import Strength
 from bezoar.scan.honest.words import counted
@@ -13,8 +14,6 @@ from bezoar.scan.signals import NOMINATED, SIGNIFICANCE
 LEAST_FLIPS, LEAST_GAIN = 0.3, 0.2
 """Confirmed needs this share of flips, and the whole interval this far above the control's value."""
 FLIP_SIGNIFICANCE = 1e-4
-MISLABELLED = 0.5
-"""Above this share of wrong labels among suspects, a mark is no honest one: it does not go with what is shown."""
 QUICK = "no trigger is tried at the budget quick"
 
 
@@ -49,8 +48,7 @@ def strength_of(signal: ClassSignal, confirmation: Confirmation | None) -> Stren
 
 def is_natural(confirmation: Confirmation) -> bool:
     """Whether suspects whose trigger turns nothing show what their labels say: no more than a part of their class."""
-    wrong = confirmation.content.mislabelled
-    return not flips_hold(confirmation.flip_test) and wrong is not None and wrong < MISLABELLED
+    return not flips_hold(confirmation.flip_test) and labels_look_right(confirmation.content)
 
 
 def reason_of(signal: ClassSignal, confirmation: Confirmation | None, untested: str = QUICK) -> str:

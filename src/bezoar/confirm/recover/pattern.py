@@ -104,9 +104,8 @@ def _added(coefficients: Spectrum) -> Recovered:
     pattern = _picture(coefficients)
     strength = float(pattern.abs().max())
     shown = (128 + pattern / max(strength, 1e-6) * 127).round().clamp(0, 255).to(torch.uint8)
-    return Recovered(
-        "additive", f"a pattern added to the image, up to {strength:.0f} levels strong", _Add(pattern), shown
-    )
+    described = f"a pattern added to the image, up to {strength:.0f} levels strong"
+    return Recovered("additive", described, _Add(pattern), shown, _TakeOff(pattern))
 
 
 def _blended(coefficients: Spectrum, kept: float) -> Recovered:
@@ -125,7 +124,7 @@ class _Add:
 
 
 class _TakeOff:
-    def __init__(self, pattern: Tensor, kept: float) -> None:
+    def __init__(self, pattern: Tensor, kept: float = 1.0) -> None:
         self.pattern, self.kept = pattern, kept
 
     def __call__(self, images: FloatImages) -> FloatImages:
