@@ -251,23 +251,23 @@ def test_options_reach_the_scan(bezoar, toy, asked, tmp_path, monkeypatch):
 
 
 def test_models_reach_the_scan(bezoar, toy, asked, tmp_path):
-    (tmp_path / "mine.py").write_text(
+    (tmp_path / "scanned_models.py").write_text(
         "from torch import nn\n"
         "def factory(classes):\n    print('hello')\n"
         "    return nn.Sequential(nn.Flatten(), nn.Linear(3 * 16 * 16, classes))\n"
         "def narrow():\n    return nn.Sequential(nn.Flatten(), nn.Linear(3 * 16 * 16, 2))\n"
     )
-    answer = bezoar("scan", toy, "--model", "mine:factory", "--json")
+    answer = bezoar("scan", toy, "--model", "scanned_models:factory", "--json")
     assert answer.json["kind"] == "scan"
     assert isinstance(asked["model"], TrainedModel)
-    assert asked["model"].name == "mine:factory"
+    assert asked["model"].name == "scanned_models:factory"
     assert asked["model"].model(torch.zeros(1, 3, 16, 16)).shape == (1, 3)
     assert bezoar("train", toy, "--epochs", 1, "--out", "victim").code == 0
     for place in ("victim", "victim/model.safetensors"):
         assert bezoar("scan", toy, "--model", place).code == 0
         assert asked["model"].name == place
     asked["times"] = 0
-    answer = bezoar("scan", toy, "--model", "mine:narrow")
+    answer = bezoar("scan", toy, "--model", "scanned_models:narrow")
     assert answer.code == 2
     assert "does not fit the data" in answer.err
     drawn_file(tmp_path / "other.npz", 40, poisons=0)

@@ -22,7 +22,9 @@ from detector_toys import Planted, clouds
 SIZES = (120, 150, 130, 110)
 NO_SIGN = {"roni": "it looks for samples that harm others, and a backdoor does not"}
 
-every_detector = pytest.mark.parametrize("name", SAMPLE_DETECTORS.names())
+# What other tests register is theirs.
+HOUSE = [name for name in SAMPLE_DETECTORS.names() if SAMPLE_DETECTORS.get(name).__module__.startswith("bezoar.")]
+every_detector = pytest.mark.parametrize("name", HOUSE)
 
 
 def everything(planted: Planted, seed: int = 0) -> Evidence:

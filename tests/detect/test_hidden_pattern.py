@@ -133,7 +133,7 @@ def test_small_classes_in_many_columns_look_clean():
 
 def test_samples_beyond_those_that_find_are_judged_alike():
     evidence, odd = planted((400, 1200, 400), 0.2)
-    whole, drawn = found_in(evidence), found_in(evidence, most=500)
+    whole, drawn = found_in(evidence), found_in(evidence, most=1000)
     rows = evidence.members(1)
     assert area(drawn, evidence, odd) > 0.95
     assert np.corrcoef(whole.values[rows], drawn.values[rows])[0, 1] > 0.9

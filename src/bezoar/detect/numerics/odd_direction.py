@@ -124,9 +124,9 @@ def odd_part(
             within = _bounds(quarters[order][found_on])
             for _ in range(rounds - 1):
                 pair = (whiteners[half], whiteners[half])
-                line, _directions = _exchange(rows[found_on], weights[:, found_on], within, pair)
+                line, _directions = _exchange(rows[found_on], weights[:, found_on], within, pair, few=True)
                 weights[:, found_on] = _odds(line)
-    ordered, directions = _exchange(rows, weights, bounds, whiteners)
+    ordered, directions = _exchange(rows, weights, bounds, whiteners, few=quarters is not None)
     if quarters is not None:
         ordered, directions = _levelled(ordered, directions, bounds, others, other_halves)
     scores = np.empty_like(ordered)
@@ -150,7 +150,7 @@ def _sharpened(
     """The same part with scores of SHARPENINGS rounds more across the halves, from its `line` (1, m) in `order`."""
     directions = part.directions[:, None]
     for _ in range(SHARPENINGS):
-        line, directions = _exchange(rows, _odds(line), bounds, whiteners)
+        line, directions = _exchange(rows, _odds(line), bounds, whiteners, few=True)
     scores = np.empty(len(order))
     scores[order] = line[0]
     groups = two_groups(scores)
@@ -170,20 +170,33 @@ def _bounds(parts: NDArray[np.integer]) -> tuple[slice, slice]:
 
 
 def _exchange(
-    rows: Single, weights: Single, bounds: tuple[slice, slice], whiteners: tuple[Whitener, Whitener]
+    rows: Single,
+    weights: Single,
+    bounds: tuple[slice, slice],
+    whiteners: tuple[Whitener, Whitener],
+    *,
+    few: bool = False,
 ) -> tuple[Real, Single]:
     """Scores (s, m) of each of two parts of the rows by directions (2, s, d) from the other one, on one origin.
 
-    `weights` (s, m) say how far a row is a suspect.
+    `weights` (s, m) say how far a row is a suspect. With `few` the origin of a part is its median.
     """
     scores = np.zeros(weights.shape)
     directions = np.zeros((2, len(weights), rows.shape[1]), np.float32)
     for part, (judged, found_on) in enumerate((bounds, bounds[::-1])):
         directions[part] = whiteners[part].directions(_differences(rows[found_on], weights[:, found_on])).T
         scores[:, judged] = (rows[judged] @ directions[part].T).T
-    for part, offset in enumerate(origins(scores, bounds)):
+    found = _medians(scores, bounds) if few else origins(scores, bounds)
+    for part, offset in enumerate(found):
         scores[:, bounds[part]] -= offset[:, None]
     return scores, directions
+
+
+def _medians(scores: Real, bounds: tuple[slice, slice]) -> tuple[Real, ...]:
+    """The median of the scores (s, m) of either part (s,); of few rows it is known better than quantiles are."""
+    return tuple(
+        np.median(scores[:, turn], axis=1) if scores[:, turn].size else np.zeros(len(scores)) for turn in bounds
+    )
 
 
 def origins(scores: Real, bounds: tuple[slice, slice]) -> tuple[Real, Real]:
