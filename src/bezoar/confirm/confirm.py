@@ -27,6 +27,8 @@ MOST_ORDINARY = 1 << 26
 SOURCE_MARGIN = 0.25
 """On the choosing half a source's flips exceed the control's by at least this, and by half of what the best does."""
 FEWEST_CARRIERS = 20
+NEARLY = 0.15
+"""A simpler trigger that gains less than the best by no more than this is taken for it."""
 ENOUGH = 0.5
 """Triggers found in samples that gain this much leave no need for pieces and warps, which take seconds to find."""
 LEAST_WORTH = 0.1
@@ -125,7 +127,9 @@ def _best(bench: Bench, suspects: Carriers, carriers: Carriers, seed: int, *, as
 
 
 def _most(trials: Sequence[Trial]) -> Trial:
-    return max(trials, key=lambda one: one.worth)
+    """The first that gains nearly as much as the best: a patch before a pattern, which shows the sources as well."""
+    best = max(one.worth for one in trials)
+    return next(one for one in trials if one.worth >= best - NEARLY)
 
 
 def _sources(trial: Trial, classes: int) -> tuple[int, ...]:
