@@ -7,9 +7,9 @@ from confirm_toys import Rule, brightness_classes, dataset, one_hot, textures
 
 from bezoar.confirm import confirm as room
 from bezoar.confirm.confirm import AT_CHANCE, FEW_CARRIERS, FEW_SUSPECTS, NO_IMAGES, NO_TRIGGER, confirm
-from bezoar.confirm.flip_test import flip_test
 from bezoar.confirm.flips import Carriers, Flips
 from bezoar.confirm.hypothesis import Hypothesis
+from bezoar.confirm.measured import flip_test
 from bezoar.confirm.networks import Networks, train_networks
 from bezoar.confirm.recover.candidates import Candidate
 from bezoar.confirm.recover.recovered import Recovered, turns

@@ -9,8 +9,8 @@ import pytest
 
 from bezoar.detect.samples.activation_clustering import ActivationClustering
 from bezoar.detect.samples.beatrix import Beatrix
+from bezoar.detect.samples.contamination import StatisticalContamination
 from bezoar.detect.samples.layer_clustering import LayerClustering
-from bezoar.detect.samples.scan_test import StatisticalContamination
 from bezoar.detect.samples.spectral import SpectralSignatures
 from bezoar.detect.samples.spectre import Spectre
 from bezoar.detect.scores import Scores

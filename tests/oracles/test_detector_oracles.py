@@ -28,7 +28,7 @@ from bezoar.detect.numerics.kernels import squared_mmd
 from bezoar.detect.numerics.mixture import two_gaussians, two_means, valley
 from bezoar.detect.samples.activation_clustering import ActivationClustering
 from bezoar.detect.samples.beatrix import Entries, row_norm, usual_bounds
-from bezoar.detect.samples.scan_test import StatisticalContamination
+from bezoar.detect.samples.contamination import StatisticalContamination
 from bezoar.detect.samples.spectral import SpectralSignatures
 from bezoar.detect.samples.spectre import que_scores
 from bezoar.detect.scores import Scores

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from bezoar.confirm.content import Content, content_of, labels_look_right
-from bezoar.confirm.flip_test import flip_test
 from bezoar.confirm.flips import Carriers, above_chance
 from bezoar.confirm.hypothesis import Hypothesis
+from bezoar.confirm.measured import flip_test
 from bezoar.confirm.networks import Networks
 from bezoar.confirm.recover.candidates import from_networks, from_samples
 from bezoar.confirm.recover.recovered import FEWEST_SUSPECTS, Recovered
