@@ -14,10 +14,11 @@ from bezoar.data import Dataset
 from bezoar.data.embedded import EMBEDDED
 from bezoar.drill.demo import DEMO_FILES, MODEL
 from bezoar.drill.stages import give_data, measure_damage, poison, train_twin, train_victim, write_record
-from bezoar.drill.state import DrillPlan, DrillState, Silence, run_stages
+from bezoar.drill.state import DrillPlan, DrillState, run_stages
 from bezoar.errors import BezoarError
 from bezoar.records import DrillRecord
 from bezoar.report import write_report
+from bezoar.training.listening import Silence
 
 EPOCHS = 8
 SEED = 0

@@ -27,9 +27,9 @@ from bezoar.bench.claims import claimed
 from bezoar.bench.config import cells
 from bezoar.bench.results import CellResult
 from bezoar.data import from_arrays, write_data
-from bezoar.drill.state import Silence
 from bezoar.errors import AttackError, BezoarError, UsageError
 from bezoar.training import Progress, load_model
+from bezoar.training.listening import Silence
 
 CONFIG = """
 title = "toy"

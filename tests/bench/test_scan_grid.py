@@ -29,10 +29,10 @@ from bezoar.bench.scan_grid import CLAIMS, attack_success_of
 from bezoar.bench.scan_results import RESULTS_FILE, FoundClass, read_scans
 from bezoar.cli.app import run
 from bezoar.data import Dataset, from_arrays, write_data
-from bezoar.drill.state import Silence
 from bezoar.errors import BezoarError, ShapeError, UsageError
 from bezoar.records import ScanRecord
 from bezoar.scan import Scanned, ScanSettings
+from bezoar.training.listening import Silence
 from bezoar.triggers import TRIGGERS
 
 CONFIG = """

@@ -9,11 +9,12 @@ import pytest
 from bezoar.attacks import create_attack
 from bezoar.drill.demo import EPOCHS, POISONS, SOURCE, STICKER, TARGET, demo_plan, demo_stages
 from bezoar.drill.stages import measure_damage, write_record
-from bezoar.drill.state import DrillPlan, DrillState, Silence, run_stages
+from bezoar.drill.state import DrillPlan, DrillState, run_stages
 from bezoar.errors import BezoarError
 from bezoar.records import DrillRecord, from_json
 from bezoar.records.drilling import NOT_SCANNED
 from bezoar.training import default_recipe
+from bezoar.training.listening import Silence
 
 
 def test_a_stage_without_its_parts_says_so(tmp_path: Path) -> None:

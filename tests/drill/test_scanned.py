@@ -14,7 +14,7 @@ from bezoar.data import from_arrays
 from bezoar.drill import stages
 from bezoar.drill.scanned import scan_summary
 from bezoar.drill.stages import scan_data
-from bezoar.drill.state import DrillPlan, DrillState, Silence, run_stages
+from bezoar.drill.state import DrillPlan, DrillState, run_stages
 from bezoar.errors import BezoarError
 from bezoar.evidence.probe import ProbeRecipe
 from bezoar.metrics import wilson
@@ -30,6 +30,7 @@ from bezoar.records import (
 )
 from bezoar.scan import Scanned
 from bezoar.training import default_recipe
+from bezoar.training.listening import Silence
 
 POISONS = 20
 

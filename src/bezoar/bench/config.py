@@ -8,7 +8,7 @@ import re
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BeforeValidator, ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as checked
@@ -19,6 +19,8 @@ from bezoar.attacks.choose import Relabel
 from bezoar.attacks.composing.layout import Placement
 from bezoar.errors import BezoarError, UsageError
 from bezoar.training import Recipe, default_recipe
+
+T = TypeVar("T")
 
 STRICT = ConfigDict(extra="forbid")
 SURROGATE, ROBUST_SURROGATE = "{surrogate}", "{robust-surrogate}"
@@ -145,8 +147,15 @@ class Cell:
 
 def read_config(path: Path) -> BenchConfig:
     """Read a benchmark file. Raises UsageError that names the place of the first fault."""
+    return read_as(path, BenchConfig)
+
+
+def read_as(path: Path, cls: type[T], *, without: str = "") -> T:
+    """A TOML file as `cls`, its key `without` left out. Raises UsageError that names the place of the first fault."""
     try:
-        return TypeAdapter(BenchConfig).validate_python(tomllib.loads(path.read_text(encoding="utf-8")))
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content.pop(without, None)
+        return TypeAdapter(cls).validate_python(content)
     except FileNotFoundError:
         raise UsageError(f"{path} does not exist", expected="a benchmark file, as in examples/") from None
     except tomllib.TOMLDecodeError as error:

@@ -23,10 +23,11 @@ from bezoar.drill.stages import (
     train_victim,
     write_record,
 )
-from bezoar.drill.state import DrillPlan, DrillState, Listener, made, run_stages
+from bezoar.drill.state import DrillPlan, DrillState, made, run_stages
 from bezoar.errors import AttackError, BezoarError
 from bezoar.records import TrainingRecord, from_json, to_json, write_text_atomically
 from bezoar.training import ModelCard, Trained, load_model, save_model
+from bezoar.training.listening import Listener
 
 
 def run_grid(path: Path, out: Path, listener: Listener) -> tuple[tuple[Cell, CellResult], ...]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bezoar.bench.claims import alone
 from bezoar.bench.config import Cell
-from bezoar.records import DrillRecord, Measurement, Rate, Saturation, Skipped, from_json, to_json
+from bezoar.bench.lines import append_line, read_lines
+from bezoar.records import DrillRecord, Measurement, Rate, Saturation, Skipped
 
 RESULTS_FILE = "results.jsonl"
 POISONING = "poison a copy"
@@ -64,26 +63,13 @@ def cell_result(cell: Cell, record: DrillRecord) -> CellResult:
 
 
 def read_results(folder: Path) -> dict[str, CellResult]:
-    """The cells done so far, by key. A last line that was cut off is ignored; raises RecordError for other damage."""
-    path = folder / RESULTS_FILE
-    if not path.exists():
-        return {}
-    text = path.read_text(encoding="utf-8")
-    whole = text[: text.rfind("\n") + 1].splitlines()
-    results = (
-        from_json(CellResult, line, origin=f"{path}, line {number}") for number, line in enumerate(whole, start=1)
-    )
-    return {result.key: result for result in results}
+    """The cells done so far, by key, see `read_lines`."""
+    return {result.key: result for result in read_lines(folder, RESULTS_FILE, CellResult)}
 
 
 def append_result(folder: Path, result: CellResult) -> None:
-    """Add a line to the results, on the disk before this returns; it takes the place of one that was cut off."""
-    with alone(folder), (folder / RESULTS_FILE).open("a+b") as file:
-        file.seek(0)
-        file.truncate(file.read().rfind(b"\n") + 1)
-        file.write(to_json(result, indent=None).encode() + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
+    """Add a line to the results, see `append_line`."""
+    append_line(folder, RESULTS_FILE, result)
 
 
 def _value(rate: Rate | Skipped) -> float | Skipped:

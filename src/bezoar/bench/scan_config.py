@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, TypeAdapter, ValidationError
+from pydantic import AfterValidator
 from pydantic.dataclasses import dataclass as checked
 
 from bezoar.attacks import Attack, create_attack
 from bezoar.attacks.composing.layout import Placement
-from bezoar.bench.config import STRICT, SURROGATES, BenchConfig, DataConfig, Names, TrainConfig
+from bezoar.bench.config import STRICT, SURROGATES, BenchConfig, DataConfig, Names, TrainConfig, read_as
 from bezoar.errors import BezoarError, UsageError
 
 LOSSLESS, JPEG = "lossless", "jpeg-"
@@ -135,18 +135,7 @@ def is_scan_config(path: Path) -> bool:
 
 def read_scan_config(path: Path) -> ScanBenchConfig:
     """Read a benchmark of scans. Raises UsageError that names the place of the first fault."""
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-        content.pop("scan", None)
-        return TypeAdapter(ScanBenchConfig).validate_python(content)
-    except FileNotFoundError:
-        raise UsageError(f"{path} does not exist", expected="a benchmark file, as in examples/") from None
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path} is not TOML", found=str(error)) from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise UsageError(f"{path}: {place} does not fit", found=first["msg"]) from error
+    return read_as(path, ScanBenchConfig, without="scan")
 
 
 def scan_cells(config: ScanBenchConfig, honest: tuple[str, ...]) -> tuple[ScanCell, ...]:

@@ -21,10 +21,10 @@ from bezoar.bench.scan_results import ScanResult, append_scan, read_scans, scan_
 from bezoar.bench.surrogates import ready_surrogates, with_surrogates
 from bezoar.data import open_data
 from bezoar.data.dataset import Dataset
-from bezoar.drill.state import Listener
 from bezoar.errors import BezoarError, UsageError
 from bezoar.scan import ScanSettings, scan_all
 from bezoar.training import predict_logits, train
+from bezoar.training.listening import Listener
 
 CLAIMS = "claims"
 TESTED = 2_000

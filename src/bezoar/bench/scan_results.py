@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from bezoar.attacks import Poisoned
-from bezoar.bench.claims import alone
 from bezoar.bench.honest_cases import honest_case
+from bezoar.bench.lines import append_line, read_lines
 from bezoar.bench.scan_config import ScanCell
 from bezoar.confirm.confirm import Confirmation
 from bezoar.data.dataset import Dataset
 from bezoar.metrics import auroc, tpr_at_fpr
-from bezoar.records import FlipTest, Skipped, from_json, to_json
+from bezoar.records import FlipTest, Skipped
 from bezoar.scan import Scanned
 from bezoar.training.precision import choose_device
 
@@ -75,24 +74,13 @@ class ScanResult:
 
 
 def read_scans(out: Path) -> dict[str, ScanResult]:
-    """The cells done so far, by key; half a line at the end, of a process that died, is none. Raises RecordError."""
-    path = out / RESULTS_FILE
-    if not path.exists():
-        return {}
-    text = path.read_text(encoding="utf-8")
-    lines = text[: text.rfind("\n") + 1].splitlines()
-    results = (from_json(ScanResult, line, origin=f"{path}, line {place}") for place, line in enumerate(lines, 1))
-    return {result.key: result for result in results}
+    """The cells done so far, by key, see `read_lines`."""
+    return {result.key: result for result in read_lines(out, RESULTS_FILE, ScanResult)}
 
 
 def append_scan(out: Path, result: ScanResult) -> None:
-    """Add a line, on the disk before this returns; it takes the place of one that was cut off."""
-    with alone(out), (out / RESULTS_FILE).open("a+b") as file:
-        file.seek(0)
-        file.truncate(file.read().rfind(b"\n") + 1)
-        file.write(to_json(result, indent=None).encode() + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
+    """Add a line to the results, see `append_line`."""
+    append_line(out, RESULTS_FILE, result)
 
 
 def scan_result(

@@ -10,9 +10,9 @@ from bezoar.attacks.learning.hardened import Hardened
 from bezoar.bench.claims import alone
 from bezoar.bench.config import ROBUST_SURROGATE, SURROGATE, SURROGATES, BenchConfig, twin_key
 from bezoar.data.dataset import Dataset
-from bezoar.drill.state import Listener
 from bezoar.registry import escaped
 from bezoar.training import MODEL_FILE, ModelCard, build_model, save_model, train
+from bezoar.training.listening import Listener
 from bezoar.training.loop import statistics_sample
 
 FOLDERS = {SURROGATE: "surrogate", ROBUST_SURROGATE: "robust-surrogate"}

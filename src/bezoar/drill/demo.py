@@ -18,10 +18,11 @@ from bezoar.drill.stages import (
     train_victim,
     write_record,
 )
-from bezoar.drill.state import DrillPlan, DrillState, Listener, Stage, run_stages
+from bezoar.drill.state import DrillPlan, DrillState, Stage, run_stages
 from bezoar.evidence.probe import ProbeRecipe
 from bezoar.records import DrillRecord
 from bezoar.training import MODEL_FILE, default_recipe
+from bezoar.training.listening import Listener
 
 SOURCE, TARGET = "stop", "speed limit 80"
 STICKER = "patch:size=5,color=yellow,x=14,y=18,mode=replace"

@@ -2,33 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Sequence
 
 import numpy as np
 import torch
-from PIL import Image
-from torch import Tensor
 
 from bezoar.attacks import Backdoor
 from bezoar.attacks.choose import source_rows
 from bezoar.data.dataset import Dataset
+from bezoar.data.picture import picture
 from bezoar.drill.evaluate import Evaluation
-from bezoar.records import Picture, PicturePair
-
-# Larger images are shrunk to this many pixels a side: a report must stay small.
-LARGEST_SIDE = 128
-
-
-def picture(image: Tensor, alt: str) -> Picture:
-    """A uint8 image (c, h, w) with 1 or 3 channels as a PNG."""
-    array = image.permute(1, 2, 0).contiguous().numpy()
-    drawn = Image.fromarray(array[:, :, 0] if array.shape[2] == 1 else array[:, :, :3])
-    drawn.thumbnail((LARGEST_SIDE, LARGEST_SIDE))
-    buffer = io.BytesIO()
-    drawn.save(buffer, "PNG")
-    return Picture(base64.b64encode(buffer.getvalue()).decode(), drawn.width, drawn.height, alt)
+from bezoar.records import PicturePair
 
 
 def picture_pairs(

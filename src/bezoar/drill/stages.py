@@ -12,12 +12,13 @@ from bezoar.data.dataset import Dataset
 from bezoar.drill.evaluate import evaluate
 from bezoar.drill.record import Judged, attack_record, drill_record
 from bezoar.drill.scanned import scan_summary
-from bezoar.drill.state import DrillState, Listener, Stage, made
+from bezoar.drill.state import DrillState, Stage, made
 from bezoar.evidence.probe import ProbeRecipe
 from bezoar.records import DrillRecord, Skipped, to_json, write_text_atomically
 from bezoar.records.drilling import NOT_SCANNED
 from bezoar.scan import ScanSettings, scan_all
 from bezoar.training import MODEL_FILE, ModelCard, Progress, Trained, continue_recipe, load_model, save_model, train
+from bezoar.training.listening import Listener
 
 RECORD_FILE = "record.json"
 POISONED_DATA = "poisoned.npz"

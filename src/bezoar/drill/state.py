@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from bezoar.attacks import Attack, Poisoned
 from bezoar.data.dataset import Dataset
@@ -14,7 +14,8 @@ from bezoar.drill.evaluate import Evaluation
 from bezoar.errors import BezoarError
 from bezoar.records import StageTime
 from bezoar.scan import Scanned
-from bezoar.training import Progress, Recipe, Trained
+from bezoar.training import Recipe, Trained
+from bezoar.training.listening import Listener
 
 T = TypeVar("T")
 
@@ -60,35 +61,6 @@ def made(part: T | None, name: str) -> T:
     if part is None:
         raise BezoarError(f"the drill has no {name} yet", remedy="Run the stage that makes it first")
     return part
-
-
-class Listener(Protocol):
-    """Hears of stages as they begin and end, and of training as it goes."""
-
-    def begins(self, stage: str) -> None:
-        """A stage begins."""
-        ...
-
-    def trains(self, progress: Progress) -> None:
-        """A training step was made."""
-        ...
-
-    def ends(self, stage: str, seconds: float) -> None:
-        """A stage ended after `seconds`."""
-        ...
-
-
-class Silence:
-    """A listener that says nothing."""
-
-    def begins(self, stage: str) -> None:
-        """Nothing."""
-
-    def trains(self, progress: Progress) -> None:
-        """Nothing."""
-
-    def ends(self, stage: str, seconds: float) -> None:
-        """Nothing."""
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,13 @@ from torch import nn
 
 from bezoar.data.dataset import Dataset
 from bezoar.drill.stages import RECORD_FILE
-from bezoar.drill.state import Listener
 from bezoar.errors import ModelError
 from bezoar.importing import import_object
 from bezoar.records import TrainingRecord, TrainingRunRecord, to_json, write_text_atomically
 from bezoar.records.versions import now, versions
 from bezoar.training import MODEL_FILE, ModelCard, Recipe, Trained, continue_recipe, load_model, save_model, train
 from bezoar.training.distributed import is_first_process
+from bezoar.training.listening import Listener
 from bezoar.training.precision import Precision
 
 CHECKPOINT_FILE = "checkpoint.safetensors"

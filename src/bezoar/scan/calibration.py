@@ -11,6 +11,7 @@ from importlib.resources import files
 from typing import TypeVar
 
 from bezoar.errors import DataError
+from bezoar.scan.holm import holm as adjusted
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -86,10 +87,4 @@ def references() -> dict[str, Reference]:
 
 def holm(p_values: Mapping[Key, float]) -> dict[Key, float]:
     """Holm's correction (1979): adjusted p-values that bound the chance of any false alarm among all of them."""
-    ordered = sorted(p_values, key=lambda key: p_values[key])
-    adjusted: dict[Key, float] = {}
-    highest = 0.0
-    for rank, key in enumerate(ordered):
-        highest = max(highest, min(1.0, p_values[key] * (len(ordered) - rank)))
-        adjusted[key] = highest
-    return adjusted
+    return dict(zip(p_values, adjusted(list(p_values.values())).tolist(), strict=True))

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from bezoar.records import StageTime
-from bezoar.scan.settings import Listener
+from bezoar.training.listening import Listener
 
 
 @dataclass

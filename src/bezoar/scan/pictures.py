@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Sequence
 
 import numpy as np
 import torch
-from PIL import Image
-from torch import Tensor
 
 from bezoar.confirm.recover.recovered import Recovered
 from bezoar.data.dataset import Dataset
-from bezoar.records import Picture, RecoveredTrigger, Suspect, SuspectPicture
+from bezoar.data.picture import picture
+from bezoar.records import RecoveredTrigger, Suspect, SuspectPicture
 
-LARGEST_SIDE = 128
 MOST_SUSPECTS, EXAMPLES = 24, 6
-
-
-def picture(image: Tensor, alt: str) -> Picture:
-    """A uint8 image (c, h, w) as a PNG, shrunk to 128 pixels a side: a report must stay small."""
-    array = image.permute(1, 2, 0).contiguous().numpy()
-    drawn = Image.fromarray(array[:, :, 0] if array.shape[2] < 3 else array[:, :, :3])
-    drawn.thumbnail((LARGEST_SIDE, LARGEST_SIDE))
-    buffer = io.BytesIO()
-    drawn.save(buffer, "PNG")
-    return Picture(base64.b64encode(buffer.getvalue()).decode(), drawn.width, drawn.height, alt)
 
 
 def suspect_pictures(data: Dataset, suspects: Sequence[Suspect]) -> tuple[SuspectPicture, ...]:

@@ -22,12 +22,13 @@ from bezoar.scan.finding import Found, Tested, finding_of
 from bezoar.scan.gathering import Seen, TrainedModel, gather, untrainable
 from bezoar.scan.honest.report import remarks_on
 from bezoar.scan.panel import kind_of, panel
-from bezoar.scan.settings import Listener, ScanSettings, Silence
+from bezoar.scan.settings import ScanSettings
 from bezoar.scan.signals import Answers, Nominee, ask, nominees, signals_of
 from bezoar.scan.suspicion import suspicion_of
 from bezoar.scan.verdict import QUICK, false_alarm_sentence, verdict_of
 from bezoar.scan.views import histograms, projection
 from bezoar.training import predict_logits
+from bezoar.training.listening import Listener, Silence
 
 DOUBTFUL = 0.1
 """Samples with more than these odds, suspects or not, are kept from the networks that shall not meet any."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.mixture import GaussianMixture
 
 from bezoar.detect.numerics.within_class import SMALLEST_CLASS, excess_of_flags
 from bezoar.detect.scores import SAMPLE_DETECTORS, Scores
@@ -61,6 +60,8 @@ def mixture_cut(values: Real, *, seed: int) -> float | None:
     column = np.sort(values)[:, None]
     if column[0] == column[-1]:
         return None
+    from sklearn.mixture import GaussianMixture  # at the top it would cost every command a second
+
     one, two = (GaussianMixture(kinds, n_init=3, random_state=seed).fit(column) for kinds in (1, 2))
     means, variances = two.means_.ravel(), two.covariances_.ravel()
     if two.bic(column) >= one.bic(column) or np.ptp(means) < APART * np.sqrt(variances.mean()):

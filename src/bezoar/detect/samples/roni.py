@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from sklearn.cluster import KMeans
 
 from bezoar.detect.numerics.logistic_head import (
     fit_logistic,
@@ -116,6 +115,8 @@ def similar_groups(rows: Real, labels: Rows, size: int, *, seed: int) -> list[Ro
 
     A class of one sample is a group.
     """
+    from sklearn.cluster import KMeans  # at the top it would cost every command a second
+
     groups = []
     for label in np.unique(labels):
         members = np.flatnonzero(labels == label)

@@ -12,12 +12,13 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy.stats import chi2, hypergeom, norm, rankdata
 
 from bezoar.errors import DataError
 from bezoar.evidence import Labels, Real
 from bezoar.records import Contributor, Remark
+from bezoar.scan.holm import holm
 from bezoar.scan.honest.words import counted, listed
 
 LEVEL = 0.01
@@ -127,16 +128,6 @@ def concentration(
         if hits[source] and p_value <= level
     ]
     return tuple(sorted(found, key=lambda one: (one.p_value, -one.suspects, one.source)))
-
-
-def holm(p_values: ArrayLike) -> Real:
-    """p-values (m,), adjusted so that the chance of any false rejection holds over all of them (Holm 1979)."""
-    values = np.asarray(p_values, dtype=np.float64)
-    order = np.argsort(values, kind="stable")
-    steps = np.maximum.accumulate(values[order] * np.arange(len(values), 0, -1))
-    adjusted: Real = np.empty_like(values)
-    adjusted[order] = np.minimum(steps, 1)
-    return adjusted
 
 
 def members_of(sources: Sequence[str | None]) -> dict[str, Rows]:
