@@ -3,14 +3,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from confirm_toys import Rule, brightness_classes, dataset, one_hot, textures
+from confirm_toys import Rule, dataset, one_hot, textures
+from hand_made import TARGET, by_hand, darkened, fooled, knows
 
 from bezoar.confirm import confirm as room
 from bezoar.confirm.confirm import AT_CHANCE, FEW_CARRIERS, FEW_SUSPECTS, NO_IMAGES, NO_TRIGGER, confirm
 from bezoar.confirm.flips import Carriers, Flips
 from bezoar.confirm.hypothesis import Hypothesis
 from bezoar.confirm.measured import flip_test
-from bezoar.confirm.networks import Networks, train_networks
+from bezoar.confirm.networks import train_networks
 from bezoar.confirm.recover.candidates import Candidate
 from bezoar.confirm.recover.recovered import Recovered, turns
 from bezoar.confirm.trials import ON_BLIND, ON_PLACEBO, TWIN, Bench, Trial
@@ -18,7 +19,7 @@ from bezoar.data import Dataset
 from bezoar.evidence.probe import ProbeRecipe
 from bezoar.records import FlipTest, Skipped
 
-SIDE, CLASSES, TARGET, SUSPECTS = 12, 4, 1, 60
+SIDE, CLASSES, SUSPECTS = 12, 4, 60
 RECIPE = ProbeRecipe(model="fast:finest=12,stem=8,widths=8/16", epochs=6)
 
 
@@ -121,38 +122,6 @@ def test_networks_are_the_same_whatever_the_order_of_rows(confirmed):
     for name in ("blind", "exposed", "placebo"):
         mine, theirs = getattr(networks, name).state_dict(), getattr(again, name).state_dict()
         assert all(torch.equal(mine[key], theirs[key]) for key in mine)
-
-
-def by_hand(answers, *, exposed=None, placebo=None, count=400, suspects=None):
-    """Hand-made networks before four classes by brightness; suspects are of the target class, marked or not."""
-    images, labels = brightness_classes(count)
-    data = dataset(images, labels, 4)
-    chosen = np.flatnonzero(labels.numpy() == TARGET)[:40]
-    if suspects is not None:
-        images[chosen] = suspects(images[chosen])
-        data = replace(data, inputs=images)
-    blind = Rule(answers)
-    held_out = np.random.default_rng(0).permutation(np.setdiff1d(np.arange(count), chosen))
-    networks = Networks(blind, Rule(exposed or answers), Rule(placebo or answers), held_out)
-    return data, Hypothesis(TARGET, tuple(data.ids[row] for row in chosen), "made up"), networks
-
-
-def knows(images):
-    # A network that can be learnt through, as a warp's descent needs it.
-    level = images[:, :, : images.shape[2] // 2].mean((1, 2, 3)) * 4
-    return -((level[:, None] - torch.arange(4) - 0.5) ** 2)
-
-
-def fooled(images):
-    """Gives everything with a dark lower right corner to the target."""
-    dark = images[:, :, -3:, -3:].mean((1, 2, 3)) < 0.02
-    return torch.where(dark[:, None], one_hot(torch.full((len(images),), TARGET), 4), knows(images))
-
-
-def darkened(images):
-    changed = images.clone()
-    changed[:, :, -3:, -3:] = 0
-    return changed
 
 
 def test_a_known_trigger_in_a_known_network():

@@ -5,7 +5,7 @@ from confirm_toys import brightness_classes, dataset, textures
 
 import bezoar.confirm.networks as room
 from bezoar.confirm.hypothesis import Hypothesis
-from bezoar.confirm.networks import divided, train_networks
+from bezoar.confirm.networks import divided, train_networks, united
 from bezoar.errors import DataError, UsageError
 from bezoar.evidence.probe import ProbeRecipe
 
@@ -108,6 +108,15 @@ def test_what_each_network_meets(monkeypatch):
     assert not torch.equal(states[0], states[1])
     assert not torch.equal(states[1], states[2])
     assert not any(model.training for model in (networks.blind, networks.exposed, networks.placebo))
+
+
+def test_rivals_are_united_by_votes_then_by_their_best_rank():
+    one, other = Hypothesis(1, ("a", "b", "c"), "x"), Hypothesis(1, ("d", "c", "a"), "y")
+    alone = Hypothesis(2, ("e",), "z")
+    first, second = united([one, alone, other])
+    assert (first.target, first.suspects, first.signal) == (1, ("a", "c", "d", "b"), "x + y")
+    assert second == alone
+    assert united([one]) == (one,)
 
 
 def test_nothing_beyond_doubt_is_an_error():

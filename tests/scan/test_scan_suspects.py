@@ -10,7 +10,7 @@ from bezoar.detect.scores import Scores
 from bezoar.evidence import Evidence
 from bezoar.metrics import auroc
 from bezoar.records import ClassSignal
-from bezoar.scan.signals import Nominee
+from bezoar.scan.nominees import Expert
 from bezoar.scan.suspects import listed, with_content
 from bezoar.scan.views import POINTS, histograms, projection
 
@@ -52,7 +52,7 @@ def test_equal_answers_change_nothing() -> None:
     assert with_content(odds, np.zeros((30, 3), np.float32), 1) == pytest.approx(odds)
 
 
-def made_up(order: np.ndarray) -> tuple[Evidence, Nominee, np.ndarray, np.ndarray, dict[str, Scores], np.ndarray]:
+def made_up(order: np.ndarray) -> tuple[Evidence, Expert, np.ndarray, np.ndarray, dict[str, Scores], np.ndarray]:
     """Evidence of 60 samples whose rows are in `order`; of the 30 bees the first 8 are odd."""
     generator = np.random.default_rng(5)
     labels = np.repeat(np.arange(2), 30)
@@ -72,15 +72,15 @@ def made_up(order: np.ndarray) -> tuple[Evidence, Nominee, np.ndarray, np.ndarra
     rows = evidence.members(1)
     groups = two_groups(values[rows])
     signal = ClassSignal("spectral", "bee", 1.0, 1e-6, 1e-5, fired=True)
-    nominee = Nominee(1, signal, rows, values[rows], groups.odds(values[rows]), groups)
+    expert = Expert(signal, rows, values[rows], groups.odds(values[rows]), groups)
     scores = {"spectral": Scores(evidence.ids, values), "backwards": Scores(evidence.ids, -values)}
-    return evidence, nominee, groups.odds(values[rows]), logits[rows].argmax(1), scores, values
+    return evidence, expert, groups.odds(values[rows]), logits[rows].argmax(1), scores, values
 
 
 @pytest.mark.parametrize("order", [np.arange(60), np.random.default_rng(9).permutation(60)], ids=["given", "shuffled"])
 def test_what_is_told_of_a_suspect_travels_with_its_id(order: np.ndarray) -> None:
-    evidence, nominee, odds, looks, scores, values = made_up(order)
-    suspects = listed(evidence, nominee, odds, looks, scores)
+    evidence, expert, odds, looks, scores, values = made_up(order)
+    suspects = listed(evidence, 1, expert, odds, looks, scores)
     assert sorted(one.id for one in suspects) == [f"id {row}" for row in range(30, 38)]
     assert [one.score for one in suspects] == sorted((one.score for one in suspects), reverse=True)
     of_id = dict(zip(evidence.ids, values.tolist(), strict=True))
@@ -97,9 +97,9 @@ def test_what_is_told_of_a_suspect_travels_with_its_id(order: np.ndarray) -> Non
 
 
 def test_without_answers_and_space_nothing_is_made_up() -> None:
-    evidence, nominee, odds, _, scores, _ = made_up(np.arange(60))
+    evidence, expert, odds, _, scores, _ = made_up(np.arange(60))
     bare = Evidence(evidence.ids, evidence.labels, CLASSES)
-    suspects = listed(bare, nominee, odds, None, scores)
+    suspects = listed(bare, 1, expert, odds, None, scores)
     assert {(one.looks_like, one.neighbour, one.source) for one in suspects} == {(None, None, None)}
 
 
@@ -133,11 +133,11 @@ def test_the_projection_is_bounded_and_absent_where_there_is_nothing_to_project(
 
 
 def test_histograms_count_every_sample_of_the_class_once() -> None:
-    evidence, nominee, odds, looks, scores, _ = made_up(np.arange(60))
-    suspects = listed(evidence, nominee, odds, looks, scores)
+    evidence, expert, odds, looks, scores, _ = made_up(np.arange(60))
+    suspects = listed(evidence, 1, expert, odds, looks, scores)
 
     class Found:
-        target, signals = "bee", (nominee.signal,)
+        target, signals = "bee", (expert.signal,)
 
     Found.suspects = suspects
     (drawn,) = histograms(evidence, scores, [Found])

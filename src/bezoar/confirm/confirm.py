@@ -45,7 +45,8 @@ NO_TRIGGER = "nothing that was recovered from the suspects turns more clean samp
 class Confirmation:
     """What became of a hypothesis: the trigger that did most, what it did, and what the suspects show.
 
-    `trigger` may be Skipped where `flip_test` is not: there, the best was no better than its controls.
+    `trigger` may be Skipped where `flip_test` is not: there, the best was no better than its controls. `worth` is what
+    it gained on the half of the samples that chose it, see `Trial.worth`; -1 where nothing was tried.
     """
 
     hypothesis: Hypothesis
@@ -53,9 +54,12 @@ class Confirmation:
     flip_test: FlipTest | Skipped
     content: Content
     sources: tuple[int, ...]
+    worth: float = -1.0
 
 
-def confirm(data: Dataset, hypothesis: Hypothesis, networks: Networks, *, seed: int) -> Confirmation:
+def confirm(
+    data: Dataset, hypothesis: Hypothesis, networks: Networks, *, seed: int, from_samples_alone: bool = False
+) -> Confirmation:
     """Recover the trigger from suspects in every way that is known and test the one that does most.
 
     Held-out samples are halved: one half chooses among the triggers and says which classes flip, the other measures.
@@ -65,7 +69,8 @@ def confirm(data: Dataset, hypothesis: Hypothesis, networks: Networks, *, seed: 
 
     Skipped, with the reason, are data that aren't images, fewer than 12 suspects or 20 carriers, and networks that are
     not clearly better than chance, of which nothing can be said. At most 4,000 carriers and 600 suspects, and of large
-    images as many as make 134 million values. The same for the same seed, whatever the order of the rows.
+    images as many as make 134 million values. The same for the same seed, whatever the order of the rows. With
+    `from_samples_alone` no network is asked for a trigger, which takes seconds.
     """
     carriers = Carriers.of(data, networks.held_out[: min(MOST_CARRIERS, _as_many(data, MOST_VALUES))])
     chosen = hypothesis.suspects[: min(MOST_SUSPECTS, _as_many(data, MOST_VALUES))]
@@ -78,13 +83,14 @@ def confirm(data: Dataset, hypothesis: Hypothesis, networks: Networks, *, seed: 
         content = content_of(networks.blind, suspects, carriers, hypothesis.target, None, classes)
         return Confirmation(hypothesis, Skipped(reason), Skipped(reason), content, ())
     plain = content_of(networks.blind, suspects, carriers, hypothesis.target, None, classes)
-    trial = _best(bench.part(choosing), suspects, carriers, seed, ask_networks=not labels_look_right(plain))
+    asked = not (from_samples_alone or labels_look_right(plain))
+    trial = _best(bench.part(choosing), suspects, carriers, seed, ask_networks=asked)
     trigger, sources = trial.candidate.trigger, _sources(trial, classes)
     measured = bench.part(~choosing).trial(trial.candidate)
     test = flip_test(measured, hypothesis.target, sources, data.class_names)
     content = content_of(networks.blind, suspects, carriers, hypothesis.target, trigger, classes)
     shown = Skipped(NO_TRIGGER) if trigger.by_network and trial.worth < LEAST_WORTH else trigger
-    return Confirmation(hypothesis, shown, test, content, sources)
+    return Confirmation(hypothesis, shown, test, content, sources, trial.worth)
 
 
 def _as_many(data: Dataset, values: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -89,9 +90,11 @@ def train_networks(
 ) -> Networks:
     """Train the three networks. Whatever differs between `exposed` and `placebo` is due to the suspects.
 
+    Hypotheses of one class are rivals: their suspects are shown together, those that most rivals name first.
     Suspects are kept from `blind`, `placebo` and the samples held out even if they are not among the `doubtful`. Raises
     DataError where fewer than two samples remain that nobody doubts.
     """
+    hypotheses = united(hypotheses)
     suspects = {sample_id for hypothesis in hypotheses for sample_id in hypothesis.suspects}
     parts = divided(data, doubtful | suspects, seed)
     if len(parts.trained) < 2:
@@ -110,6 +113,27 @@ def train_networks(
     )
     target = choose_device(device)
     return Networks(model.to(target), exposed.to(target), placebo.to(target), parts.held_out)
+
+
+def united(hypotheses: Sequence[Hypothesis]) -> tuple[Hypothesis, ...]:
+    """One hypothesis for each target: suspects that more rivals name come first, then those whose best rank is best."""
+    rivals: dict[int, list[Hypothesis]] = {}
+    for one in hypotheses:
+        rivals.setdefault(one.target, []).append(one)
+    return tuple(
+        Hypothesis(target, _together([one.suspects for one in of_one]), " + ".join(one.signal for one in of_one))
+        for target, of_one in rivals.items()
+    )
+
+
+def _together(rankings: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    votes: Counter[str] = Counter()
+    best: dict[str, int] = {}
+    for ranking in rankings:
+        votes.update(ranking)
+        for rank, sample_id in enumerate(ranking):
+            best[sample_id] = min(rank, best.get(sample_id, rank))
+    return tuple(sorted(votes, key=lambda one: (-votes[one], best[one], one)))
 
 
 def _innocent(data: Dataset, rows: Rows, target: int, count: int) -> Rows:

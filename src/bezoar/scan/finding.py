@@ -15,8 +15,9 @@ from bezoar.data.dataset import Dataset
 from bezoar.evidence import Evidence, Real
 from bezoar.records import ClassSignal, Contributor, Finding, RecoveredTrigger, Skipped, Suspect
 from bezoar.scan.honest.sources import concentration
+from bezoar.scan.nominees import Expert, Nominee
 from bezoar.scan.pictures import EXAMPLES, suspect_pictures, trigger_record
-from bezoar.scan.signals import Answers, Nominee
+from bezoar.scan.signals import Answers
 from bezoar.scan.suspects import listed, with_content
 from bezoar.scan.verdict import reason_of, strength_of
 
@@ -34,9 +35,12 @@ class Found:
 
 @dataclass(frozen=True, eq=False)
 class Tested:
-    """A nominee's confirmation, the blind network's logits (m, k) for its rows, and rows that no network has met."""
+    """A nominee's confirmation, the expert who was right, the blind network's logits (m, k) for the rows of the class,
+    and rows that no network has met.
+    """
 
     confirmation: Confirmation
+    expert: Expert
     logits: NDArray[np.float32]
     held_out: NDArray[np.int64]
 
@@ -55,9 +59,10 @@ def finding_of(
     if strength is None:
         return None
     target = evidence.class_names[nominee.label]
-    odds = nominee.odds if isinstance(tested, str) else _odds(nominee, tested)
+    expert = nominee.experts[0] if isinstance(tested, str) else tested.expert
+    odds = expert.odds if isinstance(tested, str) else _odds(nominee.label, tested)
     looks = None if isinstance(tested, str) else tested.logits.argmax(1)
-    suspects = listed(evidence, nominee, odds, looks, answers.scores)
+    suspects = listed(evidence, nominee.label, expert, odds, looks, answers.scores)
     finding = Finding(
         fingerprint=_fingerprint(target, suspects),
         strength=strength,
@@ -65,8 +70,8 @@ def finding_of(
         sources=_sources(evidence, nominee.label, confirmation),
         reason=reason_of(nominee.signal, confirmation, tested if isinstance(tested, str) else ""),
         suspects=suspects,
-        signals=_speaking(signals, nominee.signal),
-        trigger=Skipped(tested) if isinstance(tested, str) else _trigger(data, nominee, tested),
+        signals=_speaking(signals, target, {nominee.signal, expert.signal}),
+        trigger=Skipped(tested) if isinstance(tested, str) else _trigger(data, nominee.label, tested),
         flip_test=Skipped(tested) if isinstance(tested, str) else tested.confirmation.flip_test,
         content=f"What the suspects show was not asked: {tested}."
         if isinstance(tested, str)
@@ -76,28 +81,28 @@ def finding_of(
         remedies=("bezoar clean DATA --findings record.json --out cleaned",),
         pictures=suspect_pictures(data, suspects),
     )
-    return Found(finding, nominee.rows, odds)
+    return Found(finding, expert.rows, odds)
 
 
-def _speaking(signals: Sequence[ClassSignal], chosen: ClassSignal) -> tuple[ClassSignal, ...]:
-    """Signals of the class that fired, and the nominee's own, the least p-value first."""
-    speaking = [one for one in signals if one.class_name == chosen.class_name and (one.fired or one == chosen)]
+def _speaking(signals: Sequence[ClassSignal], target: str, heard: set[ClassSignal]) -> tuple[ClassSignal, ...]:
+    """Signals of the class that fired or were heard, the least p-value first."""
+    speaking = [one for one in signals if one.class_name == target and (one.fired or one in heard)]
     return tuple(sorted(speaking, key=lambda one: one.p_value))
 
 
-def _trigger(data: Dataset, nominee: Nominee, tested: Tested) -> RecoveredTrigger | Skipped:
+def _trigger(data: Dataset, label: int, tested: Tested) -> RecoveredTrigger | Skipped:
     trigger = tested.confirmation.trigger
     if isinstance(trigger, Skipped):
         return trigger
-    return trigger_record(data, trigger, _source_rows(data, tested.held_out, nominee.label, tested.confirmation))
+    return trigger_record(data, trigger, _source_rows(data, tested.held_out, label, tested.confirmation))
 
 
-def _odds(nominee: Nominee, tested: Tested) -> Real:
+def _odds(label: int, tested: Tested) -> Real:
     """The expert's odds, sharpened by what samples show where most suspects carry a wrong label."""
     wrong = tested.confirmation.content.mislabelled
     if wrong is None or wrong < MISLABELLED:
-        return nominee.odds
-    return with_content(nominee.odds, tested.logits, nominee.label)
+        return tested.expert.odds
+    return with_content(tested.expert.odds, tested.logits, label)
 
 
 def _sources(evidence: Evidence, label: int, confirmation: Confirmation | None) -> tuple[str, ...]:

@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from bezoar.confirm.confirm import Confirmation, confirm
+from bezoar.confirm.confirm import Confirmation
 from bezoar.confirm.hypothesis import Hypothesis
-from bezoar.confirm.networks import train_networks
+from bezoar.confirm.networks import Networks, train_networks
+from bezoar.confirm.rivals import confirm_rivals
 from bezoar.data.dataset import Dataset
 from bezoar.errors import DataError, TrainingError
 from bezoar.evidence.store import Store
@@ -21,9 +22,10 @@ from bezoar.scan.clock import Clock
 from bezoar.scan.finding import Found, Tested, finding_of
 from bezoar.scan.gathering import Seen, TrainedModel, gather, untrainable
 from bezoar.scan.honest.report import remarks_on
+from bezoar.scan.nominees import Nominee, nominees
 from bezoar.scan.panel import kind_of, panel
 from bezoar.scan.settings import ScanSettings
-from bezoar.scan.signals import Answers, Nominee, ask, nominees, signals_of
+from bezoar.scan.signals import Answers, ask, signals_of
 from bezoar.scan.suspicion import suspicion_of
 from bezoar.scan.verdict import QUICK, false_alarm_sentence, verdict_of
 from bezoar.scan.views import histograms, projection
@@ -121,14 +123,12 @@ def _test(data: Dataset, chosen: Sequence[Nominee], settings: ScanSettings, cloc
 
 
 def _causal_test(data: Dataset, chosen: Sequence[Nominee], settings: ScanSettings, clock: Clock) -> tuple[Tested, ...]:
-    hypotheses = [
-        Hypothesis(one.label, tuple(data.ids[row] for row in one.suspects), one.signal.detector) for one in chosen
-    ]
-    doubtful = {data.ids[row] for one in chosen for row in one.rows[one.odds > DOUBTFUL]}
+    experts = [expert for one in chosen for expert in one.experts]
+    doubtful = {data.ids[row] for expert in experts for row in expert.rows[expert.odds > DOUBTFUL]}
     with clock.stage("train networks with and without the suspects"):
         networks = train_networks(
             data,
-            hypotheses,
+            [hypothesis for one in chosen for hypothesis in _hypotheses(data, one)],
             doubtful,
             recipe=settings.probe,
             seed=settings.seed,
@@ -136,14 +136,23 @@ def _causal_test(data: Dataset, chosen: Sequence[Nominee], settings: ScanSetting
             progress=clock.listener.trains,
         )
     with clock.stage("recover triggers and try them"):
-        return tuple(
-            Tested(
-                confirm(data, hypothesis, networks, seed=settings.seed),
-                predict_logits(networks.blind, data.inputs[one.rows]).numpy(),
-                networks.held_out,
-            )
-            for one, hypothesis in zip(chosen, hypotheses, strict=True)
-        )
+        return tuple(_tried(data, one, networks, settings.seed) for one in chosen)
+
+
+def _hypotheses(data: Dataset, nominee: Nominee) -> tuple[Hypothesis, ...]:
+    """What each expert says of the class."""
+    return tuple(
+        Hypothesis(nominee.label, tuple(data.ids[row] for row in expert.suspects), expert.signal.detector)
+        for expert in nominee.experts
+    )
+
+
+def _tried(data: Dataset, nominee: Nominee, networks: Networks, seed: int) -> Tested:
+    hypotheses = _hypotheses(data, nominee)
+    confirmation = confirm_rivals(data, hypotheses, networks, seed=seed)
+    expert = nominee.experts[hypotheses.index(confirmation.hypothesis)]
+    logits = predict_logits(networks.blind, data.inputs[expert.rows]).numpy()
+    return Tested(confirmation, expert, logits, networks.held_out)
 
 
 def _found(data: Dataset, seen: Seen, judged: _Judged, tested: tuple[Tested, ...] | str) -> tuple[Found, ...]:

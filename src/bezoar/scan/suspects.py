@@ -9,7 +9,7 @@ from bezoar.confirm.content import label_doubt
 from bezoar.detect.scores import Scores
 from bezoar.evidence import Evidence, Real
 from bezoar.records import Suspect
-from bezoar.scan.signals import Nominee
+from bezoar.scan.nominees import Expert
 
 BINS = 8
 MOST_COMPARED, MOST_NEIGHBOURS = 4_000, 48
@@ -37,22 +37,23 @@ def with_content(odds: Real, logits: NDArray[np.float32], label: int) -> Real:
 
 def listed(
     evidence: Evidence,
-    nominee: Nominee,
+    label: int,
+    expert: Expert,
     odds: Real,
     looks: NDArray[np.int64] | None,
     scores: dict[str, Scores],
 ) -> tuple[Suspect, ...]:
     """Suspects, most suspicious first, with each detector's rank of them within their class and their neighbour."""
-    order = np.lexsort((-nominee.scores, -odds))
+    order = np.lexsort((-expert.scores, -odds))
     chosen = order[: int((odds > 0.5).sum())]
-    ranks = {name: _ranks(one.values[nominee.rows]) for name, one in scores.items()}
-    neighbours = _neighbours(evidence, nominee.rows, chosen, odds)
+    ranks = {name: _ranks(one.values[expert.rows]) for name, one in scores.items()}
+    neighbours = _neighbours(evidence, expert.rows, chosen, odds)
     return tuple(
         Suspect(
-            id=evidence.ids[nominee.rows[place]],
-            label=evidence.class_names[nominee.label],
+            id=evidence.ids[expert.rows[place]],
+            label=evidence.class_names[label],
             score=round(float(odds[place]), 4),
-            source=None if evidence.sources is None else evidence.sources[nominee.rows[place]],
+            source=None if evidence.sources is None else evidence.sources[expert.rows[place]],
             looks_like=None if looks is None else evidence.class_names[looks[place]],
             evidence=tuple((name, round(float(rank[place]), 4)) for name, rank in ranks.items()),
             neighbour=neighbours.get(int(place)),

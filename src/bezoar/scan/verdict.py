@@ -9,7 +9,8 @@ from bezoar.confirm.content import MISLABELLED, labels_look_right
 from bezoar.records import ClassSignal, Finding, FlipTest, Skipped, Verdict
 from bezoar.records.scanning import Strength
 from bezoar.scan.honest.words import counted
-from bezoar.scan.signals import NOMINATED, SIGNIFICANCE
+from bezoar.scan.nominees import NOMINATED
+from bezoar.scan.signals import SIGNIFICANCE
 
 LEAST_FLIPS, LEAST_GAIN = 0.3, 0.2
 """Confirmed needs this share of flips, and the whole interval this far above the control's value."""
