@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bezoar.bench.scan_grid import ScanResult, read_scans
 from bezoar.scan.calibration import reference_of
-from bezoar.scan.panel import kind_of
+from bezoar.scan.panel import kinds_of
 
 COVERED = ("WaNet", "source-specific", "adaptive blend")
 SMALL, LARGE = 60, 400
@@ -28,14 +28,19 @@ def clean_statistics(result: ScanResult, kind: str) -> list[float]:
         return []
     if kind in ON_FEATURES and (uneven or result.samples < 10 * LARGE):
         return []
-    targets = set(result.targets)
-    return [value for spec, name, value in result.statistics if kind_of(spec) == kind and name not in targets]
+    targets, kinds = set(result.targets), kinds_in(result)
+    return [value for spec, name, value in result.statistics if kinds[spec] == kind and name not in targets]
+
+
+def kinds_in(result: ScanResult) -> dict[str, str]:
+    """The kind of each detector whose statistics are kept."""
+    return kinds_of(list(dict.fromkeys(spec for spec, _, _ in result.statistics)))
 
 
 def main() -> None:
     scans, out = Path(sys.argv[1]), Path(sys.argv[2])
     results = list(read_scans(scans.parent).values())
-    kinds = sorted({kind_of(spec) for result in results for spec, _, _ in result.statistics})
+    kinds = sorted({kind for result in results for kind in kinds_in(result).values()})
     table = {}
     for kind in kinds:
         found = {result.key: clean_statistics(result, kind) for result in results}

@@ -10,7 +10,7 @@ import pytest
 
 from bezoar.errors import DataError
 from bezoar.scan.calibration import Reference, holm, reference_of, references
-from bezoar.scan.panel import kind_of, panel
+from bezoar.scan.panel import kinds_of, panel
 
 UNIFORM = reference_of([number / 100 for number in range(100)], 4, smallest=60)
 
@@ -102,23 +102,28 @@ def test_holm_against_its_definition() -> None:
 
 
 def test_every_detector_of_a_standard_scan_that_judges_classes_has_a_reference() -> None:
-    kinds = {kind_of(spec) for spec in panel("standard", ("stem", "stages.0", "stages.1"))}
-    assert kinds == set(references())
+    kinds = kinds_of(panel("standard", ("stem", "stages.0", "stages.1")))
+    assert set(kinds.values()) == set(references())
 
 
-@pytest.mark.parametrize(
-    ("spec", "kind"),
-    [
-        ("hidden-pattern", "hidden-pattern on samples"),
-        ("hidden-pattern:rows=spectrum", "hidden-pattern on samples"),
-        ("hidden-pattern:rounds=2,rows=pixels", "hidden-pattern on samples"),
-        ("hidden-pattern:rows=stages.2,rounds=2", "hidden-pattern on layers"),
-        ("scan:normalised=false", "scan"),
-        ("spectre", "spectre"),
-    ],
-)
-def test_kinds_say_what_is_comparable(spec: str, kind: str) -> None:
-    assert kind_of(spec) == kind
+def test_kinds_say_what_is_comparable() -> None:
+    assert kinds_of(("hidden-pattern", "scan:normalised=false", "spectre")) == {
+        "hidden-pattern": "hidden-pattern on samples",
+        "scan:normalised=false": "scan",
+        "spectre": "spectre",
+    }
+    assert set(kinds_of(("hidden-pattern:rows=spectrum", "hidden-pattern:rounds=2,rows=pixels")).values()) == {
+        "hidden-pattern on samples"
+    }
+
+
+@pytest.mark.parametrize(("layers", "deep"), [("a", "a"), ("ab", "b"), ("abc", "bc"), ("abcd", "cd")])
+def test_the_deeper_half_of_the_layers_is_a_kind_of_its_own(layers: str, deep: str) -> None:
+    specs = ["hidden-pattern", *(f"hidden-pattern:rounds=2,rows={layer}" for layer in layers), "spectre"]
+    kinds = kinds_of(specs)
+    found = {spec[-1] for spec, kind in kinds.items() if kind == "hidden-pattern on deep layers"}
+    assert found == set(deep)
+    assert sum(kind == "hidden-pattern on layers" for kind in kinds.values()) == len(layers) - len(deep)
 
 
 def test_the_panel_grows_with_the_budget() -> None:

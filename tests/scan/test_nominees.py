@@ -18,8 +18,7 @@ def known(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Sets the references of this test."""
 
     def put(**references: Reference) -> None:
-        for room in ("signals", "nominees"):
-            monkeypatch.setattr(f"bezoar.scan.{room}.references", lambda: references)
+        monkeypatch.setattr("bezoar.scan.calibration.references", lambda: references)
 
     return put
 

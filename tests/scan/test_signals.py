@@ -21,7 +21,7 @@ def known(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Sets the references of this test."""
 
     def put(**references: Reference) -> None:
-        monkeypatch.setattr("bezoar.scan.signals.references", lambda: references)
+        monkeypatch.setattr("bezoar.scan.calibration.references", lambda: references)
 
     return put
 

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from bezoar.errors import DataError
 from bezoar.scan.holm import holm as adjusted
+from bezoar.scan.panel import kinds_of
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -83,6 +84,12 @@ def references() -> dict[str, Reference]:
     """The references that come with bezoar, by kind of detector."""
     stored = json.loads(files("bezoar.scan").joinpath("calibration.json").read_text(encoding="utf-8"))
     return {kind: Reference(**{**entry, "quantiles": tuple(entry["quantiles"])}) for kind, entry in stored.items()}
+
+
+def references_for(specs: Sequence[str]) -> dict[str, Reference]:
+    """The reference of each of the detectors of a scan, those without one left out."""
+    known = references()
+    return {spec: known[kind] for spec, kind in kinds_of(specs).items() if kind in known}
 
 
 def holm(p_values: Mapping[Key, float]) -> dict[Key, float]:

@@ -10,8 +10,7 @@ import numpy as np
 from bezoar.detect.numerics.two_groups import TwoGroups, two_groups
 from bezoar.evidence import Evidence, Real
 from bezoar.records import ClassSignal
-from bezoar.scan.calibration import references
-from bezoar.scan.panel import kind_of
+from bezoar.scan.calibration import references_for
 from bezoar.scan.signals import Answers
 
 NOMINATED = 0.02
@@ -63,6 +62,11 @@ def nominees(answers: Answers, signals: Sequence[ClassSignal], evidence: Evidenc
     believed, where many are equal; how far scores lie apart can't be compared between detectors.) Then come those that
     name other suspects. An expert that names fewer than 5 is passed over.
     """
+    known = references_for(list(answers.scores))
+
+    def clearness(signal: ClassSignal) -> float:
+        return known[signal.detector].beyond(signal.statistic)
+
     found = []
     for label, name in enumerate(evidence.class_names):
         speaking = [signal for signal in signals if signal.class_name == name and signal.p_value <= NOMINATED]
@@ -106,11 +110,6 @@ def agreement(expert: Expert, experts: Sequence[Expert]) -> float:
     """Mean overlap with the other experts; 0 unless two others speak."""
     others = [one for one in experts if one is not expert]
     return float(np.mean([overlap(expert, one) for one in others])) if len(others) >= 2 else 0.0
-
-
-def clearness(signal: ClassSignal) -> float:
-    """How far the statistic lies beyond what clean classes reach, see `Reference.beyond`."""
-    return references()[kind_of(signal.detector)].beyond(signal.statistic)
 
 
 def _expert(evidence: Evidence, answers: Answers, label: int, signal: ClassSignal) -> Expert:

@@ -39,11 +39,27 @@ def built(specs: Sequence[str]) -> tuple[SampleDetector, ...]:
     return tuple(SAMPLE_DETECTORS.create(spec) for spec in specs)
 
 
-def kind_of(spec: str) -> str:
-    """What a detector's statistic is comparable with: that of the same method on the same kind of evidence."""
+def kinds_of(specs: Sequence[str]) -> dict[str, str]:
+    """What each detector's statistic is comparable with: that of the same method on the same kind of evidence.
+
+    `specs` are all detectors of a scan, layers in the order in which data pass them: the deeper half of the layers
+    asked is of another kind than those before, where classes fall apart by colour and background.
+    """
+    layers = [spec for spec in specs if _rows(spec) not in (None, *FROM_PICTURES)]
+    deep = set(layers[len(layers) // 2 :])
+    return {spec: _kind(spec, deep=spec in deep) for spec in specs}
+
+
+def _kind(spec: str, *, deep: bool) -> str:
+    name, rows = spec.partition(":")[0], _rows(spec)
+    if rows is None:
+        return name
+    return f"{name} on {'samples' if rows in FROM_PICTURES else 'deep layers' if deep else 'layers'}"
+
+
+def _rows(spec: str) -> str | None:
+    """The evidence in which a hidden pattern is sought, None for other detectors."""
     name, _, fields = spec.partition(":")
     if name != "hidden-pattern":
-        return name
-    given = dict(field.partition("=")[::2] for field in fields.split(","))
-    rows = given.get("rows", HiddenPattern.rows)
-    return f"{name} on {'samples' if rows in FROM_PICTURES else 'layers'}"
+        return None
+    return dict(field.partition("=")[::2] for field in fields.split(",")).get("rows", HiddenPattern.rows)

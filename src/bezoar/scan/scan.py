@@ -23,7 +23,7 @@ from bezoar.scan.finding import Found, Tested, finding_of
 from bezoar.scan.gathering import Seen, TrainedModel, gather, untrainable
 from bezoar.scan.honest.report import remarks_on
 from bezoar.scan.nominees import Nominee, nominees
-from bezoar.scan.panel import kind_of, panel
+from bezoar.scan.panel import kinds_of, panel
 from bezoar.scan.settings import ScanSettings
 from bezoar.scan.signals import Answers, ask, signals_of
 from bezoar.scan.suspicion import suspicion_of
@@ -196,7 +196,7 @@ def _record(
         why_not=[run.skipped.reason for run in answers.runs if run.skipped is not None],
     )
     known = references()
-    used = {kind_of(run.detector) for run in answers.runs if run.skipped is None} & known.keys()
+    used = set(kinds_of(list(answers.scores)).values()) & known.keys()
     chances = {suspect.id: suspect.score for finding in findings for suspect in finding.suspects}
     return ScanRecord(
         title=f"Scan of {data.name}",

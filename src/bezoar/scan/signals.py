@@ -11,8 +11,8 @@ import numpy as np
 from bezoar.detect.scores import Scores
 from bezoar.evidence import Evidence
 from bezoar.records import ClassSignal, DetectorRun, Skipped
-from bezoar.scan.calibration import holm, references
-from bezoar.scan.panel import built, kind_of
+from bezoar.scan.calibration import holm, references_for
+from bezoar.scan.panel import built
 
 SIGNIFICANCE = 0.01
 """Chance of any false alarm among all classes and detectors of a scan."""
@@ -28,6 +28,7 @@ class Answers:
 
 def ask(evidence: Evidence, specs: Sequence[str], *, trusted: Evidence | None, seed: int) -> Answers:
     """Ask every detector; one that is Skipped is kept with its reason. Raises SpecError for one that can't be built."""
+    known = references_for(specs)
     scores, runs = {}, []
     for spec, detector in zip(specs, built(specs), strict=True):
         started = time.perf_counter()
@@ -37,8 +38,8 @@ def ask(evidence: Evidence, specs: Sequence[str], *, trusted: Evidence | None, s
             runs.append(DetectorRun(spec, seconds, answer))
             continue
         scores[spec] = answer
-        known = references().get(kind_of(spec)) if answer.classes is not None else None
-        runs.append(DetectorRun(spec, seconds, None, known.start if known else None))
+        judges = spec in known and answer.classes is not None
+        runs.append(DetectorRun(spec, seconds, None, known[spec].start if judges else None))
     return Answers(scores, tuple(runs))
 
 
@@ -48,9 +49,9 @@ def signals_of(answers: Answers, evidence: Evidence) -> tuple[ClassSignal, ...]:
     Classes with fewer samples than the smallest of the reference are left out, and those without a finite statistic.
     """
     raw: dict[tuple[str, str], tuple[float, float]] = {}
-    for spec, scores in answers.scores.items():
-        reference = references().get(kind_of(spec))
-        if scores.classes is None or reference is None:
+    for spec, reference in references_for(list(answers.scores)).items():
+        scores = answers.scores[spec]
+        if scores.classes is None:
             continue
         enough = np.bincount(evidence.labels, minlength=evidence.classes) >= reference.smallest
         for name, statistic, large in zip(evidence.class_names, scores.classes.tolist(), enough.tolist(), strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,7 +17,10 @@ Single = NDArray[np.float32]
 
 SHARPENINGS = 2
 QUANTILES = np.linspace(0.05, 0.95, 19)
-FEWEST = 8
+FEWEST, FEW = 8, 500
+LEAST_SHARE = 0.002
+LARGE = 0.25
+"""An odd group with more of a class than this could as well be the rest of it."""
 
 
 class Whitener:
@@ -74,11 +78,13 @@ class OddPart:
 
         The two are added at a fixed weight since neither sees all: a part of 5% adds little to the excess, and a
         part of half the class little to the gain. Of the gain, what three more parameters cost by Schwarz's criterion
-        is taken off, 1.5 log(m) / m: on few samples any two groups fit better than one.
+        is taken off, 1.5 log(m) / m: on few samples any two groups fit better than one. It is divided by the square
+        root of the odd share, half way from gain a sample to gain a suspect: a few that lie far apart count as much
+        as many that lie a little apart, as natural parts of classes do.
         """
         count = max(2, len(self.scores))
         gain = max(0.0, self.groups.gain - 1.5 * float(np.log(count)) / count)
-        return self.foreign * gain + 0.25 * self.excess
+        return self.foreign * gain / math.sqrt(max(self.groups.share, LEAST_SHARE)) + 0.25 * self.excess
 
 
 def odd_part(
@@ -91,52 +97,39 @@ def odd_part(
     *,
     starts: tuple[float, ...],
     rounds: int,
-    quarters: NDArray[np.integer] | None = None,
+    quarters: NDArray[np.integer],
     foreign: bool = False,
 ) -> OddPart:
     """Search a class for a part that lies apart, from the `starts` most suspicious shares by `first` (m,).
 
     `rows` (m, d) of the class, `others` (o, d) of other classes less the means of theirs. A direction is always found
     on one half and judged on the other (`halves` (m,) of 0 and 1; whitener h was made without half h). In each of the
-    `rounds` the odds of the last take the place of the suspects: a matched filter that sharpens itself.
-
-    The odds of one half come from directions found on the other: from the second round on a direction knows, by which
-    rows it counts as suspects, a little of the half that it judges. Few samples in many columns then seem to fall
-    into two groups, whatever they are. With `quarters` (m,) of 0 and 1 that can't happen: all rounds but the last stay
-    within a half, its quarters judging one another, so nothing that the statistic is made of was found on the half it
-    judges. Suspects are found with half the samples then, and weaker patterns make lower statistics; the scores are
-    sharpened by two rounds more across the halves, which rank and are not counted as evidence. Where the part is half
-    of the class, each half decides by itself which of the two is odd: the statistic tells the class, but the scores may
-    not tell its samples.
+    `rounds` the odds of the last take the place of the suspects: a matched filter that sharpens itself. All rounds but
+    the last stay within a half, its quarters (`quarters` (m,) of 0 and 1) judging one another, so that nothing that the
+    statistic is made of was found on the half it judges: odds that were exchanged between halves would tell a
+    direction, by which rows it counts as suspects, a little of what it is to judge, and few samples in many columns
+    then fall into two groups, whatever they are. In the end two rounds more across the halves sharpen the scores;
+    they rank and are not counted as evidence.
 
     With `foreign` a group of its own counts only as far as it is more common here than in the other classes: where
     columns are shown or not shown, natural groups abound.
     """
-    order = np.lexsort((halves,) if quarters is None else (quarters, halves))
+    order = np.lexsort((quarters, halves))
     rows, first, halves = rows[order], first[order], halves[order]
     weights = np.stack([(first >= np.quantile(first, 1 - share)).astype(np.float32) for share in starts])
     bounds = _bounds(halves)
-    if quarters is None:
+    for half, found_on in ((0, bounds[1]), (1, bounds[0])):
+        within, pair = _bounds(quarters[order][found_on]), (whiteners[half], whiteners[half])
         for _ in range(rounds - 1):
-            weights = _odds(_exchange(rows, weights, bounds, whiteners)[0])
-    else:
-        for half, found_on in ((0, bounds[1]), (1, bounds[0])):
-            within = _bounds(quarters[order][found_on])
-            for _ in range(rounds - 1):
-                pair = (whiteners[half], whiteners[half])
-                line, _directions = _exchange(rows[found_on], weights[:, found_on], within, pair, few=True)
-                weights[:, found_on] = _odds(line)
-    ordered, directions = _exchange(rows, weights, bounds, whiteners, few=quarters is not None)
-    if quarters is not None:
-        ordered, directions = _levelled(ordered, directions, bounds, others, other_halves)
+            line, _directions = _exchange(rows[found_on], weights[:, found_on], within, pair, first[found_on])
+            weights[:, found_on] = _odds(line)
+    ordered, directions = _levelled(*_exchange(rows, weights, bounds, whiteners, first), bounds, others, other_halves)
     scores = np.empty_like(ordered)
     scores[:, order] = ordered
     found = [_judged(scores[s], directions[:, s], others, other_halves, foreign) for s in range(len(starts))]
     best = max(found, key=lambda part: part.statistic)
-    if quarters is None:
-        return best
     line = scores[[part is best for part in found]][:, order]
-    return _sharpened(best, rows, line, order, bounds, whiteners)
+    return _sharpened(best, rows, line, order, bounds, whiteners, first)
 
 
 def _sharpened(
@@ -146,11 +139,12 @@ def _sharpened(
     order: NDArray[np.integer],
     bounds: tuple[slice, slice],
     whiteners: tuple[Whitener, Whitener],
+    first: Real,
 ) -> OddPart:
     """The same part with scores of SHARPENINGS rounds more across the halves, from its `line` (1, m) in `order`."""
     directions = part.directions[:, None]
     for _ in range(SHARPENINGS):
-        line, directions = _exchange(rows, _odds(line), bounds, whiteners, few=True)
+        line, directions = _exchange(rows, _odds(line), bounds, whiteners, first)
     scores = np.empty(len(order))
     scores[order] = line[0]
     groups = two_groups(scores)
@@ -174,22 +168,34 @@ def _exchange(
     weights: Single,
     bounds: tuple[slice, slice],
     whiteners: tuple[Whitener, Whitener],
-    *,
-    few: bool = False,
+    first: Real,
 ) -> tuple[Real, Single]:
     """Scores (s, m) of each of two parts of the rows by directions (2, s, d) from the other one, on one origin.
 
-    `weights` (s, m) say how far a row is a suspect. With `few` the origin of a part is its median.
+    `weights` (s, m) say how far a row is a suspect. Of fewer than 500 rows the origin of a part is its median. Where a
+    large group lies above the rest, either of the two could be the odd one: `first` (m,) says which one is suspected.
     """
     scores = np.zeros(weights.shape)
     directions = np.zeros((2, len(weights), rows.shape[1]), np.float32)
     for part, (judged, found_on) in enumerate((bounds, bounds[::-1])):
         directions[part] = whiteners[part].directions(_differences(rows[found_on], weights[:, found_on])).T
         scores[:, judged] = (rows[judged] @ directions[part].T).T
-    found = _medians(scores, bounds) if few else origins(scores, bounds)
+        turned = _wrong_way(scores[:, judged], first[judged])
+        scores[turned, judged] = -scores[turned, judged]
+        directions[part][turned] *= -1
+    found = _medians(scores, bounds) if len(rows) < FEW else origins(scores, bounds)
     for part, offset in enumerate(found):
         scores[:, bounds[part]] -= offset[:, None]
     return scores, directions
+
+
+def _wrong_way(scores: Real, first: Real) -> NDArray[np.bool_]:
+    """Which lines (s,) of the scores (s, m) have a large upper group that `first` (m,) suspects less than the rest."""
+    if not scores.shape[1]:
+        return np.zeros(len(scores), bool)
+    wrong: NDArray[np.bool_] = (scores - scores.mean(axis=1, keepdims=True)) @ (first - first.mean()) < 0
+    wrong[wrong] = _odds(scores[wrong]).mean(axis=1) > LARGE
+    return wrong
 
 
 def _medians(scores: Real, bounds: tuple[slice, slice]) -> tuple[Real, ...]:
@@ -240,8 +246,7 @@ def _odds(scores: Real) -> Single:
     """Odds (s, m) of each row to belong to the upper of two groups; 0 where there are too few rows for groups."""
     if scores.shape[1] < FEWEST:
         return np.zeros(scores.shape, np.float32)
-    odds: Single = np.stack([_quick(line).odds(line) for line in scores]).astype(np.float32)
-    return odds
+    return np.array([_quick(line).odds(line) for line in scores], np.float32).reshape(scores.shape)
 
 
 def _differences(rows: Single, weights: Single) -> Real:

@@ -34,10 +34,8 @@ class HiddenPattern:
     The statistic of a class is that of `OddPart`; a score is the distance from the main part of the class in its
     scales. Assumes that suspects agree in something linear in `rows`; of a class, at most `most` samples find the
     directions, all are judged. `penalty` is the ridge relative to a column's variance.
-    Classes of fewer than `nested_below` are searched within the quarters of each half, see `odd_part`: on few samples
-    the statistic of clean classes would rise to that of poisoned ones otherwise. With `foreign` a group counts as far
-    as other classes don't have it. Those of fewer than 40 samples, or of
-    fewer than 10 in a half, can't be told. Own method; the first step is linear discriminant analysis,
+    With `foreign` a group counts as far as other classes don't have it. Classes of fewer than 40 samples, or of fewer
+    than 10 in a half, can't be told. Own method; the first step is linear discriminant analysis,
     the second Neyman and Pearson's matched filter.
     """
 
@@ -47,7 +45,6 @@ class HiddenPattern:
     penalty: float = 0.01
     most: int = 10_000
     elsewhere: int = 6_000
-    nested_below: int = 500
     foreign: bool = False
 
     def __post_init__(self) -> None:
@@ -104,7 +101,7 @@ class _Search:
             starts=self.settings.starts,
             rounds=self.settings.rounds,
             foreign=self.settings.foreign,
-            quarters=self._quarters(chosen) if len(members) < self.settings.nested_below else None,
+            quarters=self._quarters(chosen),
         )
         scores = part.scores if len(chosen) == len(members) else self._scores_of(members, part)
         return (chosen if len(chosen) == len(members) else members), scores, part.statistic

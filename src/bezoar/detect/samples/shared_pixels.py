@@ -31,10 +31,9 @@ class SharedPixels:
     is found, cross-fitted over halves, by `HiddenPattern`, whose scores and statistic these are; its whitening is what
     asks for values that occur together without others that go with them as a rule.
 
-    Assumes columns in one unit. Places are chosen on all samples, their weights on the half that isn't judged: all
-    classes are searched strictly (`nested_below`), and a group counts as far as other classes don't have it
-    (`foreign`). At most `most` samples of a class and `elsewhere` of all classes choose places. Classes of fewer than
-    40 samples can't be told. Own method.
+    Assumes columns in one unit. Places are chosen on all samples, their weights on the half that isn't judged, and a
+    group counts as far as other classes don't have it (`foreign`). At most `most` samples of a class and `elsewhere` of
+    all classes choose places. Classes of fewer than 40 samples can't be told. Own method.
     """
 
     rows: str = "pixels"
@@ -70,7 +69,7 @@ class SharedPixels:
         rows = np.empty((len(evidence), len(places)), np.float16)
         for turn, block in blocks(matrix):
             rows[turn] = shown(coded(block, low, high), places)
-        strict = HiddenPattern(rows=_SHOWN, nested_below=len(evidence) + 1, foreign=True)
+        strict = HiddenPattern(rows=_SHOWN, foreign=True)
         return strict.score(replace(evidence, inputs={_SHOWN: rows}), seed=seed)
 
     def _places(
