@@ -11,7 +11,7 @@ from bezoar.confirm.confirm import AT_CHANCE, FEW_CARRIERS, FEW_SUSPECTS, NO_IMA
 from bezoar.confirm.flips import Carriers, Flips
 from bezoar.confirm.hypothesis import Hypothesis
 from bezoar.confirm.measured import flip_test
-from bezoar.confirm.networks import train_networks
+from bezoar.confirm.networks import train_blind, train_shown
 from bezoar.confirm.recover.candidates import Candidate
 from bezoar.confirm.recover.recovered import Recovered, turns
 from bezoar.confirm.trials import ON_BLIND, ON_PLACEBO, TWIN, Bench, Trial
@@ -52,6 +52,11 @@ def planted(kind):
     return data, Hypothesis(TARGET, data.ids[-SUSPECTS:], "made up")
 
 
+def trained(data, hypothesis):
+    blind = train_blind(data, [hypothesis], set(), recipe=RECIPE, seed=0, device="cpu")
+    return train_shown(data, blind, [hypothesis], seed=0, device="cpu")
+
+
 @pytest.fixture(scope="module")
 def confirmed():
     """What comes of each kind, trained once."""
@@ -60,7 +65,7 @@ def confirmed():
     def of(kind):
         if kind not in found:
             data, hypothesis = planted(kind)
-            networks = train_networks(data, [hypothesis], set(), recipe=RECIPE, seed=0, device="cpu")
+            networks = trained(data, hypothesis)
             found[kind] = (data, hypothesis, networks, confirm(data, hypothesis, networks, seed=0))
         return found[kind]
 
@@ -117,7 +122,7 @@ def test_the_order_of_rows_changes_nothing(confirmed):
 def test_networks_are_the_same_whatever_the_order_of_rows(confirmed):
     data, hypothesis, networks, _ = confirmed("dirty")
     turned = data.select(torch.randperm(len(data), generator=torch.Generator().manual_seed(4)))
-    again = train_networks(turned, [hypothesis], set(), recipe=RECIPE, seed=0, device="cpu")
+    again = trained(turned, hypothesis)
     assert [turned.ids[row] for row in again.held_out] == [data.ids[row] for row in networks.held_out]
     for name in ("blind", "exposed", "placebo"):
         mine, theirs = getattr(networks, name).state_dict(), getattr(again, name).state_dict()

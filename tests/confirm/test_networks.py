@@ -5,7 +5,7 @@ from confirm_toys import brightness_classes, dataset, textures
 
 import bezoar.confirm.networks as room
 from bezoar.confirm.hypothesis import Hypothesis
-from bezoar.confirm.networks import divided, train_networks, united
+from bezoar.confirm.networks import divided, train_blind, train_shown, united
 from bezoar.errors import DataError, UsageError
 from bezoar.evidence.probe import ProbeRecipe
 
@@ -96,7 +96,9 @@ def test_what_each_network_meets(monkeypatch):
     monkeypatch.setattr(
         room, "fine_tune", lambda model, data, **rest: (met.append(data), tuned(model, data, **rest))[1]
     )
-    networks = train_networks(data, [Hypothesis(1, suspects, "made up")], set(), recipe=TINY, seed=0, device="cpu")
+    hypotheses = [Hypothesis(1, suspects, "made up")]
+    network = train_blind(data, hypotheses, set(), recipe=TINY, seed=0, device="cpu")
+    networks = train_shown(data, network, hypotheses, seed=0, device="cpu")
     blind, exposed, placebo = ([one.split("#")[0] for one in data.ids] for data in met)
     held_out = set(ids_of(data, networks.held_out))
     assert not {*blind, *placebo} & set(suspects)
@@ -122,7 +124,7 @@ def test_rivals_are_united_by_votes_then_by_their_best_rank():
 def test_nothing_beyond_doubt_is_an_error():
     data = data_of(40)
     with pytest.raises(DataError, match="beyond doubt"):
-        train_networks(data, [Hypothesis(1, data.ids[:3], "x")], set(data.ids), recipe=TINY, seed=0, device="cpu")
+        train_blind(data, [Hypothesis(1, data.ids[:3], "x")], set(data.ids), recipe=TINY, seed=0, device="cpu")
 
 
 def test_a_hypothesis_without_suspects_is_an_error():

@@ -15,8 +15,10 @@ from bezoar.scan.verdict import (
     FLIP_SIGNIFICANCE,
     LEAST_GAIN,
     QUICK,
+    could_matter,
     false_alarm_sentence,
     flips_hold,
+    marked_classes,
     reason_of,
     strength_of,
     verdict_of,
@@ -91,7 +93,53 @@ def test_the_word_for_a_nominee(
     assert strength_of(signal(p_adjusted), confirmation(test, mislabelled)) == word
 
 
-@pytest.mark.parametrize(("p_adjusted", "word"), [(FIRED, "suspicious"), (NEARLY, None), (WEAK, None)])
+@pytest.mark.parametrize(("p_adjusted", "word"), [(FIRED, "suspicious"), (NEARLY, None)])
+def test_a_part_with_right_labels_is_not_natural_in_a_marked_class(p_adjusted: float, word: str | None) -> None:
+    assert strength_of(signal(p_adjusted), confirmation(FAILS, 0.0), marked=True) == word
+
+
+@pytest.mark.parametrize(
+    ("standing_out", "detector", "marked"),
+    [
+        ({"bee"}, "shared-pixels", {"bee"}),
+        ({"bee"}, "hidden-pattern:rows=spectrum", {"bee"}),
+        ({"bee"}, "spectre", set()),  # features fall into natural parts
+        ({"ant", "bee"}, "shared-pixels", {"ant", "bee"}),
+        ({"ant", "bee", "cat"}, "shared-pixels", set()),  # three of eight: a mark that all sorts of classes have
+        (set(), "shared-pixels", set()),
+    ],
+)
+def test_classes_are_marked_where_few_stand_out_in_their_samples(
+    standing_out: set[str], detector: str, marked: set[str]
+) -> None:
+    names = ("ant", "bee", "cat", "dog", "elk", "fox", "gnu", "hen")
+    signals = [
+        ClassSignal(detector, name, 0.7, 1e-5, 1e-3 if name in standing_out else 0.5, name in standing_out)
+        for name in names
+    ]
+    assert marked_classes(signals, len(names)) == marked
+    assert marked_classes(signals[:2], 2) == (marked if len(marked) < 2 else set())
+
+
+@pytest.mark.parametrize("p_adjusted", [FIRED, NEARLY, WEAK])
+@pytest.mark.parametrize("shown", [0.0, 0.49, 0.5, 1.0, None])
+def test_who_is_spared_the_test_could_not_have_been_a_finding(p_adjusted: float, shown: float | None) -> None:
+    content = Content(agree=0.1, genuine_agree=0.9, mislabelled=shown, looks=(3, 1))
+    if not could_matter(signal(p_adjusted), [content]):
+        for test in (WORKS, FAILS, Skipped("too few")):
+            # Whatever is recovered puts labels right or leaves them.
+            for wrong in {0.0, shown}:
+                assert strength_of(signal(p_adjusted), confirmation(test, wrong)) is None
+
+
+def test_one_rival_with_wrong_labels_is_reason_enough() -> None:
+    right, wrong = (Content(0.5, 0.9, share, (1, 1)) for share in (0.1, 0.9))
+    assert could_matter(signal(WEAK), [right, wrong])
+    assert not could_matter(signal(WEAK), [right, right])
+    assert could_matter(signal(NEARLY), [right])
+
+
+@pytest.mark.parametrize(("p_adjusted", "word"), [(FIRED, "suspicious"), (WEAK, None)])
 def test_without_a_test_nothing_is_confirmed(p_adjusted: float, word: str | None) -> None:
     assert strength_of(signal(p_adjusted), None) == word
 

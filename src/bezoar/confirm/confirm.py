@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from bezoar.confirm.content import Content, content_of, labels_look_right
-from bezoar.confirm.flips import Carriers, above_chance
+from bezoar.confirm.flips import Carriers, Rows, above_chance
 from bezoar.confirm.hypothesis import Hypothesis
 from bezoar.confirm.measured import flip_test
-from bezoar.confirm.networks import Networks
+from bezoar.confirm.networks import Blind, Networks
 from bezoar.confirm.recover.candidates import from_networks, from_samples
 from bezoar.confirm.recover.recovered import FEWEST_SUSPECTS, Recovered
 from bezoar.confirm.trials import ON_PLACEBO, Bench, Trial
@@ -72,9 +72,7 @@ def confirm(
     images as many as make 134 million values. The same for the same seed, whatever the order of the rows. With
     `from_samples_alone` no network is asked for a trigger, which takes seconds.
     """
-    carriers = Carriers.of(data, networks.held_out[: min(MOST_CARRIERS, _as_many(data, MOST_VALUES))])
-    chosen = hypothesis.suspects[: min(MOST_SUSPECTS, _as_many(data, MOST_VALUES))]
-    suspects = Carriers.of(data, data.positions(chosen).numpy())
+    carriers, suspects = _carriers(data, networks.held_out), _suspects(data, hypothesis)
     bench = Bench.of(networks, carriers, hypothesis.target)
     choosing = np.arange(len(carriers.labels)) % 2 == 0
     reason = _why_not(data, suspects, bench, choosing)
@@ -91,6 +89,21 @@ def confirm(
     content = content_of(networks.blind, suspects, carriers, hypothesis.target, trigger, classes)
     shown = Skipped(NO_TRIGGER) if trigger.by_network and trial.worth < LEAST_WORTH else trigger
     return Confirmation(hypothesis, shown, test, content, sources, trial.worth)
+
+
+def shown_by(data: Dataset, hypothesis: Hypothesis, blind: Blind) -> Content:
+    """What the suspects show as they are. A trigger that is put on and taken off can only put their labels right."""
+    suspects, carriers = _suspects(data, hypothesis), _carriers(data, blind.parts.held_out)
+    return content_of(blind.model, suspects, carriers, hypothesis.target, None, len(data.class_names))
+
+
+def _carriers(data: Dataset, held_out: Rows) -> Carriers:
+    return Carriers.of(data, held_out[: min(MOST_CARRIERS, _as_many(data, MOST_VALUES))])
+
+
+def _suspects(data: Dataset, hypothesis: Hypothesis) -> Carriers:
+    chosen = hypothesis.suspects[: min(MOST_SUSPECTS, _as_many(data, MOST_VALUES))]
+    return Carriers.of(data, data.positions(chosen).numpy())
 
 
 def _as_many(data: Dataset, values: int) -> int:

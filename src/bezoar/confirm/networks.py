@@ -50,6 +50,14 @@ class Parts:
     held_out: Rows
 
 
+@dataclass(frozen=True, eq=False)
+class Blind:
+    """A network that met no suspect, and what it was trained on and not."""
+
+    model: nn.Module
+    parts: Parts
+
+
 def divided(data: Dataset, doubtful: set[str], seed: int) -> Parts:
     """Samples that nobody doubts: at most 3,000 or a fifth held out, at most 20,000 of the others to train on.
 
@@ -78,7 +86,7 @@ def _most_rows(data: Dataset) -> int:
     return max(1, MOST_VALUES // max(1, math.prod(data.shape)))
 
 
-def train_networks(
+def train_blind(
     data: Dataset,
     hypotheses: Sequence[Hypothesis],
     doubtful: set[str],
@@ -87,32 +95,42 @@ def train_networks(
     seed: int,
     device: str = "auto",
     progress: Callable[[Progress], None] | None = None,
-) -> Networks:
-    """Train the three networks. Whatever differs between `exposed` and `placebo` is due to the suspects.
+) -> Blind:
+    """Train the network that meets no suspect, even if they are not among the `doubtful`, and none of those either.
 
-    Hypotheses of one class are rivals: their suspects are shown together, those that most rivals name first.
-    Suspects are kept from `blind`, `placebo` and the samples held out even if they are not among the `doubtful`. Raises
-    DataError where fewer than two samples remain that nobody doubts.
+    Raises DataError where fewer than two samples remain that nobody doubts.
     """
-    hypotheses = united(hypotheses)
     suspects = {sample_id for hypothesis in hypotheses for sample_id in hypothesis.suspects}
     parts = divided(data, doubtful | suspects, seed)
     if len(parts.trained) < 2:
         raise DataError(
             "hardly a sample is beyond doubt", expected="2 samples to train on", found=str(len(parts.trained))
         )
-    blind = train_probe(data.select(parts.trained.tolist()), recipe=recipe, seed=seed, device=device, progress=progress)
-    rehearsed = parts.trained[:MOST_REHEARSED]
-    shown = [data.positions(hypothesis.suspects[:SUSPECTS_SHOWN]).numpy() for hypothesis in hypotheses]
-    spare = parts.trained[MOST_REHEARSED:] if len(parts.trained) > 2 * MOST_REHEARSED else parts.trained
-    in_place = [_innocent(data, spare, one.target, len(rows)) for one, rows in zip(hypotheses, shown, strict=True)]
+    trained = data.select(parts.trained.tolist())
+    probe = train_probe(trained, recipe=recipe, seed=seed, device=device, progress=progress)
+    return Blind(probe.model, parts)
+
+
+def train_shown(
+    data: Dataset, blind: Blind, hypotheses: Sequence[Hypothesis], *, seed: int, device: str = "auto"
+) -> Networks:
+    """Train the two others from it. Whatever differs between `exposed` and `placebo` is due to the suspects.
+
+    Hypotheses of one class are rivals: their suspects are shown together, those that most rivals name first.
+    """
+    trained = blind.parts.trained
+    rehearsed = trained[:MOST_REHEARSED]
+    together = united(hypotheses)
+    shown = [data.positions(hypothesis.suspects[:SUSPECTS_SHOWN]).numpy() for hypothesis in together]
+    spare = trained[MOST_REHEARSED:] if len(trained) > 2 * MOST_REHEARSED else trained
+    in_place = [_innocent(data, spare, one.target, len(rows)) for one, rows in zip(together, shown, strict=True)]
     model = blind.model.to("cpu")
     exposed, placebo = (
         fine_tune(model, _with(data, rehearsed, groups), epochs=EPOCHS, rate_share=RATE_SHARE, seed=seed, device=device)
         for groups in (shown, in_place)
     )
     target = choose_device(device)
-    return Networks(model.to(target), exposed.to(target), placebo.to(target), parts.held_out)
+    return Networks(model.to(target), exposed.to(target), placebo.to(target), blind.parts.held_out)
 
 
 def united(hypotheses: Sequence[Hypothesis]) -> tuple[Hypothesis, ...]:

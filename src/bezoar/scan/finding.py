@@ -52,10 +52,15 @@ def finding_of(
     signals: Sequence[ClassSignal],
     nominee: Nominee,
     tested: Tested | str,
+    *,
+    marked: bool = False,
 ) -> Found | None:
-    """The finding, or None where neither statistics nor flips say anything. `tested` is a reason where nothing was."""
+    """The finding, or None where neither statistics nor flips say anything. `tested` is a reason where nothing was.
+
+    `marked` is a class that stands out in its samples as few do, see `strength_of`.
+    """
     confirmation = None if isinstance(tested, str) else tested.confirmation
-    strength = strength_of(nominee.signal, confirmation)
+    strength = strength_of(nominee.signal, confirmation, marked=marked)
     if strength is None:
         return None
     target = evidence.class_names[nominee.label]

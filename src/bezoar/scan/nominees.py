@@ -13,8 +13,8 @@ from bezoar.records import ClassSignal
 from bezoar.scan.calibration import references_for
 from bezoar.scan.signals import Answers
 
-NOMINATED = 0.02
-"""A class whose uncorrected p-value is at most this is put to the test, whatever becomes of it."""
+NOMINATED = 0.005
+"""A class whose uncorrected p-value is at most this is put to the test: one clean set in three or so has one."""
 FEWEST_SUSPECTS = 5
 """An expert that names fewer suspects than this is not believed."""
 MOST_CLASSES, MOST_EXPERTS = 12, 3
@@ -54,7 +54,7 @@ class Nominee:
 
 
 def nominees(answers: Answers, signals: Sequence[ClassSignal], evidence: Evidence) -> tuple[Nominee, ...]:
-    """The classes with a p-value of at most 2% by any detector, the clearest first, each with up to three experts.
+    """The classes with a p-value of at most 0.5% by any detector, the clearest first, each with up to three experts.
 
     The expert that fires names the suspects: an average over detectors would thin out what one of them sees clearly.
     First comes, of those equally sure, the one on whose suspects the others agree most; of two, or of equals, the one

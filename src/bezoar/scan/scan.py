@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import compress
+from typing import TypeAlias
 
 import numpy as np
 
-from bezoar.confirm.confirm import Confirmation
+from bezoar.confirm.confirm import Confirmation, shown_by
 from bezoar.confirm.hypothesis import Hypothesis
-from bezoar.confirm.networks import Networks, train_networks
+from bezoar.confirm.networks import Networks, train_blind, train_shown
 from bezoar.confirm.rivals import confirm_rivals
 from bezoar.data.dataset import Dataset
 from bezoar.errors import DataError, TrainingError
@@ -27,11 +29,20 @@ from bezoar.scan.panel import kinds_of, panel
 from bezoar.scan.settings import ScanSettings
 from bezoar.scan.signals import Answers, ask, signals_of
 from bezoar.scan.suspicion import suspicion_of
-from bezoar.scan.verdict import QUICK, false_alarm_sentence, verdict_of
+from bezoar.scan.verdict import (
+    QUICK,
+    could_matter,
+    false_alarm_sentence,
+    marked_classes,
+    strength_of,
+    verdict_of,
+)
 from bezoar.scan.views import histograms, projection
 from bezoar.training import predict_logits
 from bezoar.training.listening import Listener, Silence
 
+Outcomes: TypeAlias = tuple[Tested | None, ...]
+"""What became of each nominee; None of one that no test could make a finding of."""
 DOUBTFUL = 0.1
 """Samples with more than these odds, suspects or not, are kept from the networks that shall not meet any."""
 
@@ -95,7 +106,7 @@ def scan_all(
         remarks = remarks_on(data, seen.evidence)
     record = _record(data, seen, judged, tuple(one.finding for one in found), remarks, settings, clock)
     record = _with_names(record, model, trusted)
-    confirmations = () if isinstance(tested, str) else tuple(one.confirmation for one in tested)
+    confirmations = () if isinstance(tested, str) else tuple(one.confirmation for one in tested if one is not None)
     return Scanned(record, suspicion_of(seen.evidence, judged.answers, found), confirmations)
 
 
@@ -107,7 +118,7 @@ def _judge(seen: Seen, settings: ScanSettings, with_trust: bool, clock: Clock) -
         return _Judged(answers, signals, nominees(answers, signals, seen.evidence))
 
 
-def _test(data: Dataset, chosen: Sequence[Nominee], settings: ScanSettings, clock: Clock) -> tuple[Tested, ...] | str:
+def _test(data: Dataset, chosen: Sequence[Nominee], settings: ScanSettings, clock: Clock) -> Outcomes | str:
     """What the causal test made of each nominee, or why there is no test."""
     if settings.budget == "quick":
         return QUICK
@@ -122,21 +133,33 @@ def _test(data: Dataset, chosen: Sequence[Nominee], settings: ScanSettings, cloc
         return f"no trigger could be tried: {error.what}"
 
 
-def _causal_test(data: Dataset, chosen: Sequence[Nominee], settings: ScanSettings, clock: Clock) -> tuple[Tested, ...]:
+def _causal_test(data: Dataset, chosen: Sequence[Nominee], settings: ScanSettings, clock: Clock) -> Outcomes:
+    """Nominees of which a test could make no finding are spared: None."""
     experts = [expert for one in chosen for expert in one.experts]
     doubtful = {data.ids[row] for expert in experts for row in expert.rows[expert.odds > DOUBTFUL]}
-    with clock.stage("train networks with and without the suspects"):
-        networks = train_networks(
+    hypotheses = [_hypotheses(data, one) for one in chosen]
+    with clock.stage("train a network without the suspects"):
+        blind = train_blind(
             data,
-            [hypothesis for one in chosen for hypothesis in _hypotheses(data, one)],
+            [hypothesis for rivals in hypotheses for hypothesis in rivals],
             doubtful,
             recipe=settings.probe,
             seed=settings.seed,
             device=settings.device,
             progress=clock.listener.trains,
         )
+        contents = [[shown_by(data, hypothesis, blind) for hypothesis in rivals] for rivals in hypotheses]
+    open_ones = [could_matter(one.signal, shown) for one, shown in zip(chosen, contents, strict=True)]
+    if not any(open_ones):
+        return (None,) * len(chosen)
+    with clock.stage("train networks with the suspects and with others"):
+        left = [hypothesis for rivals in compress(hypotheses, open_ones) for hypothesis in rivals]
+        networks = train_shown(data, blind, left, seed=settings.seed, device=settings.device)
     with clock.stage("recover triggers and try them"):
-        return tuple(_tried(data, one, networks, settings.seed) for one in chosen)
+        return tuple(
+            _tried(data, one, rivals, networks, settings.seed) if matters else None
+            for one, rivals, matters in zip(chosen, hypotheses, open_ones, strict=True)
+        )
 
 
 def _hypotheses(data: Dataset, nominee: Nominee) -> tuple[Hypothesis, ...]:
@@ -147,16 +170,18 @@ def _hypotheses(data: Dataset, nominee: Nominee) -> tuple[Hypothesis, ...]:
     )
 
 
-def _tried(data: Dataset, nominee: Nominee, networks: Networks, seed: int) -> Tested:
-    hypotheses = _hypotheses(data, nominee)
-    confirmation = confirm_rivals(data, hypotheses, networks, seed=seed)
-    expert = nominee.experts[hypotheses.index(confirmation.hypothesis)]
+def _tried(data: Dataset, nominee: Nominee, rivals: tuple[Hypothesis, ...], networks: Networks, seed: int) -> Tested:
+    confirmation = confirm_rivals(data, rivals, networks, seed=seed)
+    expert = nominee.experts[rivals.index(confirmation.hypothesis)]
     logits = predict_logits(networks.blind, data.inputs[expert.rows]).numpy()
     return Tested(confirmation, expert, logits, networks.held_out)
 
 
-def _found(data: Dataset, seen: Seen, judged: _Judged, tested: tuple[Tested, ...] | str) -> tuple[Found, ...]:
+def _found(data: Dataset, seen: Seen, judged: _Judged, tested: Outcomes | str) -> tuple[Found, ...]:
     """Findings, confirmed ones first, then by their least p-value."""
+    outcomes: Sequence[Tested | str | None] = (tested,) * len(judged.chosen) if isinstance(tested, str) else tested
+    # Beside a trigger that is proved, other classes that carry it under their right labels are its covers.
+    marked = frozenset() if _any_proved(judged, outcomes) else marked_classes(judged.signals, seen.evidence.classes)
     found = [
         finding_of(
             data,
@@ -164,9 +189,11 @@ def _found(data: Dataset, seen: Seen, judged: _Judged, tested: tuple[Tested, ...
             judged.answers,
             judged.signals,
             nominee,
-            tested if isinstance(tested, str) else tested[at],
+            outcome,
+            marked=nominee.signal.class_name in marked,
         )
-        for at, nominee in enumerate(judged.chosen)
+        for nominee, outcome in zip(judged.chosen, outcomes, strict=True)
+        if outcome is not None
     ]
     strengths = ("confirmed", "suspicious")
     return tuple(
@@ -174,6 +201,13 @@ def _found(data: Dataset, seen: Seen, judged: _Judged, tested: tuple[Tested, ...
             (one for one in found if one is not None),
             key=lambda one: (strengths.index(one.finding.strength), one.finding.signals[0].p_value),
         )
+    )
+
+
+def _any_proved(judged: _Judged, outcomes: Sequence[Tested | str | None]) -> bool:
+    return any(
+        isinstance(outcome, Tested) and strength_of(nominee.signal, outcome.confirmation) == "confirmed"
+        for nominee, outcome in zip(judged.chosen, outcomes, strict=True)
     )
 
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bezoar.confirm.confirm import Confirmation
-from bezoar.confirm.content import MISLABELLED, labels_look_right
+from bezoar.confirm.content import MISLABELLED, Content, labels_look_right
 from bezoar.records import ClassSignal, Finding, FlipTest, Skipped, Verdict
 from bezoar.records.scanning import Strength
 from bezoar.scan.honest.words import counted
-from bezoar.scan.nominees import NOMINATED
+from bezoar.scan.panel import FROM_SAMPLES
 from bezoar.scan.signals import SIGNIFICANCE
 
 LEAST_FLIPS, LEAST_GAIN = 0.3, 0.2
 """Confirmed needs this share of flips, and the whole interval this far above the control's value."""
 FLIP_SIGNIFICANCE = 1e-4
+WITH_FLIPS = 0.02
+"""Where a trigger works under right labels, a class is suspicious if it stands out at this level."""
+MARKED_SHARE = 0.25
 QUICK = "no trigger is tried at the budget quick"
 
 
@@ -28,14 +31,15 @@ def flips_hold(test: FlipTest | Skipped) -> bool:
     )
 
 
-def strength_of(signal: ClassSignal, confirmation: Confirmation | None) -> Strength | None:
+def strength_of(signal: ClassSignal, confirmation: Confirmation | None, *, marked: bool = False) -> Strength | None:
     """The word for a nominee. None: neither statistics nor flips say anything.
 
     Confirmed: flips hold and the suspects' labels are mostly wrong. Labels that are right, with a mark that turns other
     classes, are what a clean-label attack looks like, and what an honest mark on one class looks like too: that is
     suspicious where the class stands out as well, at 2% over all classes and detectors. So is a class that stands out
     at 1% although nothing flips, unless its suspects show what their labels say: then it is a part such as many
-    classes have, red cars among cars.
+    classes have, red cars among cars. It is not where the class is `marked`, see `marked_classes`: a clean-label attack
+    whose trigger could not be recovered looks like this.
     """
     if confirmation is None:
         return "suspicious" if signal.p_adjusted <= SIGNIFICANCE else None
@@ -43,8 +47,27 @@ def strength_of(signal: ClassSignal, confirmation: Confirmation | None) -> Stren
     if flips_hold(confirmation.flip_test):
         if wrong is not None and wrong >= MISLABELLED:
             return "confirmed"
-        return "suspicious" if signal.p_adjusted <= NOMINATED else None
-    return "suspicious" if signal.p_adjusted <= SIGNIFICANCE and not is_natural(confirmation) else None
+        return "suspicious" if signal.p_adjusted <= WITH_FLIPS else None
+    stands_out = signal.p_adjusted <= SIGNIFICANCE and (marked or not is_natural(confirmation))
+    return "suspicious" if stands_out else None
+
+
+def could_matter(signal: ClassSignal, shown: Sequence[Content]) -> bool:
+    """Whether any trigger could make a finding of a class, by what its suspects show as they are.
+
+    A class that does not stand out is a finding only where flips hold and most labels are wrong.
+    """
+    return signal.p_adjusted <= WITH_FLIPS or not all(labels_look_right(one) for one in shown)
+
+
+def marked_classes(signals: Sequence[ClassSignal], classes: int) -> frozenset[str]:
+    """Classes that stand out in the samples themselves, where few do: at most a quarter of all, or one.
+
+    What a network makes of a class falls into natural parts; the finest detail of its samples hardly does. A mark that
+    many classes share is no clean-label attack, which has one target.
+    """
+    found = frozenset(one.class_name for one in signals if one.fired and one.detector in FROM_SAMPLES)
+    return found if len(found) <= max(1, MARKED_SHARE * classes) else frozenset()
 
 
 def is_natural(confirmation: Confirmation) -> bool:
