@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -215,6 +216,15 @@ def test_paths_of_the_part_that_was_read_are_those_of_its_folder(bezoar, asked, 
     assert bezoar("scan", "sets", "--sarif", "s.sarif").code == 1
     (result,) = json.loads(Path("s.sarif").read_text())["runs"][0]["results"]
     assert Path(result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]).is_file()
+
+
+def test_data_in_one_file_are_that_file(bezoar, asked, toy, tmp_path):
+    (tmp_path / "sets").mkdir()
+    shutil.copy(tmp_path / toy, tmp_path / "sets/my signs.npz")
+    asked["record"] = lambda data: planted_record(data, [finding(data, [0], target="ant")])
+    assert bezoar("scan", "sets/my signs.npz", "--sarif", "s.sarif").code == 1
+    (result,) = json.loads(Path("s.sarif").read_text())["runs"][0]["results"]
+    assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "sets/my%20signs.npz"
 
 
 def test_what_no_scan_wrote_is_not_replaced(bezoar, toy, asked, tmp_path):

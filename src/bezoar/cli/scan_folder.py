@@ -68,13 +68,13 @@ def write_exports(record: ScanRecord, *, fail_on: Strength, place: str, sarif: P
 def place_of(reference: str, data: Dataset) -> str:
     """Where the data lie below the working folder, so that SARIF names files as a repository does; else nothing.
 
-    Of a folder with parts that is the part read; of a file it is the folder it lies in.
+    Of a folder with parts that is the part read; of a file that holds all samples the file itself.
     """
     path, here = Path(reference).expanduser(), Path.cwd()
     if not path.exists() or not path.resolve().is_relative_to(here):
         return ""
-    root = path.resolve() if path.is_dir() else path.resolve().parent
     first = next((found for found in map(sample_path, data.ids) if found is not None), None)
+    root = path.resolve() if path.is_dir() or first is None else path.resolve().parent
     if first is not None and not (root / first).exists():
         root = next((part for part in _folders(root) if (part / first).exists()), root)
     relative = root.relative_to(here).as_posix()
