@@ -5,24 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from itertools import compress
-from typing import TypeAlias
 
 import numpy as np
 
-from bezoar.confirm.confirm import Confirmation, shown_by
-from bezoar.confirm.hypothesis import Hypothesis
-from bezoar.confirm.networks import Networks, train_blind, train_shown
-from bezoar.confirm.rivals import confirm_rivals
+from bezoar.confirm.confirm import Confirmation
 from bezoar.data.dataset import Dataset
-from bezoar.errors import DataError, TrainingError
 from bezoar.evidence.store import Store
 from bezoar.records import ClassSignal, Finding, Remark, ScanRecord
 from bezoar.records.versions import versions
 from bezoar.scan.calibration import references
+from bezoar.scan.causal import Outcomes, causal_test
 from bezoar.scan.clock import Clock
 from bezoar.scan.finding import Found, Tested, finding_of
-from bezoar.scan.gathering import Seen, TrainedModel, gather, untrainable
+from bezoar.scan.gathering import Seen, TrainedModel, gather
 from bezoar.scan.honest.report import remarks_on
 from bezoar.scan.nominees import Nominee, nominees
 from bezoar.scan.panel import kinds_of, panel
@@ -30,21 +25,13 @@ from bezoar.scan.settings import ScanSettings
 from bezoar.scan.signals import Answers, ask, signals_of
 from bezoar.scan.suspicion import suspicion_of
 from bezoar.scan.verdict import (
-    QUICK,
-    could_matter,
     false_alarm_sentence,
     marked_classes,
     strength_of,
     verdict_of,
 )
 from bezoar.scan.views import histograms, projection
-from bezoar.training import predict_logits
 from bezoar.training.listening import Listener, Silence
-
-Outcomes: TypeAlias = tuple[Tested | None, ...]
-"""What became of each nominee; None of one that no test could make a finding of."""
-DOUBTFUL = 0.1
-"""Samples with more than these odds, suspects or not, are kept from the networks that shall not meet any."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,13 +87,14 @@ def scan_all(
     settings, clock = settings or ScanSettings(), Clock(listener or Silence())
     seen = gather(data, settings, model=model, trusted=trusted, store=store, clock=clock)
     judged = _judge(seen, settings, trusted is not None, clock)
-    tested = _test(data, judged.chosen, settings, clock)
+    tested = causal_test(data, judged.chosen, settings, clock)
     with clock.stage("write the findings"):
         found = _found(data, seen, judged, tested)
         remarks = remarks_on(data, seen.evidence)
-    record = _record(data, seen, judged, tuple(one.finding for one in found), remarks, settings, clock)
-    record = _with_names(record, model, trusted)
     confirmations = () if isinstance(tested, str) else tuple(one.confirmation for one in tested if one is not None)
+    findings = tuple(one.finding for one in found)
+    record = _record(data, seen, judged, len(confirmations), findings, remarks, settings, clock)
+    record = _with_names(record, model, trusted)
     return Scanned(record, suspicion_of(seen.evidence, judged.answers, found), confirmations)
 
 
@@ -116,65 +104,6 @@ def _judge(seen: Seen, settings: ScanSettings, with_trust: bool, clock: Clock) -
         answers = ask(seen.evidence, specs, trusted=seen.trusted, seed=settings.seed)
         signals = signals_of(answers, seen.evidence)
         return _Judged(answers, signals, nominees(answers, signals, seen.evidence))
-
-
-def _test(data: Dataset, chosen: Sequence[Nominee], settings: ScanSettings, clock: Clock) -> Outcomes | str:
-    """What the causal test made of each nominee, or why there is no test."""
-    if settings.budget == "quick":
-        return QUICK
-    if not chosen:
-        return ()
-    reason = untrainable(data, settings.probe)
-    if reason is not None:
-        return f"no trigger could be tried: {reason}"
-    try:
-        return _causal_test(data, chosen, settings, clock)
-    except (DataError, TrainingError) as error:  # too few samples that nobody doubts, or a training that diverged
-        return f"no trigger could be tried: {error.what}"
-
-
-def _causal_test(data: Dataset, chosen: Sequence[Nominee], settings: ScanSettings, clock: Clock) -> Outcomes:
-    """Nominees of which a test could make no finding are spared: None."""
-    experts = [expert for one in chosen for expert in one.experts]
-    doubtful = {data.ids[row] for expert in experts for row in expert.rows[expert.odds > DOUBTFUL]}
-    hypotheses = [_hypotheses(data, one) for one in chosen]
-    with clock.stage("train a network without the suspects"):
-        blind = train_blind(
-            data,
-            [hypothesis for rivals in hypotheses for hypothesis in rivals],
-            doubtful,
-            recipe=settings.probe,
-            seed=settings.seed,
-            device=settings.device,
-            progress=clock.listener.trains,
-        )
-        contents = [[shown_by(data, hypothesis, blind) for hypothesis in rivals] for rivals in hypotheses]
-    open_ones = [could_matter(one.signal, shown) for one, shown in zip(chosen, contents, strict=True)]
-    if not any(open_ones):
-        return (None,) * len(chosen)
-    with clock.stage("train networks with the suspects and with others"):
-        left = [hypothesis for rivals in compress(hypotheses, open_ones) for hypothesis in rivals]
-        networks = train_shown(data, blind, left, seed=settings.seed, device=settings.device)
-    with clock.stage("recover triggers and try them"):
-        return tuple(
-            _tried(data, one, rivals, networks, settings.seed) if matters else None
-            for one, rivals, matters in zip(chosen, hypotheses, open_ones, strict=True)
-        )
-
-
-def _hypotheses(data: Dataset, nominee: Nominee) -> tuple[Hypothesis, ...]:
-    """What each expert says of the class."""
-    return tuple(
-        Hypothesis(nominee.label, tuple(data.ids[row] for row in expert.suspects), expert.signal.detector)
-        for expert in nominee.experts
-    )
-
-
-def _tried(data: Dataset, nominee: Nominee, rivals: tuple[Hypothesis, ...], networks: Networks, seed: int) -> Tested:
-    confirmation = confirm_rivals(data, rivals, networks, seed=seed)
-    expert = nominee.experts[rivals.index(confirmation.hypothesis)]
-    logits = predict_logits(networks.blind, data.inputs[expert.rows]).numpy()
-    return Tested(confirmation, expert, logits, networks.held_out)
 
 
 def _found(data: Dataset, seen: Seen, judged: _Judged, tested: Outcomes | str) -> tuple[Found, ...]:
@@ -215,6 +144,7 @@ def _record(
     data: Dataset,
     seen: Seen,
     judged: _Judged,
+    tested: int,
     findings: tuple[Finding, ...],
     remarks: tuple[Remark, ...],
     settings: ScanSettings,
@@ -226,7 +156,7 @@ def _record(
         findings,
         judged=len({signal.class_name for signal in signals}),
         classes=len(np.unique(seen.evidence.labels)),
-        tested=0 if settings.budget == "quick" else len(judged.chosen),
+        tested=tested,
         why_not=[run.skipped.reason for run in answers.runs if run.skipped is not None],
     )
     known = references()
