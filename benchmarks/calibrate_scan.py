@@ -1,6 +1,6 @@
 """Make the references of a scan's class statistics from a grid of scans (see examples/scan.toml).
 
-    python benchmarks/calibrate_scan.py docs/scans/scans.jsonl src/bezoar/scan/calibration.json
+    python benchmarks/calibrate_scan.py docs/scans/calibration/scans.jsonl src/bezoar/scan/calibration.json
 
 Clean classes are those of honest data whose kind was named for choosing thresholds, and of the sets of attacks that
 were, less their targets and, where covers lie in other classes, less all of them. Detectors on features are calibrated
