@@ -111,7 +111,7 @@ def test_inconclusive_says_why_and_counts_what_did_not_run():
     assert (headline.level, headline.label) == ("unclear", "Inconclusive")
     assert headline.sentence == "Whether these data carry a backdoor could not be told."
     assert headline.explanation.startswith("Every class has fewer than 30 samples. False alarms:")
-    assert headline.cautions[0] == "5 of 5 detectors did not run; the reasons are under Detectors."
+    assert headline.cautions[0] == "5 of 5 detectors did not run; why, the report says under Detectors."
     assert headline.cautions[1].startswith("This was a quick scan")
 
 
@@ -230,7 +230,7 @@ def test_confirmed_findings_come_first_and_many_become_lines():
 def test_remarks_are_told_as_no_poison():
     text = Page(render_html(sample_scan())).text
     part = text[text.rindex("Not poison, but worth knowing") : text.rindex("Detectors False alarms")]
-    assert "None of this is a sign of poison, and none of it counts in the verdict." in part
+    assert "By itself none of this is a sign of poison, and none of it counts in the verdict." in part
     assert all(remark.sentence in part for remark in REMARKS)
     assert "9 samples of “yield” look like “no entry”. Samples: 9. Examples ac:yield/0.png" in part
     assert "1 more are in record.json" in part

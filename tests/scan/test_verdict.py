@@ -188,6 +188,10 @@ def test_findings_make_the_verdict() -> None:
 def test_silence_is_no_evidence_or_inconclusive() -> None:
     assert verdict_of([], judged=10, classes=10, tested=0) == ("no evidence", "none of 10 classes stands out")
     assert "recovered trigger" in verdict_of([], judged=10, classes=10, tested=2)[1]
+    one = verdict_of([], judged=10, classes=10, tested=0, natural=["bee"])
+    assert one == ("no evidence", "bee stands out, but what is odd there shows what its label says, as natural parts of "
+                   "a class do")  # fmt: skip
+    assert "bee and cat stand out" in verdict_of([], judged=10, classes=10, tested=1, natural=["bee", "cat"])[1]
     verdict, reason = verdict_of([], judged=1, classes=3, tested=0)
     assert (verdict, reason) == ("no evidence", "none of 1 class stands out; 2 of 3 classes too small to be judged")
     assert verdict_of([], judged=0, classes=3, tested=0)[0] == "inconclusive"

@@ -62,7 +62,7 @@ def read_drill(run: Path) -> DrillRecord:
         raise RecordError(
             f"{path} does not exist",
             expected="a run folder that holds record.json",
-            remedy="Make one with bezoar demo, or with bezoar evaluate",
+            remedy="Make one with bezoar scan, bezoar demo or bezoar evaluate",
         ) from None
     measured = sorted(run.glob("evaluation*/report.html")) if run.is_dir() else []
     if measured and b'"kind": "training"' in text:

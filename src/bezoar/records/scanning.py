@@ -15,7 +15,7 @@ Strength: TypeAlias = Literal["confirmed", "suspicious"]
 class DetectorRun:
     """One detector of a scan: its specification, wall seconds, and why it was skipped if it was.
 
-    `cut` is the class statistic above which it speaks, None for one that only ranks.
+    `cut` is what about a tenth of clean classes exceed, None for one that only ranks.
     """
 
     detector: str

@@ -133,7 +133,7 @@ def _remark(record: ScanRecord, remark: Remark, folder: str, repeats: dict[str, 
     gist = f"{rule}\n{re.sub(r'[0-9.,%]+', '#', remark.sentence)}"
     repeats[gist] = count = repeats.get(gist, 0) + 1
     fingerprint = hashlib.sha256(f"{gist}\n{count}".encode("utf-8", "backslashreplace")).hexdigest()[:32]
-    result = _result(rule, "note", f"{sentence(remark.sentence)} This is no sign of poison.", fingerprint)
+    result = _result(rule, "note", f"{sentence(remark.sentence)} By itself this is no sign of poison.", fingerprint)
     paths = [path for group in remark.examples for one in group if (path := sample_path(one)) is not None]
     result["locations"] = [file_place(record, min(paths, default=None), folder)]
     examples = [[visible(one) for one in group[:20]] for group in remark.examples[:50]]

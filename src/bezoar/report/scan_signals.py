@@ -14,7 +14,7 @@ MOST_ROWS = 200
 
 @dataclass(frozen=True)
 class SignalRow:
-    """One detector on one class; `cut` is the statistic above which the detector speaks, if it says so."""
+    """One detector on one class; `cut` is what about a tenth of clean classes exceed, if that is known."""
 
     class_name: str
     detector: str

@@ -84,7 +84,7 @@ def _cautions(record: ScanRecord) -> Iterator[str]:
     """What a reader must know to take the verdict for what it is."""
     skipped = [run for run in record.detectors if run.skipped is not None]
     if skipped:
-        yield f"{len(skipped)} of {len(record.detectors)} detectors did not run; the reasons are under Detectors."
+        yield f"{len(skipped)} of {len(record.detectors)} detectors did not run; why, the report says under Detectors."
     if record.budget == "quick":
         yield "This was a quick scan: it looked at the samples alone and trained no model, so it saw less."
     if record.dataset.skipped:

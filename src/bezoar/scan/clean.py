@@ -12,6 +12,7 @@ from bezoar.data.memory import allocate, chunks
 from bezoar.errors import DataError, UsageError, did_you_mean
 from bezoar.records import Finding, ScanRecord
 from bezoar.records.scanning import Strength
+from bezoar.scan.honest.words import counted
 
 STRENGTHS: tuple[Strength, ...] = ("confirmed", "suspicious")
 """The strongest first."""
@@ -48,7 +49,7 @@ def without_suspects(
         raise DataError(
             "there is nothing to leave out",
             expected=f"a finding that is {' or '.join(strengths)} and names suspects",
-            found=f"{len(chosen)} findings, verdict {record.verdict}",
+            found=f"{counted(len(chosen), 'finding')}, verdict {record.verdict}",
             remedy="Use the data as they are, or choose other findings",
         )
     if len(named) == len(data):

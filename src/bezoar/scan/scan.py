@@ -157,6 +157,7 @@ def _record(
         judged=len({signal.class_name for signal in signals}),
         classes=len(np.unique(seen.evidence.labels)),
         tested=tested,
+        natural=list(dict.fromkeys(signal.class_name for signal in signals if signal.fired)),
         why_not=[run.skipped.reason for run in answers.runs if run.skipped is not None],
     )
     known = references()

@@ -8,7 +8,7 @@ from bezoar.confirm.confirm import Confirmation
 from bezoar.confirm.content import MISLABELLED, Content, labels_look_right
 from bezoar.records import ClassSignal, Finding, FlipTest, Skipped, Verdict
 from bezoar.records.scanning import Strength
-from bezoar.scan.honest.words import counted
+from bezoar.scan.honest.words import counted, listed
 from bezoar.scan.panel import FROM_SAMPLES
 from bezoar.scan.signals import SIGNIFICANCE
 
@@ -105,12 +105,19 @@ def reason_of(signal: ClassSignal, confirmation: Confirmation | None, untested: 
 
 
 def verdict_of(
-    findings: Sequence[Finding], *, judged: int, classes: int, tested: int, why_not: Sequence[str] = ()
+    findings: Sequence[Finding],
+    *,
+    judged: int,
+    classes: int,
+    tested: int,
+    natural: Sequence[str] = (),
+    why_not: Sequence[str] = (),
 ) -> tuple[Verdict, str]:
     """The scan's verdict and why.
 
     `judged` of `classes` classes with samples have a statistic by a detector with a known false-alarm rate, `why_not`
-    says why where none has; `tested` classes had a trigger tried.
+    says why where none has; `tested` classes had a trigger tried. `natural` are those that stand out and are no
+    findings: whose suspects show what their labels say.
     """
     confirmed = [finding for finding in findings if finding.strength == "confirmed"]
     if findings:
@@ -125,6 +132,9 @@ def verdict_of(
         else ""
     )
     tried = ", and no recovered trigger turned clean samples" if tested else ""
+    if natural:
+        stand = f"{listed(natural)} {'stands' if len(natural) == 1 else 'stand'} out, but what is odd there shows"
+        return "no evidence", f"{stand} what its label says, as natural parts of a class do{tried}{left}"
     return "no evidence", f"none of {counted(judged, 'class', 'classes')} stands out{tried}{left}"
 
 

@@ -18,6 +18,8 @@ from bezoar.records import Skipped
 LEAST = 40
 """A class needs this many samples: half of them find a direction, the others judge it."""
 LEAST_OF_HALF = 10
+COLUMNS_A_ROW = 0.08
+"""The ridge is at least so many times columns over rows: 0.01 for 25,000 rows of spectra, 0.25 for 1,000."""
 
 
 @SAMPLE_DETECTORS.register("hidden-pattern")
@@ -33,7 +35,8 @@ class HiddenPattern:
 
     The statistic of a class is that of `OddPart`; a score is the distance from the main part of the class in its
     scales. Assumes that suspects agree in something linear in `rows`; of a class, at most `most` samples find the
-    directions, all are judged. `penalty` is the ridge relative to a column's variance.
+    directions, all are judged. `penalty` is the ridge relative to a column's variance,
+    more where there are few rows, see `COLUMNS_A_ROW`.
     With `foreign` a group counts as far as other classes don't have it. Classes of fewer than 40 samples, or of fewer
     than 10 in a half, can't be told. Own method; the first step is linear discriminant analysis,
     the second Neyman and Pearson's matched filter.
@@ -71,6 +74,12 @@ class HiddenPattern:
         return Scores(evidence.ids, values, statistics)
 
 
+def _whitener(moments: Moments, penalty: float) -> Whitener:
+    """With a ridge for so many rows: of few in many columns the covariance is mostly chance."""
+    few = COLUMNS_A_ROW * moments.means.shape[1] / max(1.0, moments.total)
+    return Whitener(moments, max(penalty, few))
+
+
 class _Search:
     """What all classes share: halves, their moments, whiteners, first scores and rows of other classes."""
 
@@ -80,7 +89,7 @@ class _Search:
         parts = moments_by_part(matrix, evidence.labels, evidence.classes, self.halves, 2)
         # What judges a half was found on the other one.
         self.moments: tuple[Moments, Moments] = (parts[1], parts[0])
-        self.whiteners = (Whitener(parts[1], settings.penalty), Whitener(parts[0], settings.penalty))
+        self.whiteners = (_whitener(parts[1], settings.penalty), _whitener(parts[0], settings.penalty))
         self.first = self._first_scores()
         everyone = np.arange(len(evidence))
         self.sample = drawn(evidence, everyone, settings.elsewhere, seed)
