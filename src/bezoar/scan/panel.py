@@ -14,7 +14,8 @@ Budget: TypeAlias = Literal["quick", "standard", "thorough"]
 
 FROM_PICTURES = (SPECTRUM.name, PIXELS.name)
 """Evidence that no network had a part in."""
-FROM_SAMPLES = ("hidden-pattern:rows=spectrum", "shared-pixels")
+IN_DETAIL = f"hidden-pattern:rows={SPECTRUM.name}"
+FROM_SAMPLES = (IN_DETAIL, "shared-pixels")
 FROM_FEATURES = ("activation-clustering", "spectre", "scan:normalised=false")
 RANKING = ("spectral", "beatrix", "layer-clustering", "training-dynamics", "neighbour-disagreement", "strip", "roni")
 WITH_TRUST = ("asset", "confusion-training")

@@ -9,7 +9,7 @@ from bezoar.confirm.content import MISLABELLED, Content, labels_look_right
 from bezoar.records import ClassSignal, Finding, FlipTest, Skipped, Verdict
 from bezoar.records.scanning import Strength
 from bezoar.scan.honest.words import counted, listed
-from bezoar.scan.panel import FROM_SAMPLES
+from bezoar.scan.panel import IN_DETAIL
 from bezoar.scan.signals import SIGNIFICANCE
 
 LEAST_FLIPS, LEAST_GAIN = 0.3, 0.2
@@ -61,12 +61,12 @@ def could_matter(signal: ClassSignal, shown: Sequence[Content]) -> bool:
 
 
 def marked_classes(signals: Sequence[ClassSignal], classes: int) -> frozenset[str]:
-    """Classes that stand out in the samples themselves, where few do: at most a quarter of all, or one.
+    """Classes that stand out in the finest detail of their samples, where few do: at most a quarter of all, or one.
 
-    What a network makes of a class falls into natural parts; the finest detail of its samples hardly does. A mark that
-    many classes share is no clean-label attack, which has one target.
+    What a network makes of a class falls into natural parts, and drawn pictures share pixels by nature; fine detail
+    hardly does. A mark that many classes share is no clean-label attack, which has one target.
     """
-    found = frozenset(one.class_name for one in signals if one.fired and one.detector in FROM_SAMPLES)
+    found = frozenset(one.class_name for one in signals if one.fired and one.detector == IN_DETAIL)
     return found if len(found) <= max(1, MARKED_SHARE * classes) else frozenset()
 
 
