@@ -3,6 +3,7 @@ import pytest
 import torch
 from confirm_toys import Rule, bright, brightness_classes, one_hot
 
+import bezoar.confirm.content as room
 from bezoar.confirm.content import content_of, label_doubt
 from bezoar.confirm.flips import Carriers
 from bezoar.confirm.recover.recovered import Recovered
@@ -127,3 +128,21 @@ def test_too_few_genuine_samples_tell_nothing():
 def test_doubt_is_the_distance_to_the_best_other():
     logits = np.array([[3.0, 1.0, 2.0], [0.0, 5.0, 4.5]], dtype=np.float32)
     assert label_doubt(logits, 1).tolist() == [2.0, -0.5]
+
+
+@pytest.mark.parametrize(
+    ("genuine", "others", "counts", "told"),
+    [
+        (0.8, 0.05, (300, 2700), True),
+        (0.145, 0.047, (300, 2700), True),  # a loud trigger: little is recognised, and surely more than of others
+        (0.145, 0.047, (30, 270), False),  # of so few it could be chance
+        (0.09, 0.05, (3000, 27000), False),  # sure, and next to nothing
+        (0.05, 0.8, (300, 2700), False),
+    ],
+)
+def test_content_is_told_where_genuine_samples_surely_get_the_answer_more_often(genuine, others, counts, told):
+    found = room._mislabelled(others, genuine, others, counts)
+    assert found == (1.0 if told else None)
+    if told:
+        assert room._mislabelled(genuine, genuine, others, counts) == 0.0
+        assert room._mislabelled((genuine + others) / 2, genuine, others, counts) == pytest.approx(0.5)

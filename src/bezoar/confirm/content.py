@@ -15,7 +15,7 @@ from bezoar.confirm.recover.recovered import Recovered
 FEWEST = 10
 MISLABELLED = 0.5
 """Above this share of wrong labels among suspects, a mark is no honest one: it does not go with what is shown."""
-LEAST_CONTRAST = 0.1
+LEAST_CONTRAST, STANDARD_ERRORS = 0.05, 3.0
 """A network that gives the label to genuine samples hardly more often than to others can't tell who is genuine."""
 
 
@@ -74,7 +74,8 @@ class _Asked:
         """What suspects show in one view, compared with samples under each of `changes`; the least blame counts."""
         plain = _untold(suspects.answers(self.blind, view), self.target, self.classes)
         rates = [(self._rate(self.genuine, change), self._rate(self.others, change)) for change in changes]
-        shares = [_mislabelled(plain.agree, genuine, other) for genuine, other in rates]
+        counts = len(self.genuine.labels), len(self.others.labels)
+        shares = [_mislabelled(plain.agree, genuine, other, counts) for genuine, other in rates]
         known = [share for share in shares if share is not None]
         genuine_agree = min(genuine for genuine, _ in rates)
         return Content(plain.agree, genuine_agree, min(known) if len(known) == len(shares) else None, plain.looks)
@@ -88,11 +89,12 @@ def _untold(answers: NDArray[np.int64], target: int, classes: int) -> Content:
     return Content(float((answers == target).mean()), None, None, looks)
 
 
-def _mislabelled(agree: float, genuine: float, others: float) -> float | None:
+def _mislabelled(agree: float, genuine: float, others: float, counts: tuple[int, int]) -> float | None:
     """The share m of wrong labels for which suspects would get the answer as often as they do: agree is
     (1 - m) genuine + m others. None where genuine samples and others get it nearly as often.
     """
-    if genuine - others < LEAST_CONTRAST:
+    errors = (rate * (1 - rate) / count for rate, count in zip((genuine, others), counts, strict=True))
+    if genuine - others < max(LEAST_CONTRAST, STANDARD_ERRORS * float(np.sqrt(sum(errors)))):
         return None
     return float(np.clip((genuine - agree) / (genuine - others), 0.0, 1.0))
 
