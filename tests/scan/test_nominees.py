@@ -8,19 +8,8 @@ import numpy as np
 import pytest
 from signal_toys import POISON, answers, bare_evidence, planted, reference
 
-from bezoar.scan.calibration import Reference
 from bezoar.scan.nominees import Nominee, nominees
 from bezoar.scan.signals import Answers, signals_of
-
-
-@pytest.fixture
-def known(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Sets the references of this test."""
-
-    def put(**references: Reference) -> None:
-        monkeypatch.setattr("bezoar.scan.calibration.references", lambda: references)
-
-    return put
 
 
 def chosen(three: Answers) -> tuple[Nominee, ...]:

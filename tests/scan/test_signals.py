@@ -12,18 +12,7 @@ from signal_toys import answers, bare_evidence, planted, reference
 from bezoar.detect.scores import SAMPLE_DETECTORS, Scores
 from bezoar.evidence import Evidence
 from bezoar.records import Skipped
-from bezoar.scan.calibration import Reference
 from bezoar.scan.signals import SIGNIFICANCE, ask, signals_of
-
-
-@pytest.fixture
-def known(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Sets the references of this test."""
-
-    def put(**references: Reference) -> None:
-        monkeypatch.setattr("bezoar.scan.calibration.references", lambda: references)
-
-    return put
 
 
 def test_signals_hold_statistic_p_value_and_holm(known: Callable[..., None]) -> None:

@@ -77,10 +77,9 @@ def confirm(
     choosing = np.arange(len(carriers.labels)) % 2 == 0
     reason = _why_not(data, suspects, bench, choosing)
     classes = len(data.class_names)
-    if reason is not None:
-        content = content_of(networks.blind, suspects, carriers, hypothesis.target, None, classes)
-        return Confirmation(hypothesis, Skipped(reason), Skipped(reason), content, ())
     plain = content_of(networks.blind, suspects, carriers, hypothesis.target, None, classes)
+    if reason is not None:
+        return Confirmation(hypothesis, Skipped(reason), Skipped(reason), plain, ())
     asked = not (from_samples_alone or labels_look_right(plain))
     trial = _best(bench.part(choosing), suspects, carriers, seed, ask_networks=asked)
     trigger, sources = trial.candidate.trigger, _sources(trial, classes)

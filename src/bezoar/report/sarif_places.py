@@ -83,6 +83,6 @@ def _class(name: str) -> Json:
 def _data_address(record: ScanRecord, folder: str) -> str:
     """Where the data as a whole lie; where that is not known, what they are called."""
     if folder.strip("/"):
-        return quote(folder.strip("/").encode("utf-8", "backslashreplace"), safe="/")
+        return address(folder.strip("/"), "")
     parts = [part for part in re.split(r"[/\\]", record.dataset.name) if part not in ("", ".", "..")]
     return address("/".join(parts)[:LONGEST_PATH] or "data", folder)

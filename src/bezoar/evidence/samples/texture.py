@@ -25,14 +25,19 @@ SCALE_SAMPLE = 4096
 LEAST_SIDE = 4
 
 
+def laplacian(images: FloatImages) -> Tensor:
+    """What is left (n, c, h - 2, w - 2) of the inner pixels when the mean of their four neighbours is taken off."""
+    inner = images[:, :, 1:-1, 1:-1]
+    around = images[:, :, :-2, 1:-1] + images[:, :, 2:, 1:-1] + images[:, :, 1:-1, :-2] + images[:, :, 1:-1, 2:]
+    return inner - around / 4
+
+
 def detail(images: FloatImages) -> Tensor:
     """Logarithm (n, g * g) of the energy of what is left of images (n, c, h, w) in 0..255 when each pixel's neighbours
     are taken off (a Laplacian), averaged over channels and the cells of a grid, less the mean over the grid.
     """
     height, width = images.shape[2:]
-    inner = images[:, :, 1:-1, 1:-1]
-    around = images[:, :, :-2, 1:-1] + images[:, :, 2:, 1:-1] + images[:, :, 1:-1, :-2] + images[:, :, 1:-1, 2:]
-    energy = (inner - around / 4).square().mean(1, keepdim=True)
+    energy = laplacian(images).square().mean(1, keepdim=True)
     cells = F.adaptive_avg_pool2d(energy, (min(GRID, height - 2), min(GRID, width - 2)))
     logs = (cells + 1.0).log().flatten(1)
     return logs - logs.mean(1, keepdim=True)

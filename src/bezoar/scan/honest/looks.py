@@ -8,6 +8,7 @@ from torch import Tensor
 
 from bezoar.data.memory import chunks
 from bezoar.evidence import Real
+from bezoar.evidence.samples.texture import laplacian
 from bezoar.shapes import Images
 
 LEAST_SIDE = 3
@@ -29,7 +30,5 @@ def looks(images: Images) -> dict[str, Real]:
 def _of_some(images: Tensor) -> dict[str, Tensor]:
     found = {"brightness": images.mean((1, 2, 3)), "contrast": images.std((1, 2, 3), correction=0)}
     if min(images.shape[2:]) >= LEAST_SIDE:
-        inner = images[:, :, 1:-1, 1:-1]
-        around = images[:, :, :-2, 1:-1] + images[:, :, 2:, 1:-1] + images[:, :, 1:-1, :-2] + images[:, :, 1:-1, 2:]
-        found["high-frequency energy"] = (inner - around / 4).square().mean((1, 2, 3)).add(1.0).log()
+        found["high-frequency energy"] = laplacian(images).square().mean((1, 2, 3)).add(1.0).log()
     return found
