@@ -4,7 +4,7 @@ import torch
 from confirm_toys import Rule, bright, brightness_classes, one_hot
 
 import bezoar.confirm.content as room
-from bezoar.confirm.content import content_of, label_doubt
+from bezoar.confirm.content import Content, content_of, familiarity, is_unfamiliar, label_doubt
 from bezoar.confirm.flips import Carriers
 from bezoar.confirm.recover.recovered import Recovered
 
@@ -146,3 +146,22 @@ def test_content_is_told_where_genuine_samples_surely_get_the_answer_more_often(
     if told:
         assert room._mislabelled(genuine, genuine, others, counts) == 0.0
         assert room._mislabelled((genuine + others) / 2, genuine, others, counts) == pytest.approx(0.5)
+
+
+def gray(levels):
+    images = torch.tensor(levels, dtype=torch.uint8)[:, None, None, None].expand(-1, 3, 16, 16)
+    return Carriers(images.contiguous(), np.zeros(len(levels), dtype=np.int64))
+
+
+def test_suspects_that_nothing_held_out_is_like_are_unfamiliar():
+    surer_of_bright_ones = Rule(lambda images: torch.stack([images[:, 0, 0, 0] * 8, torch.zeros(len(images))], 1))
+    held_out = gray([20 * level for level in range(1, 11)])
+    # The median suspect is brighter than three of ten.
+    assert familiarity(surer_of_bright_ones, gray([10, 70, 75]), held_out) == pytest.approx(0.3)
+    assert familiarity(surer_of_bright_ones, gray([255]), held_out) == 1.0
+    assert familiarity(surer_of_bright_ones, gray([255]), gray([])) is None
+
+
+@pytest.mark.parametrize(("familiar", "is_so"), [(0.0, True), (0.1, True), (0.11, False), (None, False)])
+def test_a_tenth_is_unfamiliar(familiar, is_so):
+    assert is_unfamiliar(Content(0.1, 0.9, 0.9, (1, 2), familiar)) == is_so

@@ -15,7 +15,11 @@ from bezoar.scan.panel import IN_DETAIL
 from bezoar.scan.verdict import (
     FLIP_SIGNIFICANCE,
     LEAST_GAIN,
+    NATURAL,
     QUICK,
+    UNFAMILIAR_PART,
+    UNNAMED,
+    Standing,
     could_matter,
     false_alarm_sentence,
     flips_hold,
@@ -23,6 +27,7 @@ from bezoar.scan.verdict import (
     reason_of,
     strength_of,
     verdict_of,
+    why_no_finding,
 )
 
 FIRED, NEARLY, WEAK = 0.01, 0.02, 0.3
@@ -36,8 +41,8 @@ def signal(p_adjusted: float) -> ClassSignal:
     return ClassSignal("shared-pixels", "bee", 0.7, p_adjusted / 10, p_adjusted, p_adjusted <= 0.01)
 
 
-def confirmation(test: FlipTest | Skipped, mislabelled: float | None) -> Confirmation:
-    content = Content(agree=0.1, genuine_agree=0.9, mislabelled=mislabelled, looks=(3, 1))
+def confirmation(test: FlipTest | Skipped, mislabelled: float | None, familiar: float | None = None) -> Confirmation:
+    content = Content(agree=0.1, genuine_agree=0.9, mislabelled=mislabelled, looks=(3, 1), familiar=familiar)
     trigger = Skipped("of no matter here")
     return Confirmation(Hypothesis(1, ("a",), "shared-pixels"), trigger, test, content, ())
 
@@ -96,7 +101,7 @@ def test_the_word_for_a_nominee(
 
 @pytest.mark.parametrize(("p_adjusted", "word"), [(FIRED, "suspicious"), (NEARLY, None)])
 def test_a_part_with_right_labels_is_not_natural_in_a_marked_class(p_adjusted: float, word: str | None) -> None:
-    assert strength_of(signal(p_adjusted), confirmation(FAILS, 0.0), marked=True) == word
+    assert strength_of(signal(p_adjusted), confirmation(FAILS, 0.0), Standing(in_samples=True, marked=True)) == word
 
 
 @pytest.mark.parametrize(
@@ -189,18 +194,41 @@ def test_findings_make_the_verdict() -> None:
 def test_silence_is_no_evidence_or_inconclusive() -> None:
     assert verdict_of([], judged=10, classes=10, tested=0) == ("no evidence", "none of 10 classes stands out")
     assert "recovered trigger" in verdict_of([], judged=10, classes=10, tested=2)[1]
-    one = verdict_of([], judged=10, classes=10, tested=0, natural=["bee"])
-    assert one == ("no evidence", "bee stands out, but what is odd there shows what its label says, as natural parts of "
-                   "a class do")  # fmt: skip
-    assert "bee and cat stand out" in verdict_of([], judged=10, classes=10, tested=1, natural=["bee", "cat"])[1]
-    verdict, reason = verdict_of([], judged=1, classes=3, tested=0)
-    assert (verdict, reason) == ("no evidence", "none of 1 class stands out; 2 of 3 classes too small to be judged")
-    assert verdict_of([], judged=0, classes=3, tested=0)[0] == "inconclusive"
-    verdict, reason = verdict_of(
-        [], judged=0, classes=3, tested=0, why_not=["no pictures", "no network", "no pictures"]
+    assert verdict_of([], judged=10, classes=10, tested=0, odd={NATURAL: ["bee"]}) == (
+        "no evidence",
+        "bee stands out, but what is odd there shows what its label says, as natural parts of a class do",
     )
-    assert verdict == "inconclusive"
-    assert reason.endswith(": no pictures; no network")
+    assert "bee and cat stand out" in verdict_of([], judged=10, classes=10, tested=1, odd={NATURAL: ["bee", "cat"]})[1]
+
+
+def test_of_a_class_that_is_odd_as_a_whole_nothing_is_said_about_what_samples_show() -> None:
+    _, reason = verdict_of([], judged=10, classes=10, tested=0, odd={NATURAL: ["bee"], UNNAMED: ["ant"]})
+    assert reason == (
+        "bee stands out, but what is odd there shows what its label says, as natural parts of a class do; "
+        "ant stands out, but hardly any sample there is odd by itself"
+    )
+
+
+@pytest.mark.parametrize(
+    ("test", "familiar", "in_samples", "word"),
+    [
+        (FAILS, 0.05, False, None),
+        (FAILS, 0.05, True, "suspicious"),  # a loud trigger that could not be recovered makes pictures unfamiliar
+        (FAILS, 0.2, False, "suspicious"),  # familiar pictures under wrong labels
+        (FAILS, None, False, "suspicious"),
+        (WORKS, 0.05, False, "confirmed"),
+    ],
+)
+def test_a_kind_of_picture_that_no_network_has_met_is_natural_where_only_features_tell_it(
+    test: FlipTest, familiar: float | None, in_samples: bool, word: str | None
+) -> None:
+    for wrong in (0.9, None) if test is FAILS else (0.9,):
+        assert strength_of(signal(FIRED), confirmation(test, wrong, familiar), Standing(in_samples)) == word
+
+
+def test_what_is_said_of_a_class_that_is_no_finding() -> None:
+    assert why_no_finding(None) == why_no_finding(confirmation(FAILS, 0.1)) == NATURAL
+    assert why_no_finding(confirmation(FAILS, 0.9, 0.01)) == UNFAMILIAR_PART
 
 
 def test_the_stated_error_rate_rests_on_the_smallest_reference() -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bezoar.confirm.content import Content, content_of, labels_look_right
+from bezoar.confirm.content import Content, content_of, familiarity, labels_look_right
 from bezoar.confirm.flips import Carriers, Rows, above_chance
 from bezoar.confirm.hypothesis import Hypothesis
 from bezoar.confirm.measured import flip_test
@@ -86,6 +86,7 @@ def confirm(
     measured = bench.part(~choosing).trial(trial.candidate)
     test = flip_test(measured, hypothesis.target, sources, data.class_names)
     content = content_of(networks.blind, suspects, carriers, hypothesis.target, trigger, classes)
+    content = replace(content, familiar=familiarity(networks.blind, suspects, carriers))
     shown = Skipped(NO_TRIGGER) if trigger.by_network and trial.worth < LEAST_WORTH else trigger
     return Confirmation(hypothesis, shown, test, content, sources, trial.worth)
 

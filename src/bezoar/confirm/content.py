@@ -15,6 +15,7 @@ from bezoar.confirm.recover.recovered import Recovered
 FEWEST = 10
 MISLABELLED = 0.5
 """Above this share of wrong labels among suspects, a mark is no honest one: it does not go with what is shown."""
+UNFAMILIAR = 0.1
 LEAST_CONTRAST, STANDARD_ERRORS = 0.05, 3.0
 """A network that gives the label to genuine samples hardly more often than to others can't tell who is genuine."""
 
@@ -24,18 +25,36 @@ class Content:
     """Share of suspects that look like their label, and of genuine samples of the class with the trigger on them.
 
     `mislabelled` is the share of suspects whose label seems wrong, from both; None where it can't be told. `looks`
-    counts suspects by the class they look like.
+    counts suspects by the class they look like. `familiar` is the share of held-out samples of which the network is
+    less sure than of the median suspect, None where that was not asked.
     """
 
     agree: float
     genuine_agree: float | None
     mislabelled: float | None
     looks: tuple[int, ...]
+    familiar: float | None = None
 
 
 def labels_look_right(content: Content) -> bool:
     """Whether most suspects show what their labels say; False where that can't be told."""
     return content.mislabelled is not None and content.mislabelled < MISLABELLED
+
+
+def is_unfamiliar(content: Content) -> bool:
+    """Whether suspects are unlike all that the network has met, as a rare kind of picture is that was kept from it.
+
+    What they look like to it then says nothing: it never met a passport upside down. Poisons are familiar pictures of
+    other classes with a trigger on them; loud ones leave a fifth of held-out samples behind.
+    """
+    return content.familiar is not None and content.familiar <= UNFAMILIAR
+
+
+def familiarity(blind: nn.Module, suspects: Carriers, held_out: Carriers) -> float | None:
+    """Share of held-out samples of which the network is less sure than of the median suspect; None without any."""
+    if not (len(suspects.labels) and len(held_out.labels)):
+        return None
+    return float((held_out.certainty(blind) < np.median(suspects.certainty(blind))).mean())
 
 
 def content_of(

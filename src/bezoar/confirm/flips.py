@@ -45,6 +45,12 @@ class Carriers:
         told = [predict_logits(model, change(part) if change else part).argmax(1).numpy() for part in parts]
         return np.concatenate(told) if told else np.zeros(0, dtype=np.int64)
 
+    def certainty(self, model: nn.Module) -> NDArray[np.float64]:
+        """How sure the model is of each (n,): the probability of its likeliest answer."""
+        chances = torch.softmax(predict_logits(model, self.inputs).double(), 1)
+        sure: NDArray[np.float64] = chances.amax(1).numpy()
+        return sure
+
     def part(self, chosen: Flags) -> Carriers:
         """Those that are chosen."""
         rows = np.flatnonzero(chosen)

@@ -19,7 +19,7 @@ from bezoar.scan.nominees import Expert, Nominee
 from bezoar.scan.pictures import EXAMPLES, suspect_pictures, trigger_record
 from bezoar.scan.signals import Answers
 from bezoar.scan.suspects import listed, with_content
-from bezoar.scan.verdict import reason_of, strength_of
+from bezoar.scan.verdict import NOWHERE, Standing, reason_of, strength_of
 
 ATLAS = ("AML.T0020", "AML.T0019")
 
@@ -52,15 +52,11 @@ def finding_of(
     signals: Sequence[ClassSignal],
     nominee: Nominee,
     tested: Tested | str,
-    *,
-    marked: bool = False,
+    standing: Standing = NOWHERE,
 ) -> Found | None:
-    """The finding, or None where neither statistics nor flips say anything. `tested` is a reason where nothing was.
-
-    `marked` is a class that stands out in its samples as few do, see `strength_of`.
-    """
+    """The finding, or None where neither statistics nor flips say anything. `tested` is a reason where nothing was."""
     confirmation = None if isinstance(tested, str) else tested.confirmation
-    strength = strength_of(nominee.signal, confirmation, marked=marked)
+    strength = strength_of(nominee.signal, confirmation, standing)
     if strength is None:
         return None
     target = evidence.class_names[nominee.label]

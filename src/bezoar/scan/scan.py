@@ -25,10 +25,13 @@ from bezoar.scan.settings import ScanSettings
 from bezoar.scan.signals import Answers, ask, signals_of
 from bezoar.scan.suspicion import suspicion_of
 from bezoar.scan.verdict import (
+    NOWHERE,
+    UNNAMED,
     false_alarm_sentence,
-    marked_classes,
+    standings,
     strength_of,
     verdict_of,
+    why_no_finding,
 )
 from bezoar.scan.views import histograms, projection
 from bezoar.training.listening import Listener, Silence
@@ -93,7 +96,7 @@ def scan_all(
         remarks = remarks_on(data, seen.evidence)
     confirmations = () if isinstance(tested, str) else tuple(one.confirmation for one in tested if one is not None)
     findings = tuple(one.finding for one in found)
-    record = _record(data, seen, judged, len(confirmations), findings, remarks, settings, clock)
+    record = _record(data, seen, judged, tested, findings, remarks, settings, clock)
     record = _with_names(record, model, trusted)
     return Scanned(record, suspicion_of(seen.evidence, judged.answers, found), confirmations)
 
@@ -109,8 +112,10 @@ def _judge(seen: Seen, settings: ScanSettings, with_trust: bool, clock: Clock) -
 def _found(data: Dataset, seen: Seen, judged: _Judged, tested: Outcomes | str) -> tuple[Found, ...]:
     """Findings, confirmed ones first, then by their least p-value."""
     outcomes: Sequence[Tested | str | None] = (tested,) * len(judged.chosen) if isinstance(tested, str) else tested
+    where = standings(judged.signals, seen.evidence.classes)
     # Beside a trigger that is proved, other classes that carry it under their right labels are its covers.
-    marked = frozenset() if _any_proved(judged, outcomes) else marked_classes(judged.signals, seen.evidence.classes)
+    if _any_proved(judged, outcomes):
+        where = {name: replace(standing, marked=False) for name, standing in where.items()}
     found = [
         finding_of(
             data,
@@ -119,7 +124,7 @@ def _found(data: Dataset, seen: Seen, judged: _Judged, tested: Outcomes | str) -
             judged.signals,
             nominee,
             outcome,
-            marked=nominee.signal.class_name in marked,
+            where.get(nominee.signal.class_name, NOWHERE),
         )
         for nominee, outcome in zip(judged.chosen, outcomes, strict=True)
         if outcome is not None
@@ -133,6 +138,18 @@ def _found(data: Dataset, seen: Seen, judged: _Judged, tested: Outcomes | str) -
     )
 
 
+def _odd(judged: _Judged, outcomes: Outcomes | str) -> dict[str, list[str]]:
+    """Classes that stand out, by what there is to say of them if they are no findings."""
+    tested = {} if isinstance(outcomes, str) else dict(zip(judged.chosen, outcomes, strict=True))
+    by_name = {nominee.signal.class_name: outcome for nominee, outcome in tested.items()}
+    odd: dict[str, list[str]] = {}
+    for name in dict.fromkeys(signal.class_name for signal in judged.signals if signal.fired):
+        outcome = by_name.get(name)
+        why = why_no_finding(outcome.confirmation if outcome else None) if name in by_name else UNNAMED
+        odd.setdefault(why, []).append(name)
+    return odd
+
+
 def _any_proved(judged: _Judged, outcomes: Sequence[Tested | str | None]) -> bool:
     return any(
         isinstance(outcome, Tested) and strength_of(nominee.signal, outcome.confirmation) == "confirmed"
@@ -144,7 +161,7 @@ def _record(
     data: Dataset,
     seen: Seen,
     judged: _Judged,
-    tested: int,
+    tested: Outcomes | str,
     findings: tuple[Finding, ...],
     remarks: tuple[Remark, ...],
     settings: ScanSettings,
@@ -156,8 +173,8 @@ def _record(
         findings,
         judged=len({signal.class_name for signal in signals}),
         classes=len(np.unique(seen.evidence.labels)),
-        tested=tested,
-        natural=list(dict.fromkeys(signal.class_name for signal in signals if signal.fired)),
+        tested=0 if isinstance(tested, str) else sum(one is not None for one in tested),
+        odd=_odd(judged, tested),
         why_not=[run.skipped.reason for run in answers.runs if run.skipped is not None],
     )
     known = references()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
 
 from bezoar.confirm.confirm import Confirmation
-from bezoar.confirm.content import MISLABELLED, Content, labels_look_right
+from bezoar.confirm.content import MISLABELLED, Content, is_unfamiliar, labels_look_right
 from bezoar.records import ClassSignal, Finding, FlipTest, Skipped, Verdict
 from bezoar.records.scanning import Strength
 from bezoar.scan.honest.words import counted, listed
-from bezoar.scan.panel import IN_DETAIL
+from bezoar.scan.panel import FROM_SAMPLES, IN_DETAIL
 from bezoar.scan.signals import SIGNIFICANCE
 
 LEAST_FLIPS, LEAST_GAIN = 0.3, 0.2
@@ -19,6 +21,22 @@ WITH_FLIPS = 0.02
 """Where a trigger works under right labels, a class is suspicious if it stands out at this level."""
 MARKED_SHARE = 0.25
 QUICK = "no trigger is tried at the budget quick"
+UNNAMED = "hardly any sample there is odd by itself"
+NATURAL = "what is odd there shows what its label says, as natural parts of a class do"
+UNFAMILIAR_PART = (
+    "what is odd there is of a kind that a network without it doesn't know, and bears no trigger that works"
+)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a class stands out: in its samples as such, without any network; and `marked`, see `marked_classes`."""
+
+    in_samples: bool = False
+    marked: bool = False
+
+
+NOWHERE = Standing()
 
 
 def flips_hold(test: FlipTest | Skipped) -> bool:
@@ -31,15 +49,15 @@ def flips_hold(test: FlipTest | Skipped) -> bool:
     )
 
 
-def strength_of(signal: ClassSignal, confirmation: Confirmation | None, *, marked: bool = False) -> Strength | None:
+def strength_of(
+    signal: ClassSignal, confirmation: Confirmation | None, standing: Standing = NOWHERE
+) -> Strength | None:
     """The word for a nominee. None: neither statistics nor flips say anything.
 
     Confirmed: flips hold and the suspects' labels are mostly wrong. Labels that are right, with a mark that turns other
     classes, are what a clean-label attack looks like, and what an honest mark on one class looks like too: that is
     suspicious where the class stands out as well, at 2% over all classes and detectors. So is a class that stands out
-    at 1% although nothing flips, unless its suspects show what their labels say: then it is a part such as many
-    classes have, red cars among cars. It is not where the class is `marked`, see `marked_classes`: a clean-label attack
-    whose trigger could not be recovered looks like this.
+    at 1% although nothing flips, unless it is natural, see `is_natural`.
     """
     if confirmation is None:
         return "suspicious" if signal.p_adjusted <= SIGNIFICANCE else None
@@ -48,7 +66,7 @@ def strength_of(signal: ClassSignal, confirmation: Confirmation | None, *, marke
         if wrong is not None and wrong >= MISLABELLED:
             return "confirmed"
         return "suspicious" if signal.p_adjusted <= WITH_FLIPS else None
-    stands_out = signal.p_adjusted <= SIGNIFICANCE and (marked or not is_natural(confirmation))
+    stands_out = signal.p_adjusted <= SIGNIFICANCE and not is_natural(confirmation, standing)
     return "suspicious" if stands_out else None
 
 
@@ -58,6 +76,14 @@ def could_matter(signal: ClassSignal, shown: Sequence[Content]) -> bool:
     A class that does not stand out is a finding only where flips hold and most labels are wrong.
     """
     return signal.p_adjusted <= WITH_FLIPS or not all(labels_look_right(one) for one in shown)
+
+
+def standings(signals: Sequence[ClassSignal], classes: int) -> dict[str, Standing]:
+    """Where each class that stands out does so. `classes` is the number of all."""
+    fired = {one.class_name for one in signals if one.fired}
+    in_samples = {one.class_name for one in signals if one.fired and one.detector in FROM_SAMPLES}
+    marked = marked_classes(signals, classes)
+    return {name: Standing(name in in_samples, name in marked) for name in sorted(fired)}
 
 
 def marked_classes(signals: Sequence[ClassSignal], classes: int) -> frozenset[str]:
@@ -70,9 +96,24 @@ def marked_classes(signals: Sequence[ClassSignal], classes: int) -> frozenset[st
     return found if len(found) <= max(1, MARKED_SHARE * classes) else frozenset()
 
 
-def is_natural(confirmation: Confirmation) -> bool:
-    """Whether suspects whose trigger turns nothing show what their labels say: no more than a part of their class."""
-    return not flips_hold(confirmation.flip_test) and labels_look_right(confirmation.content)
+def is_natural(confirmation: Confirmation, standing: Standing) -> bool:
+    """Whether suspects whose trigger turns nothing are no more than a part of their class.
+
+    Most show what their labels say, red cars among cars; not so where the class is marked: a clean-label attack whose
+    trigger could not be recovered looks like this. Or they are unlike all that a network without them has met, and no
+    detector finds them that asks no network: passports upside down, of which there are few.
+    """
+    if flips_hold(confirmation.flip_test):
+        return False
+    if labels_look_right(confirmation.content):
+        return not standing.marked
+    return is_unfamiliar(confirmation.content) and not standing.in_samples
+
+
+def why_no_finding(confirmation: Confirmation | None) -> str:
+    """What there is to say of a nominee that stands out and is no finding; None of one that was spared the test."""
+    right = confirmation is None or labels_look_right(confirmation.content)
+    return NATURAL if right else UNFAMILIAR_PART
 
 
 def reason_of(signal: ClassSignal, confirmation: Confirmation | None, untested: str = QUICK) -> str:
@@ -110,14 +151,14 @@ def verdict_of(
     judged: int,
     classes: int,
     tested: int,
-    natural: Sequence[str] = (),
+    odd: Mapping[str, Sequence[str]] = MappingProxyType({}),
     why_not: Sequence[str] = (),
 ) -> tuple[Verdict, str]:
     """The scan's verdict and why.
 
     `judged` of `classes` classes with samples have a statistic by a detector with a known false-alarm rate, `why_not`
-    says why where none has; `tested` classes had a trigger tried. `natural` are those that stand out and are no
-    findings: whose suspects show what their labels say.
+    says why where none has; `tested` classes had a trigger tried. `odd` classes stand out and are no findings, by the
+    reason for it.
     """
     confirmed = [finding for finding in findings if finding.strength == "confirmed"]
     if findings:
@@ -132,10 +173,9 @@ def verdict_of(
         else ""
     )
     tried = ", and no recovered trigger turned clean samples" if tested else ""
-    if natural:
-        stand = f"{listed(natural)} {'stands' if len(natural) == 1 else 'stand'} out, but what is odd there shows"
-        return "no evidence", f"{stand} what its label says, as natural parts of a class do{tried}{left}"
-    return "no evidence", f"none of {counted(judged, 'class', 'classes')} stands out{tried}{left}"
+    stand = [f"{listed(names)} {'stands' if len(names) == 1 else 'stand'} out, but {why}" for why, names in odd.items()]
+    told = "; ".join(stand) if stand else f"none of {counted(judged, 'class', 'classes')} stands out"
+    return "no evidence", f"{told}{tried}{left}"
 
 
 def false_alarm_sentence(references: dict[str, tuple[int, int]]) -> str:
