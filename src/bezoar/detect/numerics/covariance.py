@@ -37,14 +37,15 @@ def row_blocks(matrix: Matrix, rows: Rows) -> Iterator[tuple[slice, Points]]:
     """Blocks (at most BLOCK, d) of the chosen rows as new float32 arrays, each with its place among `rows`."""
     for start in range(0, len(rows), BLOCK):
         place = slice(start, min(start + BLOCK, len(rows)))
-        yield place, np.array(matrix[rows[place]], dtype=np.float32)
+        # Chosen by number they are a copy already, and a second one would cost as much as reading them.
+        yield place, np.asarray(matrix[rows[place]], dtype=np.float32)
 
 
 def mean_and_covariance(matrix: Matrix, rows: Rows) -> Gaussian:
     """Mean and covariance (divided by the count) of the chosen rows, in one pass.
 
-    The first block's mean is taken off beforehand, so that far away data lose no digits. Raises DataError without
-    rows, and where a value is not finite.
+    The first block's mean, as near as float32 has it, is taken off beforehand, so that far away data lose no digits.
+    Raises DataError without rows, and where a value is not finite.
     """
     if not len(rows):
         raise DataError("no rows to take a covariance of", expected="at least one row")
@@ -52,10 +53,11 @@ def mean_and_covariance(matrix: Matrix, rows: Rows) -> Gaussian:
     width = matrix.shape[1]
     total, gram = np.zeros(width), np.zeros((width, width))
     for _, block in row_blocks(matrix, rows):
+        ones = np.ones(len(block), dtype=np.float32)
         if shift is None:
-            shift = block.mean(0)
+            shift = ones @ block / np.float32(len(block))
         block -= shift
-        total += block.sum(0, dtype=np.float64)
+        total += ones @ block
         gram += block.T @ block
     assert shift is not None
     offset = total / len(rows)
