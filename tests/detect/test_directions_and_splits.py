@@ -10,7 +10,14 @@ from scipy.sparse.linalg import ArpackNoConvergence
 from sklearn.decomposition import PCA
 
 import bezoar.detect.numerics.eigen as eigen
-from bezoar.detect.numerics.covariance import BLOCK, class_means, mean_and_covariance, shared_covariance
+from bezoar.detect.numerics.covariance import (
+    BLOCK,
+    class_means,
+    inverse_root,
+    mean_and_covariance,
+    shared_covariance,
+    whitener,
+)
 from bezoar.detect.numerics.eigen import WIDE, leading_directions
 from bezoar.detect.numerics.mixture import STARTS, two_means
 from bezoar.detect.samples.activation_clustering import ActivationClustering
@@ -131,6 +138,21 @@ def test_pooled_on_the_way_is_read_in_one_pass():
     np.testing.assert_allclose(structure.shared, shared_covariance(matrix, evidence.labels, means), atol=1e-4)
     exact = mean_and_covariance(matrix, evidence.members(4))
     np.testing.assert_array_equal(structure.own(4).covariance, exact.covariance)
+
+
+@pytest.mark.parametrize("narrowest", [1.0, 0.01, 0.0], ids=["all vary", "one is raised", "one is constant"])
+def test_distances_by_the_quick_whitening_are_those_by_the_root(narrowest):
+    points = np.random.default_rng(0).normal(size=(200, 6)) * [3, 2, 1, 1, 1, narrowest]
+    covariance = np.cov(points.T, bias=True)
+
+    def distances(root):
+        moved = points @ root
+        return ((moved[:, None] - moved[:5]) ** 2).sum(2)
+
+    np.testing.assert_allclose(
+        distances(whitener(covariance)), distances(inverse_root(covariance)), rtol=1e-8, atol=1e-8
+    )
+    assert not whitener(np.zeros((3, 3))).any()
 
 
 def test_wide_features_do_not_depend_on_the_order_of_rows():

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import solve_triangular
 from scipy.special import gammainc, gammaincinv
 
 from bezoar.errors import DataError
@@ -136,6 +137,21 @@ def inverse_root(covariance: Real, ridge: float = 1e-3) -> Real:
     if mean <= 0:
         return np.zeros_like(covariance)
     return np.asarray((vectors / np.sqrt(np.maximum(values, ridge * mean))) @ vectors.T)
+
+
+def whitener(covariance: Real, ridge: float = 1e-3) -> Real:
+    """W (d, d), not symmetric, so that distances between rows times W are those of `inverse_root`.
+
+    Where no variance needs to be raised it comes from the Cholesky factor, in a fraction of the time.
+    """
+    least = ridge * float(np.trace(covariance)) / len(covariance)
+    try:
+        # There is a factor only where all variances are above the least.
+        np.linalg.cholesky(covariance - least * np.eye(len(covariance)))
+        factor = np.linalg.cholesky(covariance)
+    except np.linalg.LinAlgError:
+        return inverse_root(covariance, ridge)
+    return np.asarray(solve_triangular(factor, np.eye(len(factor)), lower=True, check_finite=False).T)
 
 
 def chi_square_quantile(share: float, width: int) -> float:

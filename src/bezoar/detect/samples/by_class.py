@@ -12,10 +12,10 @@ from bezoar.detect.numerics.covariance import (
     Gaussian,
     Rows,
     class_means,
-    inverse_root,
     mean_and_covariance,
     row_blocks,
     shared_covariance,
+    whitener,
 )
 from bezoar.detect.scores import Scores
 from bezoar.errors import UsageError
@@ -169,7 +169,7 @@ class ClassStructure:
             return None
         own = self.own(label)
         left = self.shared * len(self.evidence) - own.covariance * own.count
-        return means[others], inverse_root(left / (len(self.evidence) - own.count))
+        return means[others], whitener(left / (len(self.evidence) - own.count))
 
     def _mean(self, rows: Rows) -> Real:
         total = np.zeros(self.matrix.shape[1])
