@@ -17,7 +17,7 @@ TINY = 1e-6
 NOTHING = 1e-30
 """A variance below this is none."""
 WIDE = 300
-"""From this width on, a few directions are found sooner by the Lanczos method than by a whole reduction."""
+"""From this width on, a few directions are found much sooner by the Lanczos method than by a whole reduction."""
 FEW = 16
 """Few are at most one direction in so many."""
 PRECISE = 1e-9

@@ -100,7 +100,7 @@ class ClassStructure:
     def own(self, label: int) -> Gaussian:
         """Mean and covariance of a class, computed at every call.
 
-        What was asked for before the other two is pooled on the way, and they need not read those classes again.
+        Classes asked for here first are pooled on the way: `means_and_counts` and `shared` don't read them again.
         """
         group = mean_and_covariance(self.matrix, self.evidence.members(label))
         if label not in self._pooled:
@@ -167,8 +167,10 @@ class ClassStructure:
         others = (counts > 0) & (np.arange(len(counts)) != label)
         if not others.any():
             return None
+        # Pooled beforehand or in one pass over all, but not class by class only now.
+        shared = self.shared
         own = self.own(label)
-        left = self.shared * len(self.evidence) - own.covariance * own.count
+        left = shared * len(self.evidence) - own.covariance * own.count
         return means[others], whitener(left / (len(self.evidence) - own.count))
 
     def _mean(self, rows: Rows) -> Real:
