@@ -11,11 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from bezoar.detect.numerics.covariance import Points
+from bezoar.detect.numerics.covariance import BLOCK, Points
 from bezoar.evidence import Real
 
 STARTS = (0.03, 0.1, 0.5, 0.9, 0.97)
 """Where a first split along an axis is tried: groups of a hundredth are as welcome as halves."""
+TRIAL = 3
+"""Steps of every start before all but the best are given up."""
 SMALLEST = 1e-3
 """A group of fewer expected rows has run empty."""
 
@@ -50,16 +52,49 @@ class Mixture:
     gain: float
 
 
+@dataclass(frozen=True, eq=False)
+class _Planes:
+    """Planes that split rows (m, q) in two: those with row @ normals > offsets, (q, s) and (s,), are second."""
+
+    normals: Points
+    offsets: Points
+
+    def second(self, points: Points) -> NDArray[np.bool_]:
+        """Who is second (m, s) by each plane."""
+        return np.asarray(points @ self.normals > self.offsets)
+
+
+@dataclass(frozen=True, eq=False)
+class _Halves:
+    """What planes make of `count` rows: how many are second (s,), and the centres of both groups (s, q)."""
+
+    count: int
+    sizes: Real
+    first: Real
+    second: Real
+
+    @property
+    def empty(self) -> NDArray[np.bool_]:
+        """Where a group has run empty (s,)."""
+        return np.asarray((self.sizes == 0) | (self.sizes == self.count))
+
+
 def two_means(points: Points, *, steps: int = 100) -> Split | None:
     """The best of several two-means splits of the rows (m, q), columns in order of variance; None where all are equal.
 
     Starts split along each column at several quantiles, since a small group is no local optimum reached from halves.
+    After TRIAL of Lloyd's steps, which all starts take together, the best goes on.
     """
     total = points.sum(0, dtype=np.float64)
     square = float(np.einsum("ij,ij->", points, points, dtype=np.float64))
-    tried = (_lloyd(points, start, 3, total, square) for start in _starts(points))
-    best = min((found for found in tried if found), key=lambda split: split.within, default=None)
-    return None if best is None else _lloyd(points, best.second, steps, total, square)
+    planes = _starts(points)
+    for _ in range(TRIAL):
+        planes = _between(_halves(points, planes, total))
+    within = _within(_halves(points, planes, total), square)
+    if not np.isfinite(within).any():
+        return None
+    best = int(np.argmin(within))
+    return _lloyd(points, _Planes(planes.normals[:, [best]], planes.offsets[[best]]), steps, total, square)
 
 
 def two_gaussians(points: Points, start: NDArray[np.bool_], *, steps: int = 200, tolerance: float = 1e-6) -> Mixture:
@@ -119,25 +154,50 @@ def _deepest(counts: NDArray[np.int64], width: int) -> float:
     return float(np.log(np.maximum(at_least, 0.5) / at_most).max())
 
 
-def _starts(points: Points) -> list[NDArray[np.bool_]]:
-    cuts = np.quantile(points, STARTS, axis=0)
-    starts = [points[:, column] > cut for row in cuts for column, cut in enumerate(row)]
-    return [start for start in starts if 0 < start.sum() < len(start)]
+def _starts(points: Points) -> _Planes:
+    """Planes across each column at the quantiles STARTS."""
+    ordered = np.sort(np.ascontiguousarray(points.T), axis=1)
+    cuts = np.quantile(ordered, STARTS, axis=1)
+    return _Planes(np.tile(np.eye(points.shape[1], dtype=np.float32), len(STARTS)), cuts.ravel().astype(np.float32))
 
 
-def _lloyd(points: Points, second: NDArray[np.bool_], steps: int, total: Real, square: float) -> Split | None:
-    """Lloyd's iterations from a split; None where a group runs empty. `total` and `square` are sums over the rows."""
-    count = len(points)
-    while True:
-        size = int(second.sum())
-        if size in (0, count):
-            return None
-        upper = (second.astype(np.float32) @ points).astype(np.float64)
-        centres = np.stack([(total - upper) / (count - size), upper / size])
-        apart = centres[1] - centres[0]
-        moved = points @ apart.astype(np.float32) > float(centres.mean(0) @ apart)
-        steps -= 1
-        if steps < 0 or np.array_equal(moved, second):
-            between = (count - size) * (centres[0] @ centres[0]) + size * (centres[1] @ centres[1])
-            return Split(second, centres, max((square - float(between)) / count, 0.0))
-        second = moved
+def _halves(points: Points, planes: _Planes, total: Real) -> _Halves:
+    """What the planes split, block by block. `total` is the sum of the rows."""
+    count, sizes = len(points), np.zeros(len(planes.offsets))
+    sums = np.zeros((len(sizes), points.shape[1]))
+    for start in range(0, count, BLOCK):
+        block = points[start : start + BLOCK]
+        second = planes.second(block).astype(np.float32)
+        sums += second.T @ block
+        sizes += second.sum(0)
+    left = np.maximum(count - sizes, 1)
+    return _Halves(count, sizes, (total - sums) / left[:, None], sums / np.maximum(sizes, 1)[:, None])
+
+
+def _between(halves: _Halves) -> _Planes:
+    """The planes midway between the centres, by which 2-means assigns the rows anew; empty groups stay empty."""
+    apart = halves.second - halves.first
+    offsets = np.einsum("ij,ij->i", (halves.first + halves.second) / 2, apart)
+    offsets[halves.empty] = np.inf
+    return _Planes(apart.T.astype(np.float32), offsets.astype(np.float32))
+
+
+def _within(halves: _Halves, square: float) -> Real:
+    """Mean squared distance (s,) to the own centre; infinite where a group has run empty."""
+    first, second = (halves.first**2).sum(1), (halves.second**2).sum(1)
+    between = (halves.count - halves.sizes) * first + halves.sizes * second
+    return np.where(halves.empty, np.inf, np.maximum((square - between) / halves.count, 0.0))
+
+
+def _lloyd(points: Points, plane: _Planes, steps: int, total: Real, square: float) -> Split | None:
+    """Lloyd's iterations from one plane, until nobody changes sides; None where a group runs empty."""
+    halves = _halves(points, plane, total)
+    for _ in range(steps):
+        moved = _between(halves)
+        after = _halves(points, moved, total)
+        if np.array_equal(after.sizes, halves.sizes) and np.array_equal(after.second, halves.second):
+            break
+        plane, halves = moved, after
+    within = float(_within(halves, square)[0])
+    centres = np.concatenate([halves.first, halves.second])
+    return Split(plane.second(points)[:, 0], centres, within) if np.isfinite(within) else None

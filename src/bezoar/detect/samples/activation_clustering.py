@@ -5,15 +5,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from bezoar.detect.numerics.covariance import Rows, mean_and_covariance
+from bezoar.detect.numerics.covariance import Rows
 from bezoar.detect.numerics.eigen import reduced
 from bezoar.detect.numerics.mixture import two_means, valley
-from bezoar.detect.samples.by_class import ClassJudgement, ClassStructure, judge_classes, layer_of
+from bezoar.detect.samples.by_class import LEAST, ClassJudgement, ClassStructure, judge_classes, layer_of
 from bezoar.detect.scores import SAMPLE_DETECTORS, Scores
 from bezoar.errors import UsageError
-from bezoar.evidence import Evidence
+from bezoar.evidence import Evidence, Real
 from bezoar.records import Skipped
+
+
+@dataclass(frozen=True, eq=False)
+class _Line:
+    """A class along the line through the centres of its clusters.
+
+    Who is in the second (m,), the places from the middle between the centres (m,), and the depth of the valley.
+    """
+
+    second: NDArray[np.bool_]
+    along: Real
+    depth: float
 
 
 @SAMPLE_DETECTORS.register("activation-clustering")
@@ -48,21 +61,29 @@ class ActivationClustering:
         if isinstance(matrix, Skipped):
             return matrix
         structure = ClassStructure(matrix, evidence)
-        return judge_classes(evidence, lambda label, rows: self._judge(structure, label, rows))
+        # All classes are split before the first is judged, which may take a look at the covariances of the others.
+        members = {label: evidence.members(label) for label in range(evidence.classes)}
+        lines = {label: self._line(structure, label, rows) for label, rows in members.items() if len(rows) >= LEAST}
+        return judge_classes(evidence, lambda label, rows: _judged(structure, label, rows, lines[label]))
 
-    def _judge(self, structure: ClassStructure, label: int, rows: Rows) -> ClassJudgement | None:
-        matrix = structure.matrix
-        points = reduced(matrix, rows, mean_and_covariance(matrix, rows), self.components, whiten=True)
+    def _line(self, structure: ClassStructure, label: int, rows: Rows) -> _Line | None:
+        points = reduced(structure.matrix, rows, structure.own(label), self.components, whiten=True)
         split = two_means(points) if points.shape[1] else None
         if split is None:
             return None
         apart = split.centres[1] - split.centres[0]
         along = (points - split.centres.mean(0)) @ (apart / np.linalg.norm(apart))
-        depth = valley(along)
-        own = np.where(split.second, along[split.second].mean(), along[~split.second].mean())
-        # Without a valley there is nothing to tell apart, and the other classes needn't be looked at.
-        first, second = rows[~split.second], rows[split.second]
-        odd = structure.second_is_odd(label, first, second) if depth > 0 else len(second) <= len(first)
-        doubt = float(np.exp(-max(depth, 0.01)))
-        place = along / max(float((along - own).std()), 1e-6) * (1 - doubt)
-        return ClassJudgement(place if odd else -place, depth)
+        return _Line(split.second, along, valley(along))
+
+
+def _judged(structure: ClassStructure, label: int, rows: Rows, line: _Line | None) -> ClassJudgement | None:
+    if line is None:
+        return None
+    second, along = line.second, line.along
+    own = np.where(second, along[second].mean(), along[~second].mean())
+    # Without a valley there is nothing to tell apart, and the other classes needn't be looked at.
+    groups = rows[~second], rows[second]
+    odd = structure.second_is_odd(label, *groups) if line.depth > 0 else len(groups[1]) <= len(groups[0])
+    doubt = float(np.exp(-max(line.depth, 0.01)))
+    place = along / max(float((along - own).std()), 1e-6) * (1 - doubt)
+    return ClassJudgement(place if odd else -place, line.depth)

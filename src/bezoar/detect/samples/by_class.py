@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 
 from bezoar.detect.numerics.covariance import (
+    Gaussian,
     Rows,
     class_means,
-    inverse_root,
     mean_and_covariance,
     row_blocks,
     shared_covariance,
+    whitener,
 )
 from bezoar.detect.scores import Scores
 from bezoar.errors import UsageError
@@ -89,20 +90,51 @@ def drawn(evidence: Evidence, rows: Rows, count: int, seed: int) -> Rows:
 class ClassStructure:
     """Where the classes lie in a layer's features, for comparing a part of one class with the other classes.
 
-    Nothing is computed before it is asked for, and then once.
+    Nothing is computed before it is asked for, and then once, but for `own`.
     """
 
     matrix: Matrix
     evidence: Evidence
+    _pooled: dict[int, Real] = field(default_factory=dict, init=False, repr=False)
+
+    def own(self, label: int) -> Gaussian:
+        """Mean and covariance of a class, computed at every call.
+
+        Classes asked for here first are pooled on the way: `means_and_counts` and `shared` don't read them again.
+        """
+        group = mean_and_covariance(self.matrix, self.evidence.members(label))
+        if label not in self._pooled:
+            self._pooled[label] = group.mean
+            scatter = self._scatter
+            scatter += group.covariance * group.count
+        return group
+
+    @cached_property
+    def _scatter(self) -> Real:
+        return np.zeros((self.matrix.shape[1], self.matrix.shape[1]))
+
+    def _pool_all(self) -> bool:
+        """Whether classes were pooled; then the others are now, too."""
+        if not self._pooled:
+            return False
+        for label in set(np.unique(self.evidence.labels).tolist()) - set(self._pooled):
+            self.own(label)
+        return True
 
     @cached_property
     def means_and_counts(self) -> tuple[Real, Labels]:
         """Mean (k, d) and number (k,) of the samples of each class."""
+        if self._pool_all():
+            counts = np.bincount(self.evidence.labels, minlength=self.evidence.classes).astype(np.int64)
+            nothing = np.zeros(self.matrix.shape[1])
+            return np.stack([self._pooled.get(label, nothing) for label in range(len(counts))]), counts
         return class_means(self.matrix, self.evidence.labels, self.evidence.classes)
 
     @cached_property
     def shared(self) -> Real:
         """Covariance (d, d) within classes, pooled over all samples."""
+        if self._pool_all():
+            return np.asarray(self._scatter / len(self.evidence))
         return shared_covariance(self.matrix, self.evidence.labels, self.means_and_counts[0])
 
     def second_is_odd(self, label: int, first: Rows, second: Rows) -> bool:
@@ -135,9 +167,11 @@ class ClassStructure:
         others = (counts > 0) & (np.arange(len(counts)) != label)
         if not others.any():
             return None
-        own = mean_and_covariance(self.matrix, self.evidence.members(label))
-        left = self.shared * len(self.evidence) - own.covariance * own.count
-        return means[others], inverse_root(left / (len(self.evidence) - own.count))
+        # Pooled beforehand or in one pass over all, but not class by class only now.
+        shared = self.shared
+        own = self.own(label)
+        left = shared * len(self.evidence) - own.covariance * own.count
+        return means[others], whitener(left / (len(self.evidence) - own.count))
 
     def _mean(self, rows: Rows) -> Real:
         total = np.zeros(self.matrix.shape[1])

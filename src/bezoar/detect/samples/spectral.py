@@ -23,10 +23,12 @@ class SpectralSignatures:
     that whose features are used, the deepest by default. Works where the poison is a small share of its class; where
     it is half of it, both halves lie equally far out.
 
-    Deviations: the score is divided by its mean over the class, so that classes can be looked at together (the order
-    within a class is the paper's); the direction comes from the covariance in one pass instead of from a singular value
-    decomposition, which is the same direction. The paper takes the 1.5 times poison rate highest scores of every class
-    away and so has no statistic of a class: here it is the log of the ratio of the largest variance to the second.
+    Deviations: the direction comes from the covariance in one pass instead of from a singular value decomposition, and
+    is the same. The paper takes the 1.5 times poison rate highest scores of every class away and so has no
+    statistic of a class: here it is the log of the ratio of the largest variance to the second.
+
+    Scores stay in the units of the features and are not divided by the variance of the class: that poison stretches its
+    class is seen in how far out all of it lies, more than in the order within.
     """
 
     layer: str | None = None
@@ -46,4 +48,4 @@ def _judge(matrix: Matrix, rows: Rows) -> ClassJudgement | None:
         return None
     along = project(matrix, rows, group.mean, found.vectors[:, :1])[:, 0].astype(np.float64)
     second = found.variances[1] if len(found.variances) > 1 else found.variances[0] * 1e-6
-    return ClassJudgement(along**2 / found.variances[0], float(np.log(found.variances[0] / second)))
+    return ClassJudgement(along**2, float(np.log(found.variances[0] / second)))
