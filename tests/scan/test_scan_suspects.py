@@ -72,7 +72,7 @@ def made_up(order: np.ndarray) -> tuple[Evidence, Expert, np.ndarray, np.ndarray
     rows = evidence.members(1)
     groups = two_groups(values[rows])
     signal = ClassSignal("spectral", "bee", 1.0, 1e-6, 1e-5, fired=True)
-    expert = Expert(signal, rows, values[rows], groups.odds(values[rows]), groups)
+    expert = Expert(signal, rows, values[rows], groups.odds(values[rows]))
     scores = {"spectral": Scores(evidence.ids, values), "backwards": Scores(evidence.ids, -values)}
     return evidence, expert, groups.odds(values[rows]), logits[rows].argmax(1), scores, values
 

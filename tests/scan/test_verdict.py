@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+import torch
 
 from bezoar.confirm.confirm import Confirmation
 from bezoar.confirm.content import Content
 from bezoar.confirm.hypothesis import Hypothesis
+from bezoar.confirm.recover.recovered import Recovered
 from bezoar.metrics import wilson
 from bezoar.records import ClassSignal, Finding, FlipTest, Skipped
 from bezoar.scan.panel import IN_DETAIL
@@ -25,6 +27,7 @@ from bezoar.scan.verdict import (
     flips_hold,
     marked_classes,
     reason_of,
+    standings,
     strength_of,
     verdict_of,
     why_no_finding,
@@ -224,6 +227,36 @@ def test_a_kind_of_picture_that_no_network_has_met_is_natural_where_only_feature
 ) -> None:
     for wrong in (0.9, None) if test is FAILS else (0.9,):
         assert strength_of(signal(FIRED), confirmation(test, wrong, familiar), Standing(in_samples)) == word
+
+
+@pytest.mark.parametrize(("kind", "word"), [("residual", None), ("additive", "suspicious"), ("patch", "suspicious")])
+@pytest.mark.parametrize("in_samples", [False, True])
+def test_the_details_of_such_a_kind_turn_samples_by_nature(kind: str, word: str | None, in_samples: bool) -> None:
+    trigger = Recovered(kind, "made up", lambda images: images, torch.zeros(3, 8, 8, dtype=torch.uint8))
+    tested = replace(confirmation(WORKS, None, 0.05), trigger=trigger)
+    assert strength_of(signal(NEARLY), tested, Standing(in_samples)) == ("suspicious" if in_samples else word)
+
+
+@pytest.mark.parametrize(("share", "wrong", "word"), [
+    (0.3, 0.5, "confirmed"), (0.5, 0.8, "confirmed"), (0.5, 0.79, "suspicious"), (0.34, 0.75, "suspicious")
+])  # fmt: skip
+def test_of_a_large_part_of_a_class_more_labels_must_be_wrong(share: float, wrong: float, word: str) -> None:
+    tested = replace(confirmation(WORKS, wrong), share=share)
+    assert strength_of(signal(FIRED), tested) == word
+    assert ("can't be told" in reason_of(signal(FIRED), tested)) == (word == "suspicious")
+
+
+def test_where_classes_stand_out() -> None:
+    def one(name: str, detector: str, p_adjusted: float) -> ClassSignal:
+        return ClassSignal(detector, name, 0.7, p_adjusted / 10, p_adjusted, p_adjusted <= 0.01)
+
+    told = standings([one("bee", IN_DETAIL, 0.001), one("bee", "spectre", 0.5), one("cat", "spectre", 0.001),
+                      one("cat", IN_DETAIL, 0.3), one("ant", "shared-pixels", NEARLY), one("dog", "spectre", WEAK)], 8)  # fmt: skip
+    assert told == {
+        "bee": Standing(in_samples=True, marked=True),
+        "cat": Standing(),
+        "ant": Standing(in_samples=True),
+    }
 
 
 def test_what_is_said_of_a_class_that_is_no_finding() -> None:

@@ -54,12 +54,12 @@ def report(
 
 
 def read_drill(run: Path) -> DrillRecord:
-    """The drill record of a run folder or file. Raises RecordError when there is none."""
+    """The drill record of a run folder or file. Raises UsageError when there is none, RecordError for another's."""
     path = run / "record.json" if run.is_dir() else run
     try:
         text = path.read_bytes()
     except FileNotFoundError:
-        raise RecordError(
+        raise UsageError(
             f"{path} does not exist",
             expected="a run folder that holds record.json",
             remedy="Make one with bezoar scan, bezoar demo or bezoar evaluate",

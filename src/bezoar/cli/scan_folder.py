@@ -88,10 +88,10 @@ def is_scan(place: Path) -> bool:
 
 
 def read_scan(place: Path) -> ScanRecord:
-    """The scan record of a run folder or file. Raises RecordError when there is none."""
+    """The scan record of a run folder or file. Raises UsageError when there is none, RecordError for another's."""
     path = _record_path(place)
     if not path.is_file():
-        raise RecordError(f"{path} does not exist", expected="a folder of bezoar scan, or its record.json")
+        raise UsageError(f"{path} does not exist", expected="a folder of bezoar scan, or its record.json")
     text = path.read_bytes()
     if not _SCAN.search(text):
         raise RecordError(f"{path} is no record of a scan", remedy="Give a folder written by bezoar scan")

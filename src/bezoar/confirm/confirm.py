@@ -46,7 +46,8 @@ class Confirmation:
     """What became of a hypothesis: the trigger that did most, what it did, and what the suspects show.
 
     `trigger` may be Skipped where `flip_test` is not: there, the best was no better than its controls. `worth` is what
-    it gained on the half of the samples that chose it, see `Trial.worth`; -1 where nothing was tried.
+    it gained on the half of the samples that chose it, see `Trial.worth`; -1 where nothing was tried. `share` is that
+    of the suspects in their class.
     """
 
     hypothesis: Hypothesis
@@ -55,6 +56,7 @@ class Confirmation:
     content: Content
     sources: tuple[int, ...]
     worth: float = -1.0
+    share: float = 0.0
 
 
 def confirm(
@@ -72,14 +74,15 @@ def confirm(
     images as many as make 134 million values. The same for the same seed, whatever the order of the rows. With
     `from_samples_alone` no network is asked for a trigger, which takes seconds.
     """
-    carriers, suspects = _carriers(data, networks.held_out), _suspects(data, hypothesis)
+    carriers, suspects = carriers_of(data, networks.held_out), samples_of(data, hypothesis)
     bench = Bench.of(networks, carriers, hypothesis.target)
     choosing = np.arange(len(carriers.labels)) % 2 == 0
     reason = _why_not(data, suspects, bench, choosing)
     classes = len(data.class_names)
+    share = len(hypothesis.suspects) / max(1, int((data.labels == hypothesis.target).sum()))
     plain = content_of(networks.blind, suspects, carriers, hypothesis.target, None, classes)
     if reason is not None:
-        return Confirmation(hypothesis, Skipped(reason), Skipped(reason), plain, ())
+        return Confirmation(hypothesis, Skipped(reason), Skipped(reason), plain, (), share=share)
     asked = not (from_samples_alone or labels_look_right(plain))
     trial = _best(bench.part(choosing), suspects, carriers, seed, ask_networks=asked)
     trigger, sources = trial.candidate.trigger, _sources(trial, classes)
@@ -88,20 +91,22 @@ def confirm(
     content = content_of(networks.blind, suspects, carriers, hypothesis.target, trigger, classes)
     content = replace(content, familiar=familiarity(networks.blind, suspects, carriers))
     shown = Skipped(NO_TRIGGER) if trigger.by_network and trial.worth < LEAST_WORTH else trigger
-    return Confirmation(hypothesis, shown, test, content, sources, trial.worth)
+    return Confirmation(hypothesis, shown, test, content, sources, trial.worth, share)
 
 
 def shown_by(data: Dataset, hypothesis: Hypothesis, blind: Blind) -> Content:
     """What the suspects show as they are. A trigger that is put on and taken off can only put their labels right."""
-    suspects, carriers = _suspects(data, hypothesis), _carriers(data, blind.parts.held_out)
+    suspects, carriers = samples_of(data, hypothesis), carriers_of(data, blind.parts.held_out)
     return content_of(blind.model, suspects, carriers, hypothesis.target, None, len(data.class_names))
 
 
-def _carriers(data: Dataset, held_out: Rows) -> Carriers:
+def carriers_of(data: Dataset, held_out: Rows) -> Carriers:
+    """The held-out samples, as many as triggers are tried on."""
     return Carriers.of(data, held_out[: min(MOST_CARRIERS, _as_many(data, MOST_VALUES))])
 
 
-def _suspects(data: Dataset, hypothesis: Hypothesis) -> Carriers:
+def samples_of(data: Dataset, hypothesis: Hypothesis) -> Carriers:
+    """The suspects, as many as triggers are recovered from."""
     chosen = hypothesis.suspects[: min(MOST_SUSPECTS, _as_many(data, MOST_VALUES))]
     return Carriers.of(data, data.positions(chosen).numpy())
 

@@ -15,7 +15,8 @@ from bezoar.confirm.recover.recovered import Recovered
 FEWEST = 10
 MISLABELLED = 0.5
 """Above this share of wrong labels among suspects, a mark is no honest one: it does not go with what is shown."""
-UNFAMILIAR = 0.1
+IMITATING = 0.15
+UNFAMILIAR = 0.15
 LEAST_CONTRAST, STANDARD_ERRORS = 0.05, 3.0
 """A network that gives the label to genuine samples hardly more often than to others can't tell who is genuine."""
 
@@ -45,7 +46,7 @@ def is_unfamiliar(content: Content) -> bool:
     """Whether suspects are unlike all that the network has met, as a rare kind of picture is that was kept from it.
 
     What they look like to it then says nothing: it never met a passport upside down. Poisons are familiar pictures of
-    other classes with a trigger on them; loud ones leave a fifth of held-out samples behind.
+    other classes with a trigger on them; even loud ones leave a fifth of held-out samples behind.
     """
     return content.familiar is not None and content.familiar <= UNFAMILIAR
 
@@ -65,18 +66,22 @@ def content_of(
     Of the two, what it recognises more of counts: a loud trigger makes anything hard to recognise, and shall not pass
     for a wrong label. For the same reason suspects are compared with held-out samples of the target class and of others
     that had the recovered trigger put on, and taken off again where suspects had. Where the network hardly tells these
-    from those, nothing can be told.
+    from those, nothing can be told. A trigger that turns this network too, as rings look like frogs to it, makes
+    suspects look like their label whatever they show: then they are asked without it alone.
     """
     genuine = carriers.part(carriers.labels == target)
     others = carriers.part(carriers.labels != target)
     if min(len(genuine.labels), len(others.labels)) < FEWEST:
         return _untold(suspects.answers(blind), target, classes)
     asked = _Asked(blind, genuine, others, target, classes)
-    told = [asked.told(suspects, None, (None, trigger) if trigger else (None,))]
-    if trigger is not None and trigger.undo is not None:
-        told.append(asked.told(suspects, trigger.taken_off, (None, lambda images: trigger.taken_off(trigger(images)))))
-    known = [one for one in told if one.mislabelled is not None]
-    return min(known, key=lambda one: one.mislabelled or 0.0) if known else told[0]
+    on = asked.told(suspects, None, (None, trigger) if trigger else (None,))
+    if trigger is None or trigger.undo is None:
+        return on
+    off = asked.told(suspects, trigger.taken_off, (None, lambda images: trigger.taken_off(trigger(images))))
+    if off.mislabelled is not None and asked.imitates(trigger):
+        return off
+    known = [one for one in (on, off) if one.mislabelled is not None]
+    return min(known, key=lambda one: one.mislabelled or 0.0) if known else on
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +103,10 @@ class _Asked:
         known = [share for share in shares if share is not None]
         genuine_agree = min(genuine for genuine, _ in rates)
         return Content(plain.agree, genuine_agree, min(known) if len(known) == len(shares) else None, plain.looks)
+
+    def imitates(self, trigger: Change) -> bool:
+        """Whether with the trigger on the network takes many more of the others for the target."""
+        return self._rate(self.others, trigger) - self._rate(self.others, None) >= IMITATING
 
     def _rate(self, carriers: Carriers, change: Change | None) -> float:
         return float((carriers.answers(self.blind, change) == self.target).mean())

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bezoar.confirm.confirm import Confirmation
-from bezoar.confirm.content import MISLABELLED, Content
+from bezoar.confirm.content import Content
 from bezoar.data.dataset import Dataset
 from bezoar.evidence import Evidence, Real
 from bezoar.records import ClassSignal, Contributor, Finding, RecoveredTrigger, Skipped, Suspect
@@ -19,7 +19,7 @@ from bezoar.scan.nominees import Expert, Nominee
 from bezoar.scan.pictures import EXAMPLES, suspect_pictures, trigger_record
 from bezoar.scan.signals import Answers
 from bezoar.scan.suspects import listed, with_content
-from bezoar.scan.verdict import NOWHERE, Standing, reason_of, strength_of
+from bezoar.scan.verdict import NOWHERE, Standing, labels_are_wrong, reason_of, strength_of
 
 ATLAS = ("AML.T0020", "AML.T0019")
 
@@ -100,8 +100,7 @@ def _trigger(data: Dataset, label: int, tested: Tested) -> RecoveredTrigger | Sk
 
 def _odds(label: int, tested: Tested) -> Real:
     """The expert's odds, sharpened by what samples show where most suspects carry a wrong label."""
-    wrong = tested.confirmation.content.mislabelled
-    if wrong is None or wrong < MISLABELLED:
+    if not labels_are_wrong(tested.confirmation):
         return tested.expert.odds
     return with_content(tested.expert.odds, tested.logits, label)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bezoar.detect.numerics.two_groups import TwoGroups, two_groups
+from bezoar.detect.numerics.two_groups import two_groups
 from bezoar.evidence import Evidence, Real
 from bezoar.records import ClassSignal
 from bezoar.scan.calibration import references_for
@@ -32,13 +32,21 @@ class Expert:
     rows: np.ndarray
     scores: Real
     odds: Real
-    groups: TwoGroups
 
     @property
     def suspects(self) -> np.ndarray:
         """Rows more likely odd than not, most suspicious first."""
         ranked = self.rows[np.lexsort((-self.scores, -self.odds))]
         return ranked[: int((self.odds > 0.5).sum())]
+
+    @property
+    def share(self) -> float:
+        """Share of the class that is suspected."""
+        return float((self.odds > 0.5).mean())
+
+    def turned(self) -> Expert:
+        """The same with the rest of the class suspected, for a class of which half is odd, whichever it is."""
+        return Expert(self.signal, self.rows, -self.scores, 1.0 - self.odds)
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,5 +123,4 @@ def agreement(expert: Expert, experts: Sequence[Expert]) -> float:
 def _expert(evidence: Evidence, answers: Answers, label: int, signal: ClassSignal) -> Expert:
     rows = evidence.members(label)
     scores = answers.scores[signal.detector].values[rows]
-    groups = two_groups(scores)
-    return Expert(signal, rows, scores, groups.odds(scores), groups)
+    return Expert(signal, rows, scores, two_groups(scores).odds(scores))

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from bezoar.confirm.confirm import Confirmation
 from bezoar.confirm.content import MISLABELLED, Content, is_unfamiliar, labels_look_right
+from bezoar.confirm.recover.recovered import Recovered
 from bezoar.records import ClassSignal, Finding, FlipTest, Skipped, Verdict
 from bezoar.records.scanning import Strength
 from bezoar.scan.honest.words import counted, listed
@@ -20,6 +21,9 @@ FLIP_SIGNIFICANCE = 1e-4
 WITH_FLIPS = 0.02
 """Where a trigger works under right labels, a class is suspicious if it stands out at this level."""
 MARKED_SHARE = 0.25
+LARGE, MOSTLY_WRONG = 1 / 3, 0.8
+"""Of suspects that make more than a third of their class so many labels must be wrong: a network that learnt the class
+from what is left of it takes a natural part for something else more often, at 65 to 75%."""
 QUICK = "no trigger is tried at the budget quick"
 UNNAMED = "hardly any sample there is odd by itself"
 NATURAL = "what is odd there shows what its label says, as natural parts of a class do"
@@ -61,13 +65,12 @@ def strength_of(
     """
     if confirmation is None:
         return "suspicious" if signal.p_adjusted <= SIGNIFICANCE else None
-    wrong = confirmation.content.mislabelled
-    if flips_hold(confirmation.flip_test):
-        if wrong is not None and wrong >= MISLABELLED:
-            return "confirmed"
-        return "suspicious" if signal.p_adjusted <= WITH_FLIPS else None
-    stands_out = signal.p_adjusted <= SIGNIFICANCE and not is_natural(confirmation, standing)
-    return "suspicious" if stands_out else None
+    if flips_hold(confirmation.flip_test) and labels_are_wrong(confirmation):
+        return "confirmed"
+    if is_natural(confirmation, standing):
+        return None
+    level = WITH_FLIPS if flips_hold(confirmation.flip_test) else SIGNIFICANCE
+    return "suspicious" if signal.p_adjusted <= level else None
 
 
 def could_matter(signal: ClassSignal, shown: Sequence[Content]) -> bool:
@@ -78,12 +81,18 @@ def could_matter(signal: ClassSignal, shown: Sequence[Content]) -> bool:
     return signal.p_adjusted <= WITH_FLIPS or not all(labels_look_right(one) for one in shown)
 
 
+def labels_are_wrong(confirmation: Confirmation) -> bool:
+    """Whether the suspects' labels are wrong by so much that their class can't explain it."""
+    wrong = confirmation.content.mislabelled
+    return wrong is not None and wrong >= (MOSTLY_WRONG if confirmation.share > LARGE else MISLABELLED)
+
+
 def standings(signals: Sequence[ClassSignal], classes: int) -> dict[str, Standing]:
-    """Where each class that stands out does so. `classes` is the number of all."""
-    fired = {one.class_name for one in signals if one.fired}
-    in_samples = {one.class_name for one in signals if one.fired and one.detector in FROM_SAMPLES}
+    """Where each class stands out that does so, at 2% or more surely. `classes` is the number of all."""
+    loud = [one for one in signals if one.p_adjusted <= WITH_FLIPS]
+    in_samples = {one.class_name for one in loud if one.detector in FROM_SAMPLES}
     marked = marked_classes(signals, classes)
-    return {name: Standing(name in in_samples, name in marked) for name in sorted(fired)}
+    return {name: Standing(name in in_samples, name in marked) for name in sorted({one.class_name for one in loud})}
 
 
 def marked_classes(signals: Sequence[ClassSignal], classes: int) -> frozenset[str]:
@@ -97,17 +106,23 @@ def marked_classes(signals: Sequence[ClassSignal], classes: int) -> frozenset[st
 
 
 def is_natural(confirmation: Confirmation, standing: Standing) -> bool:
-    """Whether suspects whose trigger turns nothing are no more than a part of their class.
+    """Whether suspects are no more than a part of their class.
 
-    Most show what their labels say, red cars among cars; not so where the class is marked: a clean-label attack whose
-    trigger could not be recovered looks like this. Or they are unlike all that a network without them has met, and no
-    detector finds them that asks no network: passports upside down, of which there are few.
+    Most show what their labels say, red cars among cars, and their trigger turns nothing. Not so where the class is
+    marked: a clean-label attack whose trigger could not be recovered looks like this. Others are unlike all that a
+    network without them has met, and no detector finds them that asks no network: passports upside down, of which there
+    are few. Their trigger turns nothing either, or it is all their fine detail, which carries what drawings show.
     """
-    if flips_hold(confirmation.flip_test):
-        return False
+    turns = flips_hold(confirmation.flip_test)
     if labels_look_right(confirmation.content):
-        return not standing.marked
+        return not (turns or standing.marked)
+    if turns and not _is_detail(confirmation):
+        return False
     return is_unfamiliar(confirmation.content) and not standing.in_samples
+
+
+def _is_detail(confirmation: Confirmation) -> bool:
+    return isinstance(confirmation.trigger, Recovered) and confirmation.trigger.kind == "residual"
 
 
 def why_no_finding(confirmation: Confirmation | None) -> str:
@@ -137,8 +152,10 @@ def reason_of(signal: ClassSignal, confirmation: Confirmation | None, untested: 
     wrong = confirmation.content.mislabelled
     if wrong is None:
         return f"{flips}, but whether the suspects show what their label says could not be told"
-    if wrong >= MISLABELLED:
+    if labels_are_wrong(confirmation):
         return f"{flips}, and {wrong:.0%} of the suspects don't show what their label says"
+    if wrong >= MISLABELLED:
+        return f"{flips}, but of so large a part of a class it can't be told whether it shows what its label says"
     return (
         f"{flips}, but the suspects' labels look right: a clean-label attack looks like this, and so does an honest "
         "mark that only this class carries. Samples alone can't tell them apart: ask where the mark comes from"

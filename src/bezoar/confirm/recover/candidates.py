@@ -53,10 +53,15 @@ def from_networks(
     Any network can be fooled, so none goes without a twin: pieces of innocent samples by the same network, and the warp
     that the same descent finds on the network that met innocent samples in the suspects' place.
     """
-    pieces, twin = recover_pieces(exposed, suspects, target), recover_pieces(exposed, innocent, target)
+    yield from piecewise(exposed, suspects, innocent, target)
+    yield Candidate(recover_warp(exposed, others, target, seed=seed), recover_warp(placebo, others, target, seed=seed))
+
+
+def piecewise(model: nn.Module, suspects: Images, innocent: Images, target: int) -> Iterator[Candidate]:
+    """Pieces of suspects on which the model's answer hangs, and those of innocent samples; none unless both have."""
+    pieces, twin = recover_pieces(model, suspects, target), recover_pieces(model, innocent, target)
     if pieces is not None and twin is not None:
         yield Candidate(pieces, twin)
-    yield Candidate(recover_warp(exposed, others, target, seed=seed), recover_warp(placebo, others, target, seed=seed))
 
 
 def _some(found: Recovered | None) -> tuple[Recovered, ...]:
