@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -5,7 +7,8 @@ from confirm_toys import textures
 from scipy.fft import dctn
 
 from bezoar.confirm.recover import pattern as room
-from bezoar.confirm.recover.pattern import recover_pattern
+from bezoar.confirm.recover.pattern import amplified, recover_pattern, strength
+from bezoar.confirm.recover.recovered import Recovered
 
 SIDE = 16
 
@@ -100,3 +103,16 @@ def test_spectra_are_those_of_scipy_whatever_comes_at_a_time(monkeypatch):
         np.testing.assert_allclose(got.mean, spectra.mean(0), atol=1e-2)
         np.testing.assert_allclose(got.variance, spectra.var(0), rtol=1e-3, atol=1e-2)
         assert got.count == 31
+
+
+def test_an_amplified_pattern_is_so_many_times_as_strong_and_keeps_what_suspects_bear():
+    pattern = room._added(np.full((3, 8, 8), 2.0, dtype=np.float32))
+    images = torch.full((2, 3, 8, 8), 100.0)
+    thrice = amplified(pattern, 3)
+    assert torch.allclose(thrice.change(images) - 100, 3 * (pattern.change(images) - 100), atol=1e-4)
+    assert thrice.borne is pattern
+    assert strength(thrice) == pytest.approx(3 * strength(pattern))
+    assert f"up to {strength(thrice):.0f} levels" in thrice.description
+    other = Recovered("warp", "made up", lambda images: images, torch.zeros(3, 8, 8, dtype=torch.uint8))
+    assert amplified(other, 2) is None
+    assert strength(other) == math.inf

@@ -88,7 +88,7 @@ def confirm(
     trigger, sources = trial.candidate.trigger, _sources(trial, classes)
     measured = bench.part(~choosing).trial(trial.candidate)
     test = flip_test(measured, hypothesis.target, sources, data.class_names)
-    content = content_of(networks.blind, suspects, carriers, hypothesis.target, trigger, classes)
+    content = content_of(networks.blind, suspects, carriers, hypothesis.target, trigger.borne or trigger, classes)
     content = replace(content, familiar=familiarity(networks.blind, suspects, carriers))
     shown = Skipped(NO_TRIGGER) if trigger.by_network and trial.worth < LEAST_WORTH else trigger
     return Confirmation(hypothesis, shown, test, content, sources, trial.worth, share)

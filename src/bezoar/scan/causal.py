@@ -17,7 +17,7 @@ from bezoar.errors import DataError, TrainingError
 from bezoar.scan.clock import Clock
 from bezoar.scan.finding import Tested
 from bezoar.scan.gathering import untrainable
-from bezoar.scan.nominees import Expert, Nominee
+from bezoar.scan.nominees import Nominee
 from bezoar.scan.settings import ScanSettings
 from bezoar.scan.verdict import LARGE, QUICK, WITH_FLIPS, could_matter, strength_of
 from bezoar.training import predict_logits
@@ -44,73 +44,70 @@ def causal_test(data: Dataset, chosen: Sequence[Nominee], settings: ScanSettings
 
 
 def _with_networks(data: Dataset, chosen: Sequence[Nominee], settings: ScanSettings, clock: Clock) -> Outcomes:
-    """The test, and once more where the rest of a class, and not its suspects, may bear the trigger.
+    """The test; first with the rest of a class suspected, where that seems to bear a trigger, and not its suspects.
 
-    The second counts if it confirms a class that the first did not.
+    That counts if it confirms such a class; otherwise nominees are tested as they are.
     """
-    outcomes, blind = _once(data, chosen, settings, clock)
-    if not any(_may_be_turned(*pair) for pair in zip(chosen, outcomes, strict=True)):
-        return outcomes
-    with clock.stage("look at what large parts leave of a class"):
-        turned = [_turned(data, *pair, blind) for pair in zip(chosen, outcomes, strict=True)]
-    if not any(turned):
-        return outcomes
-    others = [one or nominee for one, nominee in zip(turned, chosen, strict=True)]
-    again, _ = _once(data, others, settings, clock)
-    better = any(_confirms(one, now) for one, now in zip(turned, again, strict=True) if one)
-    return again if better else outcomes
+    blind = _blind(data, chosen, settings, clock)
+    if any(_is_large(one) for one in chosen):
+        with clock.stage("look at what large parts leave of a class"):
+            turned = [_turned(data, one, blind) for one in chosen]
+        if any(turned):
+            others = [rest or one for rest, one in zip(turned, chosen, strict=True)]
+            outcomes = _tested(data, others, _blind(data, others, settings, clock), settings, clock)
+            if any(rest and _confirms(rest, one) for rest, one in zip(turned, outcomes, strict=True)):
+                return outcomes
+    return _tested(data, chosen, blind, settings, clock)
 
 
-def _may_be_turned(nominee: Nominee, outcome: Tested | None) -> bool:
-    large = _expert(nominee, outcome).share > LARGE
-    return large and nominee.signal.p_adjusted <= WITH_FLIPS and not _confirms(nominee, outcome)
+def _is_large(nominee: Nominee) -> bool:
+    return nominee.experts[0].share > LARGE and nominee.signal.p_adjusted <= WITH_FLIPS
 
 
-def _turned(data: Dataset, nominee: Nominee, outcome: Tested | None, blind: Blind) -> Nominee | None:
+def _turned(data: Dataset, nominee: Nominee, blind: Blind) -> Nominee | None:
     """The nominee with the rest of its class suspected, where that seems to bear a trigger; None elsewhere."""
-    if not _may_be_turned(nominee, outcome):
+    if not _is_large(nominee):
         return None
-    expert = _expert(nominee, outcome)
-    suspected, rest = _hypotheses(data, replace(nominee, experts=(expert, expert.turned())))
-    return replace(nominee, experts=(expert.turned(),)) if rest_is_marked(data, suspected, rest, blind) else None
-
-
-def _expert(nominee: Nominee, outcome: Tested | None) -> Expert:
-    return outcome.expert if outcome else nominee.experts[0]
+    first = nominee.experts[0]
+    suspected, rest = _hypotheses(data, replace(nominee, experts=(first, first.turned())))
+    return replace(nominee, experts=(first.turned(),)) if rest_is_marked(data, suspected, rest, blind) else None
 
 
 def _confirms(nominee: Nominee, outcome: Tested | None) -> bool:
     return outcome is not None and strength_of(nominee.signal, outcome.confirmation) == "confirmed"
 
 
-def _once(data: Dataset, chosen: Sequence[Nominee], settings: ScanSettings, clock: Clock) -> tuple[Outcomes, Blind]:
-    """What the test made of nominees, None of those that it could make no finding of; and the network that met none."""
+def _blind(data: Dataset, chosen: Sequence[Nominee], settings: ScanSettings, clock: Clock) -> Blind:
     experts = [expert for one in chosen for expert in one.experts]
     doubtful = {data.ids[row] for expert in experts for row in expert.rows[expert.odds > DOUBTFUL]}
-    hypotheses = [_hypotheses(data, one) for one in chosen]
     with clock.stage("train a network without the suspects"):
-        blind = train_blind(
+        return train_blind(
             data,
-            [hypothesis for rivals in hypotheses for hypothesis in rivals],
+            [hypothesis for one in chosen for hypothesis in _hypotheses(data, one)],
             doubtful,
             recipe=settings.probe,
             seed=settings.seed,
             device=settings.device,
             progress=clock.listener.trains,
         )
+
+
+def _tested(data: Dataset, chosen: Sequence[Nominee], blind: Blind, settings: ScanSettings, clock: Clock) -> Outcomes:
+    """What the test made of each nominee, None of one that it could make no finding of."""
+    hypotheses = [_hypotheses(data, one) for one in chosen]
+    with clock.stage("see what the suspects show"):
         contents = [[shown_by(data, hypothesis, blind) for hypothesis in rivals] for rivals in hypotheses]
     open_ones = [could_matter(one.signal, shown) for one, shown in zip(chosen, contents, strict=True)]
     if not any(open_ones):
-        return (None,) * len(chosen), blind
+        return (None,) * len(chosen)
     with clock.stage("train networks with the suspects and with others"):
         left = [hypothesis for rivals in compress(hypotheses, open_ones) for hypothesis in rivals]
         networks = train_shown(data, blind, left, seed=settings.seed, device=settings.device)
     with clock.stage("recover triggers and try them"):
-        outcomes = tuple(
+        return tuple(
             _tried(data, one, rivals, networks, settings.seed) if matters else None
             for one, rivals, matters in zip(chosen, hypotheses, open_ones, strict=True)
         )
-    return outcomes, blind
 
 
 def _hypotheses(data: Dataset, nominee: Nominee) -> tuple[Hypothesis, ...]:

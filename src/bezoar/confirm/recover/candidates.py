@@ -10,12 +10,15 @@ from torch import nn
 
 from bezoar.confirm.recover.levels import recover_levels
 from bezoar.confirm.recover.patch import recover_patch
-from bezoar.confirm.recover.pattern import recover_pattern
+from bezoar.confirm.recover.pattern import amplified, recover_pattern, strength
 from bezoar.confirm.recover.pieces import recover_pieces
 from bezoar.confirm.recover.recovered import Recovered
 from bezoar.confirm.recover.residual import recover_residual
 from bezoar.confirm.recover.warp import recover_warp
 from bezoar.shapes import Images
+
+FAINT, TIMES = 32.0, (2, 3)
+"""Patterns of no more levels than this are also tried twice and three times as strong."""
 
 Way: TypeAlias = Callable[[Images], tuple[Recovered, ...]]
 
@@ -42,7 +45,20 @@ def from_samples(suspects: Images, innocent: Images, ordinary: Images) -> Iterat
     for way in ways:
         found = way(suspects)
         twins = way(innocent) if found else ()
-        yield from (Candidate(one, _twin(one, twins)) for one in found)
+        for one in found:
+            twin = _twin(one, twins)
+            yield Candidate(one, twin)
+            yield from _amplified(one, twin)
+
+
+def _amplified(trigger: Recovered, twin: Recovered | None) -> Iterator[Candidate]:
+    """A faint added pattern, and its twin as well, several times as strong."""
+    if strength(trigger) > FAINT:
+        return
+    for times in TIMES:
+        louder = amplified(trigger, times)
+        if louder is not None:
+            yield Candidate(louder, amplified(twin, times) if twin else None)
 
 
 def from_networks(

@@ -102,9 +102,9 @@ def _picture(coefficients: Spectrum) -> Tensor:
 
 def _added(coefficients: Spectrum) -> Recovered:
     pattern = _picture(coefficients)
-    strength = float(pattern.abs().max())
-    shown = (128 + pattern / max(strength, 1e-6) * 127).round().clamp(0, 255).to(torch.uint8)
-    described = f"a pattern added to the image, up to {strength:.0f} levels strong"
+    most = float(pattern.abs().max())
+    shown = (128 + pattern / max(most, 1e-6) * 127).round().clamp(0, 255).to(torch.uint8)
+    described = f"a pattern added to the image, up to {most:.0f} levels strong"
     return Recovered("additive", described, _Add(pattern), shown, _TakeOff(pattern))
 
 
@@ -113,6 +113,24 @@ def _blended(coefficients: Spectrum, kept: float) -> Recovered:
     shown = (pattern / (1 - kept)).round().clamp(0, 255).to(torch.uint8)
     described = f"a picture blended in with a ratio of about {1 - kept:.2f}"
     return Recovered("blend", described, _Add(pattern, kept), shown, _TakeOff(pattern, kept))
+
+
+def amplified(pattern: Recovered, times: int) -> Recovered | None:
+    """An added pattern several times as strong; None for other triggers.
+
+    Where suspects bear parts of a trigger each, the mean over them is fainter than the whole that others will bear.
+    """
+    if pattern.kind != "additive" or not isinstance(pattern.change, _Add):
+        return None
+    louder = _Add(pattern.change.pattern * times)
+    levels = f"up to {strength(pattern) * times:.0f} levels strong"
+    described = f"a pattern added to the image, {levels}, {times} times as strong as in the mean suspect"
+    return Recovered("additive", described, louder, pattern.picture, borne=pattern)
+
+
+def strength(pattern: Recovered) -> float:
+    """By how many levels an added pattern changes the pixel that it changes most; infinite for other triggers."""
+    return float(pattern.change.pattern.abs().max()) if isinstance(pattern.change, _Add) else math.inf
 
 
 class _Add:

@@ -25,7 +25,7 @@ class Recovered:
 
     `change` maps float images (n, c, h, w) in 0..255 to triggered ones, to be rounded and clipped; `description` says
     in words what it is; `picture` (c, h, w) uint8 shows the trigger alone; `undo` takes it off again where that can be
-    done.
+    done. `borne` is what suspects bear of it, where that is fainter.
     """
 
     kind: Kind
@@ -33,6 +33,7 @@ class Recovered:
     change: Callable[[FloatImages], FloatImages] = field(repr=False)
     picture: torch.Tensor = field(repr=False)
     undo: Callable[[FloatImages], FloatImages] | None = field(default=None, repr=False)
+    borne: Recovered | None = field(default=None, repr=False)
 
     def __call__(self, images: Images) -> Images:
         """Triggered copies of uint8 images."""
