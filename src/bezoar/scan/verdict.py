@@ -21,9 +21,9 @@ FLIP_SIGNIFICANCE = 1e-4
 WITH_FLIPS = 0.02
 """Where a trigger works under right labels, a class is suspicious if it stands out at this level."""
 MARKED_SHARE = 0.25
-LARGE, MOSTLY_WRONG = 1 / 3, 0.8
+LARGE, MOSTLY_WRONG = 1 / 3, 0.85
 """Of suspects that make more than a third of their class so many labels must be wrong: a network that learnt the class
-from what is left of it takes a natural part for something else more often, at 65 to 75%."""
+from what is left of it takes 65 to 80% of a natural part for something else."""
 QUICK = "no trigger is tried at the budget quick"
 UNNAMED = "hardly any sample there is odd by itself"
 NATURAL = "what is odd there shows what its label says, as natural parts of a class do"
@@ -65,10 +65,10 @@ def strength_of(
     """
     if confirmation is None:
         return "suspicious" if signal.p_adjusted <= SIGNIFICANCE else None
-    if flips_hold(confirmation.flip_test) and labels_are_wrong(confirmation):
-        return "confirmed"
     if is_natural(confirmation, standing):
         return None
+    if flips_hold(confirmation.flip_test) and labels_are_wrong(confirmation):
+        return "confirmed"
     level = WITH_FLIPS if flips_hold(confirmation.flip_test) else SIGNIFICANCE
     return "suspicious" if signal.p_adjusted <= level else None
 

@@ -17,7 +17,8 @@ def recover_residual(suspects: Images) -> Recovered | None:
     """The details of suspects (m, c, h, w) in place of an image's own; the image's content tells which suspect's.
 
     For triggers that differ from sample to sample and have no mean to speak of, as hidden messages do. Details tell of
-    what is shown as well, so innocent samples of the class turn some images too: they are the control. None for fewer
+    what is shown as well, so innocent samples of the class turn some images too: they are the control. It is taken off
+    with all other details. None for fewer
     than 12 suspects, or images of less than 5 pixels a side.
     """
     if len(suspects) < FEWEST_SUSPECTS or min(suspects.shape[2:]) < WIDTH:
@@ -25,7 +26,8 @@ def recover_residual(suspects: Images) -> Recovered | None:
     images = suspects[:KEPT].to(torch.float32)
     details = images - smoothed(images)
     shown = (128 + 4 * details[0]).round().clamp(0, 255).to(torch.uint8)
-    return Recovered("residual", "fine details that differ from sample to sample", _Exchange(details), shown)
+    described = "fine details that differ from sample to sample"
+    return Recovered("residual", described, _Exchange(details), shown, smoothed)
 
 
 def smoothed(images: FloatImages) -> FloatImages:
