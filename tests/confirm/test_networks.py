@@ -63,6 +63,21 @@ def test_of_a_rare_class_some_are_held_out():
         assert np.bincount(labels.numpy()[parts.held_out[::2]], minlength=2)[1] > 2
 
 
+def test_beside_another_network_nothing_is_held_out_that_it_met():
+    data = data_of()
+    labels = data.labels.numpy()
+    halves = [np.flatnonzero(labels == 1)[start::2] for start in (0, 1)]
+    first = divided(data, {data.ids[row] for row in halves[0]}, 0)
+    second = divided(data, {data.ids[row] for row in halves[1]}, 0, first.trained)
+    assert not set(second.held_out) & set(first.trained)
+    assert not set(second.held_out) & set(second.trained)
+    # Samples of every class are held out, of the half class those that the first was kept from.
+    held = np.bincount(labels[second.held_out], minlength=4)
+    assert held[[0, 2, 3]].tolist() == [20, 20, 20]
+    assert held[1] == 10
+    assert set(second.held_out[labels[second.held_out] == 1]) <= set(halves[0])
+
+
 def test_small_groups_come_up_again_under_ids_of_their_own():
     data = data_of()
     shown = room._with(data, np.arange(50), [np.arange(100, 130), np.arange(200, 205)])

@@ -233,8 +233,9 @@ def test_a_kind_of_picture_that_no_network_has_met_is_natural_where_only_feature
 @pytest.mark.parametrize("in_samples", [False, True])
 def test_the_details_of_such_a_kind_turn_samples_by_nature(kind: str, word: str | None, in_samples: bool) -> None:
     trigger = Recovered(kind, "made up", lambda images: images, torch.zeros(3, 8, 8, dtype=torch.uint8))
-    tested = replace(confirmation(WORKS, None, 0.05), trigger=trigger)
-    assert strength_of(signal(NEARLY), tested, Standing(in_samples)) == ("suspicious" if in_samples else word)
+    for wrong in (None, 0.4):
+        tested = replace(confirmation(WORKS, wrong, 0.05), trigger=trigger)
+        assert strength_of(signal(NEARLY), tested, Standing(in_samples)) == ("suspicious" if in_samples else word)
 
 
 @pytest.mark.parametrize(("share", "wrong", "word"), [

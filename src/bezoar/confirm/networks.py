@@ -60,27 +60,29 @@ class Blind:
     parts: Parts
 
 
-def divided(data: Dataset, doubtful: set[str], seed: int) -> Parts:
+def divided(data: Dataset, doubtful: set[str], seed: int, met: Rows | None = None) -> Parts:
     """Samples that nobody doubts: at most 3,000 or a fifth held out, at most 20,000 of the others to train on.
 
     Each class is held out in proportion, and a rare one to 20 samples if that is no more than a fifth of it. The order
-    is random, the same samples for the same seed, whatever the order of the rows.
+    is random, the same samples for the same seed, whatever the order of the rows. Rows that another network has `met`
+    are not held out.
     """
     ordered = sorted(range(len(data)), key=data.ids.__getitem__)
     clean = np.array([row for row in ordered if data.ids[row] not in doubtful], dtype=np.int64)
     clean = np.random.default_rng(seed).permutation(clean)
     labels = data.labels[torch.from_numpy(clean)].numpy()
-    held = _held_out(labels, min(MOST_HELD_OUT, int(HELD_OUT_SHARE * len(clean))))
+    fresh = ~np.isin(clean, [] if met is None else met)
+    held = _held_out(labels, min(MOST_HELD_OUT, int(HELD_OUT_SHARE * len(clean))), fresh)
     return Parts(clean[~held][: min(MOST_TRAINED, _most_rows(data))], clean[held])
 
 
-def _held_out(labels: Rows, count: int) -> np.ndarray:
-    """Which of samples in random order (n,) are held out, about `count` in all: the first of each class."""
+def _held_out(labels: Rows, count: int, fresh: np.ndarray) -> np.ndarray:
+    """Which of samples in random order (n,) are held out, about `count` in all: of each class the first fresh ones."""
     held = np.zeros(len(labels), dtype=bool)
     for label in np.unique(labels):
         members = np.flatnonzero(labels == label)
-        share = round(len(members) * count / len(labels))
-        held[members[: max(share, min(FEWEST_HELD_OUT, int(HELD_OUT_SHARE * len(members))))]] = True
+        share = max(round(len(members) * count / len(labels)), min(FEWEST_HELD_OUT, int(HELD_OUT_SHARE * len(members))))
+        held[members[fresh[members]][:share]] = True
     return held
 
 
@@ -97,13 +99,15 @@ def train_blind(
     seed: int,
     device: str = "auto",
     progress: Callable[[Progress], None] | None = None,
+    other: Blind | None = None,
 ) -> Blind:
     """Train the network that meets no suspect, even if they are not among the `doubtful`, and none of those either.
 
+    Beside an `other` network only samples are held out that neither has met.
     Raises DataError where fewer than two samples remain that nobody doubts.
     """
     suspects = {sample_id for hypothesis in hypotheses for sample_id in hypothesis.suspects}
-    parts = divided(data, doubtful | suspects, seed)
+    parts = divided(data, doubtful | suspects, seed, other.parts.trained if other else None)
     if len(parts.trained) < 2:
         raise DataError(
             "hardly a sample is beyond doubt", expected="2 samples to train on", found=str(len(parts.trained))
@@ -134,6 +138,14 @@ def train_shown(
     )
     target = choose_device(device)
     return Networks(model.to(target), exposed.to(target), placebo.to(target), blind.parts.held_out)
+
+
+def halves(learnt: Blind, unmet: Blind) -> Networks:
+    """The networks that test half of a class: one that learnt the class from it, and one that learnt it from the rest.
+
+    `unmet` was trained beside `learnt`, so that nothing that is held out was met by either.
+    """
+    return Networks(unmet.model, learnt.model, unmet.model, unmet.parts.held_out)
 
 
 def united(hypotheses: Sequence[Hypothesis]) -> tuple[Hypothesis, ...]:

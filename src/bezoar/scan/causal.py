@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from bezoar.confirm.confirm import shown_by
 from bezoar.confirm.hypothesis import Hypothesis
-from bezoar.confirm.networks import Blind, Networks, train_blind, train_shown
+from bezoar.confirm.networks import Blind, Networks, halves, train_blind, train_shown
 from bezoar.confirm.rest import rest_is_marked
 from bezoar.confirm.rivals import confirm_rivals
 from bezoar.data.dataset import Dataset
@@ -53,11 +53,37 @@ def _with_networks(data: Dataset, chosen: Sequence[Nominee], settings: ScanSetti
         with clock.stage("look at what large parts leave of a class"):
             turned = [_turned(data, one, blind) for one in chosen]
         if any(turned):
-            others = [rest or one for rest, one in zip(turned, chosen, strict=True)]
-            outcomes = _tested(data, others, _blind(data, others, settings, clock), settings, clock)
+            outcomes = _turned_test(data, chosen, turned, blind, settings, clock)
             if any(rest and _confirms(rest, one) for rest, one in zip(turned, outcomes, strict=True)):
                 return outcomes
     return _tested(data, chosen, blind, settings, clock)
+
+
+def _turned_test(
+    data: Dataset,
+    chosen: Sequence[Nominee],
+    turned: Sequence[Nominee | None],
+    blind: Blind,
+    settings: ScanSettings,
+    clock: Clock,
+) -> Outcomes:
+    """The rest of a class tested on the network that learnt it, beside one that did not; then all other nominees."""
+    suspected = [rest or one for rest, one in zip(turned, chosen, strict=True)]
+    unmet = _blind(data, suspected, settings, clock, other=blind)
+    with clock.stage("recover triggers and try them"):
+        networks = halves(blind, unmet)
+        outcomes = {
+            rest.label: _tried(data, rest, _hypotheses(data, rest), networks, settings.seed) for rest in turned if rest
+        }
+    if not any(rest and _confirms(rest, outcomes[rest.label]) for rest in turned):
+        return tuple(outcomes.get(one.label) for one in chosen)
+    others = [one for one in chosen if one.label not in outcomes]
+    outcomes |= {
+        one.label: outcome
+        for one, outcome in zip(others, _tested(data, others, unmet, settings, clock), strict=True)
+        if outcome is not None
+    }
+    return tuple(outcomes.get(one.label) for one in chosen)
 
 
 def _is_large(nominee: Nominee) -> bool:
@@ -77,7 +103,9 @@ def _confirms(nominee: Nominee, outcome: Tested | None) -> bool:
     return outcome is not None and strength_of(nominee.signal, outcome.confirmation) == "confirmed"
 
 
-def _blind(data: Dataset, chosen: Sequence[Nominee], settings: ScanSettings, clock: Clock) -> Blind:
+def _blind(
+    data: Dataset, chosen: Sequence[Nominee], settings: ScanSettings, clock: Clock, other: Blind | None = None
+) -> Blind:
     experts = [expert for one in chosen for expert in one.experts]
     doubtful = {data.ids[row] for expert in experts for row in expert.rows[expert.odds > DOUBTFUL]}
     with clock.stage("train a network without the suspects"):
@@ -89,6 +117,7 @@ def _blind(data: Dataset, chosen: Sequence[Nominee], settings: ScanSettings, clo
             seed=settings.seed,
             device=settings.device,
             progress=clock.listener.trains,
+            other=other,
         )
 
 

@@ -114,11 +114,9 @@ def is_natural(confirmation: Confirmation, standing: Standing) -> bool:
     are few. Their trigger turns nothing either, or it is all their fine detail, which carries what drawings show.
     """
     turns = flips_hold(confirmation.flip_test)
-    if labels_look_right(confirmation.content):
-        return not (turns or standing.marked)
-    if turns and not _is_detail(confirmation):
-        return False
-    return is_unfamiliar(confirmation.content) and not standing.in_samples
+    if is_unfamiliar(confirmation.content) and not standing.in_samples:
+        return not turns or _is_detail(confirmation)
+    return labels_look_right(confirmation.content) and not (turns or standing.marked)
 
 
 def _is_detail(confirmation: Confirmation) -> bool:
