@@ -115,7 +115,7 @@ def _lines(finding: Finding) -> list[str]:
     lines = [
         f"{_line(finding)} ({finding.strength})",
         sentence(finding.reason),
-        f"Source classes: {', '.join(map(quoted, map(brief, finding.sources[:12]))) or 'not known'}",
+        f"Classes it turns: {', '.join(map(quoted, map(brief, finding.sources[:12]))) or 'not known'}",
         f"Trigger: {f'not recovered: {trigger.reason}' if isinstance(trigger, Skipped) else trigger.description}",
         f"Causal test: {f'not made: {test.reason}' if isinstance(test, Skipped) else flips_in_words(test)}",
         f"ATLAS: {', '.join(finding.atlas) or 'none'}",
