@@ -295,3 +295,20 @@ def test_a_warp_that_hardly_does_more_than_its_twin_is_not_preferred(monkeypatch
     alone = confirm(data, hypothesis, networks, seed=0)
     assert isinstance(alone.flip_test, FlipTest)
     assert isinstance(alone.trigger, Skipped) == (chosen == "patch")
+
+
+@pytest.mark.parametrize(
+    ("kind", "familiar", "told"),
+    [("residual", 0.2, 0.9), ("residual", 0.19, None), ("residual", None, None), ("additive", 0.9, None)],
+)
+def test_suspects_that_the_network_knows_well_are_asked_as_they_are_where_details_spoil_the_comparison(
+    monkeypatch, kind, familiar, told
+):
+    plain = room.Content(0.1, 0.8, 0.9, (3, 1))
+    monkeypatch.setattr(room, "content_of", lambda *_: replace(plain, mislabelled=None))
+    monkeypatch.setattr(room, "familiarity", lambda *_: familiar)
+    data, _, networks = by_hand(knows)
+    bench = Bench.of(networks, Carriers.of(data, networks.held_out), TARGET)
+    trigger = Recovered(kind, "made up", lambda images: images, torch.zeros(3, 8, 8, dtype=torch.uint8))
+    found = room._content(networks.blind, bench.carriers, bench, trigger, plain, 4)
+    assert (found.mislabelled, found.familiar) == (told, familiar)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from torch import nn
 
 from bezoar.confirm.content import Content, content_of, familiarity, labels_look_right
 from bezoar.confirm.flips import Carriers, Rows, above_chance
@@ -31,6 +32,8 @@ NEARLY = 0.15
 """A simpler trigger that gains less than the best by no more than this is taken for it."""
 ENOUGH = 0.5
 """Triggers found in samples that gain this much leave no need for pieces and warps, which take seconds to find."""
+FAMILIAR = 0.2
+"""A network that is less sure of this share of held-out samples than of the median suspect sees what suspects show."""
 LEAST_WORTH = 0.1
 """Pieces and warps that gain less are what can be made of any network: no trigger."""
 
@@ -88,10 +91,21 @@ def confirm(
     trigger, sources = trial.candidate.trigger, _sources(trial, classes)
     measured = bench.part(~choosing).trial(trial.candidate)
     test = flip_test(measured, hypothesis.target, sources, data.class_names)
-    content = content_of(networks.blind, suspects, carriers, hypothesis.target, trigger.borne or trigger, classes)
-    content = replace(content, familiar=familiarity(networks.blind, suspects, carriers))
+    content = _content(networks.blind, suspects, bench, trigger, plain, classes)
     shown = Skipped(NO_TRIGGER) if trigger.by_network and trial.worth < LEAST_WORTH else trigger
     return Confirmation(hypothesis, shown, test, content, sources, trial.worth, share)
+
+
+def _content(
+    blind: nn.Module, suspects: Carriers, bench: Bench, trigger: Recovered, plain: Content, classes: int
+) -> Content:
+    """What the suspects show, the trigger allowed for; `plain` is what they show as they are."""
+    content = content_of(blind, suspects, bench.carriers, bench.target, trigger.borne or trigger, classes)
+    familiar = familiarity(blind, suspects, bench.carriers)
+    if content.mislabelled is None and trigger.kind == "residual" and (familiar or 0.0) >= FAMILIAR:
+        # Others' details on a picture make no picture of the kind; the suspects as they are the network knows well.
+        content = plain
+    return replace(content, familiar=familiar)
 
 
 def shown_by(data: Dataset, hypothesis: Hypothesis, blind: Blind) -> Content:
