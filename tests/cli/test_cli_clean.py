@@ -168,7 +168,7 @@ def test_a_class_that_is_lost_is_warned_of(bezoar, tmp_path):
         (("set.npz", "--out", "o.npz"), 4, "--findings"),
         (("set.npz", "--findings", "scan"), 4, "--out"),
         (("nowhere", "--findings", "scan", "--out", "o.npz"), 4, "no data set 'nowhere'"),
-        (("set.npz", "--findings", "norun", "--out", "o.npz"), 2, "norun does not exist"),
+        (("set.npz", "--findings", "norun", "--out", "o.npz"), 4, "norun does not exist"),
         (("set.npz", "--findings", "set.npz", "--out", "o.npz"), 2, "no record of a scan"),
         (("other.npz", "--findings", "scan", "--out", "o.npz"), 2, "the findings are of other data"),
         (("set.npz", "--findings", "scan", "--finding", "bird", "--out", "o.npz"), 4, "no finding is called 'bird'"),

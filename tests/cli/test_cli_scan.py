@@ -309,7 +309,7 @@ def test_trusted_data_must_be_of_the_same_kind_and_other_samples(bezoar, toy, as
         (("toy.npz", "--fail-on", "anything"), 4, "--fail-on"),
         (("toy.npz", "--device", "warp"), 4, "warp"),
         (("toy.npz", "--findings", "scan"), 4, "--findings goes with --explain"),
-        (("toy.npz", "--explain", "x", "--findings", "norun"), 2, "norun does not exist"),
+        (("toy.npz", "--explain", "x", "--findings", "norun"), 4, "norun does not exist"),
         (("toy.npz", "--explain", "x", "--findings", "toy.npz"), 2, "no record of a scan"),
         (("toy.npz", "--sarif", "nowhere/s.sarif"), 4, "the folder nowhere does not exist"),
         (("toy.npz", "--out", "toy-test.npz"), 2, "is a file"),

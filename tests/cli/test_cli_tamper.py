@@ -82,7 +82,7 @@ def test_slips_are_said(bezoar, run, tmp_path):
     assert other.code == 4
     assert "handcrafted" in other.err
     missing = tamper(bezoar, model="nowhere")
-    assert missing.code == 2
+    assert missing.code == 4
     assert "nowhere" in missing.err
     assert not (tmp_path / "bad").exists()
     assert not (tmp_path / "bad.truth.zip").exists()

@@ -10,7 +10,7 @@ from torch import nn
 from bezoar.data.dataset import Dataset
 from bezoar.drill.stages import RECORD_FILE
 from bezoar.drill.train_run import check_classes
-from bezoar.errors import RecordError
+from bezoar.errors import UsageError
 from bezoar.records import DatasetRecord, Skipped, TrainingRecord, TrainingRunRecord, from_json
 from bezoar.training import load_model
 from bezoar.training.own import own_model
@@ -35,7 +35,7 @@ def open_subject(place: str, test: Dataset) -> Subject:
 
     A user's own is a module (images in 0..1 to logits of the test data's classes, in their order), or a
     function that returns one, called with the number of classes if it takes an argument. Raises ModelError
-    or RecordError when there is no such model or it does not fit the test data.
+    or UsageError when there is no such model or it does not fit the test data.
     """
     folder = Path(place)
     if ":" in place and not folder.exists():
@@ -47,10 +47,10 @@ def open_subject(place: str, test: Dataset) -> Subject:
 
 
 def read_training(run: Path, *, expected: str = "a run folder of bezoar train") -> TrainingRunRecord:
-    """The record of a `bezoar train` run folder. Raises RecordError when there is none."""
+    """The record of a `bezoar train` run folder. Raises UsageError when there is none."""
     path = run / RECORD_FILE
     if not path.exists():
-        raise RecordError(f"{path} does not exist", expected=expected)
+        raise UsageError(f"{path} does not exist", expected=expected)
     return from_json(TrainingRunRecord, path.read_bytes(), origin=str(path))
 
 
