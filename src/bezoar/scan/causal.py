@@ -44,19 +44,22 @@ def causal_test(data: Dataset, chosen: Sequence[Nominee], settings: ScanSettings
 
 
 def _with_networks(data: Dataset, chosen: Sequence[Nominee], settings: ScanSettings, clock: Clock) -> Outcomes:
-    """The test; first with the rest of a class suspected, where that seems to bear a trigger, and not its suspects.
+    """The test; where it confirms nobody, once more with the rest of a class suspected that seems to bear a trigger.
 
-    That counts if it confirms such a class; otherwise nominees are tested as they are.
+    That counts if it confirms such a class.
     """
     blind = _blind(data, chosen, settings, clock)
-    if any(_is_large(one) for one in chosen):
-        with clock.stage("look at what large parts leave of a class"):
-            turned = [_turned(data, one, blind) for one in chosen]
-        if any(turned):
-            outcomes = _turned_test(data, chosen, turned, blind, settings, clock)
-            if any(rest and _confirms(rest, one) for rest, one in zip(turned, outcomes, strict=True)):
-                return outcomes
-    return _tested(data, chosen, blind, settings, clock)
+    outcomes = _tested(data, chosen, blind, settings, clock)
+    proved = any(_confirms(*pair) for pair in zip(chosen, outcomes, strict=True))
+    if proved or not any(_is_large(one) for one in chosen):
+        return outcomes
+    with clock.stage("look at what large parts leave of a class"):
+        turned = [_turned(data, one, blind) for one in chosen]
+    if not any(turned):
+        return outcomes
+    others = _turned_test(data, chosen, turned, blind, settings, clock)
+    better = any(rest and _confirms(rest, one) for rest, one in zip(turned, others, strict=True))
+    return others if better else outcomes
 
 
 def _turned_test(
