@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,9 @@ FEWEST = 10
 MISLABELLED = 0.5
 """Above this share of wrong labels among suspects, a mark is no honest one: it does not go with what is shown."""
 IMITATING = 0.15
+"""A trigger imitates the target by which a network that never met it takes so much more of the others for it."""
 UNFAMILIAR = 0.15
+"""Of no more held-out samples than this share the network is less sure than of unfamiliar suspects."""
 LEAST_CONTRAST, STANDARD_ERRORS = 0.05, 3.0
 """A network that gives the label to genuine samples hardly more often than to others can't tell who is genuine."""
 
@@ -74,14 +77,26 @@ def content_of(
     if min(len(genuine.labels), len(others.labels)) < FEWEST:
         return _untold(suspects.answers(blind), target, classes)
     asked = _Asked(blind, genuine, others, target, classes)
-    on = asked.told(suspects, None, (None, trigger) if trigger else (None,))
-    if trigger is None or trigger.undo is None:
+    plain = asked.rates(None)
+    if trigger is None:
+        return asked.told(suspects, None, (plain,))
+    under = asked.rates(trigger)
+    on = asked.told(suspects, None, (plain, under))
+    if trigger.undo is None:
         return on
-    off = asked.told(suspects, trigger.taken_off, (None, lambda images: trigger.taken_off(trigger(images))))
-    if off.mislabelled is not None and asked.imitates(trigger):
+    restored = asked.rates(lambda images: trigger.taken_off(trigger(images)))
+    off = asked.told(suspects, trigger.taken_off, (plain, restored))
+    if off.mislabelled is not None and under.others - plain.others >= IMITATING:
         return off
     known = [one for one in (on, off) if one.mislabelled is not None]
     return min(known, key=lambda one: one.mislabelled or 0.0) if known else on
+
+
+class _Rates(NamedTuple):
+    """How often genuine samples of the target class, and others, get its answer."""
+
+    genuine: float
+    others: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,19 +109,18 @@ class _Asked:
     target: int
     classes: int
 
-    def told(self, suspects: Carriers, view: Change | None, changes: Iterable[Change | None]) -> Content:
-        """What suspects show in one view, compared with samples under each of `changes`; the least blame counts."""
-        plain = _untold(suspects.answers(self.blind, view), self.target, self.classes)
-        rates = [(self._rate(self.genuine, change), self._rate(self.others, change)) for change in changes]
-        counts = len(self.genuine.labels), len(self.others.labels)
-        shares = [_mislabelled(plain.agree, genuine, other, counts) for genuine, other in rates]
-        known = [share for share in shares if share is not None]
-        genuine_agree = min(genuine for genuine, _ in rates)
-        return Content(plain.agree, genuine_agree, min(known) if len(known) == len(shares) else None, plain.looks)
+    def rates(self, change: Change | None) -> _Rates:
+        """How often samples get the target's answer under `change`."""
+        return _Rates(self._rate(self.genuine, change), self._rate(self.others, change))
 
-    def imitates(self, trigger: Change) -> bool:
-        """Whether with the trigger on the network takes many more of the others for the target."""
-        return self._rate(self.others, trigger) - self._rate(self.others, None) >= IMITATING
+    def told(self, suspects: Carriers, view: Change | None, rates: Sequence[_Rates]) -> Content:
+        """What suspects show in one view, compared with samples that were changed or not; the least blame counts."""
+        plain = _untold(suspects.answers(self.blind, view), self.target, self.classes)
+        counts = len(self.genuine.labels), len(self.others.labels)
+        shares = [_mislabelled(plain.agree, one.genuine, one.others, counts) for one in rates]
+        known = [share for share in shares if share is not None]
+        genuine_agree = min(one.genuine for one in rates)
+        return Content(plain.agree, genuine_agree, min(known) if len(known) == len(shares) else None, plain.looks)
 
     def _rate(self, carriers: Carriers, change: Change | None) -> float:
         return float((carriers.answers(self.blind, change) == self.target).mean())

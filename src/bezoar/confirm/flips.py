@@ -21,6 +21,8 @@ Change: TypeAlias = Callable[[Images], Images]
 
 VALUES_AT_A_TIME = 1 << 24
 """Triggers are put on so many values at a time: a float copy of all carriers is never made."""
+LEAST_FLIPS, LEAST_GAIN = 0.3, 0.2
+"""A trigger works that turns this share of samples, and this much more than its strongest control does."""
 FEWEST_COUNTED = 10
 """Of fewer carriers no rate of a class is told."""
 

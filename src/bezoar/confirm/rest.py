@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bezoar.confirm.confirm import carriers_of, samples_of
-from bezoar.confirm.flips import flips
+from bezoar.confirm.flips import LEAST_FLIPS, LEAST_GAIN, flips
 from bezoar.confirm.hypothesis import Hypothesis
 from bezoar.confirm.networks import Blind
 from bezoar.confirm.recover.candidates import Candidate, from_samples, piecewise
 from bezoar.confirm.recover.recovered import FEWEST_SUSPECTS
 from bezoar.data.dataset import Dataset
 from bezoar.shapes import Images
-
-LEAST_FLIPS, LEAST_GAIN = 0.3, 0.2
 
 
 def rest_is_marked(data: Dataset, suspected: Hypothesis, rest: Hypothesis, blind: Blind) -> bool:

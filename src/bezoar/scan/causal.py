@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import compress
 from typing import TypeAlias
@@ -54,39 +54,38 @@ def _with_networks(data: Dataset, chosen: Sequence[Nominee], settings: ScanSetti
     if proved or not any(_is_large(one) for one in chosen):
         return outcomes
     with clock.stage("look at what large parts leave of a class"):
-        turned = [_turned(data, one, blind) for one in chosen]
-    if not any(turned):
+        turned = {one.label: rest for one in chosen if (rest := _turned(data, one, blind)) is not None}
+    if not turned:
         return outcomes
-    others = _turned_test(data, chosen, turned, blind, settings, clock)
-    better = any(rest and _confirms(rest, one) for rest, one in zip(turned, others, strict=True))
-    return others if better else outcomes
+    again = _turned_test(data, chosen, turned, blind, settings, clock)
+    return outcomes if again is None else again
 
 
 def _turned_test(
     data: Dataset,
     chosen: Sequence[Nominee],
-    turned: Sequence[Nominee | None],
+    turned: Mapping[int, Nominee],
     blind: Blind,
     settings: ScanSettings,
     clock: Clock,
-) -> Outcomes:
-    """The rest of a class tested on the network that learnt it, beside one that did not; then all other nominees."""
-    suspected = [rest or one for rest, one in zip(turned, chosen, strict=True)]
+) -> Outcomes | None:
+    """The rest of a class tested on the network that learnt it, beside one that did not; then all other nominees.
+
+    None where that confirms no class. `turned` are nominees of which the rest is suspected, by label.
+    """
+    suspected = [turned.get(one.label, one) for one in chosen]
     unmet = _blind(data, suspected, settings, clock, other=blind)
+    networks = halves(blind, unmet)
+    found: dict[int, Tested | None] = {}
     with clock.stage("recover triggers and try them"):
-        networks = halves(blind, unmet)
-        outcomes = {
-            rest.label: _tried(data, rest, _hypotheses(data, rest), networks, settings.seed) for rest in turned if rest
-        }
-    if not any(rest and _confirms(rest, outcomes[rest.label]) for rest in turned):
-        return tuple(outcomes.get(one.label) for one in chosen)
-    others = [one for one in chosen if one.label not in outcomes]
-    outcomes |= {
-        one.label: outcome
-        for one, outcome in zip(others, _tested(data, others, unmet, settings, clock), strict=True)
-        if outcome is not None
-    }
-    return tuple(outcomes.get(one.label) for one in chosen)
+        for label, rest in turned.items():
+            found[label] = _tried(data, rest, _hypotheses(data, rest), networks, settings.seed)
+    if not any(_confirms(rest, found[label]) for label, rest in turned.items()):
+        return None
+    others = [one for one in chosen if one.label not in turned]
+    tested = _tested(data, others, unmet, settings, clock)
+    found.update({one.label: outcome for one, outcome in zip(others, tested, strict=True)})
+    return tuple(found[one.label] for one in chosen)
 
 
 def _is_large(nominee: Nominee) -> bool:

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from bezoar.confirm.confirm import Confirmation
 from bezoar.confirm.content import MISLABELLED, Content, is_unfamiliar, labels_look_right
+from bezoar.confirm.flips import LEAST_FLIPS, LEAST_GAIN
 from bezoar.confirm.recover.recovered import Recovered
 from bezoar.records import ClassSignal, Finding, FlipTest, Skipped, Verdict
 from bezoar.records.scanning import Strength
@@ -15,8 +16,6 @@ from bezoar.scan.honest.words import counted, listed
 from bezoar.scan.panel import FROM_SAMPLES, IN_DETAIL
 from bezoar.scan.signals import SIGNIFICANCE
 
-LEAST_FLIPS, LEAST_GAIN = 0.3, 0.2
-"""Confirmed needs this share of flips, and the whole interval this far above the control's value."""
 FLIP_SIGNIFICANCE = 1e-4
 WITH_FLIPS = 0.02
 """Where a trigger works under right labels, a class is suspicious if it stands out at this level."""
@@ -44,7 +43,9 @@ NOWHERE = Standing()
 
 
 def flips_hold(test: FlipTest | Skipped) -> bool:
-    """Whether clean samples go over to the target far more often than under the strongest matched control."""
+    """Whether clean samples go over to the target far more often than under the strongest matched control: by its value
+    enough, and by its whole interval so much more.
+    """
     return (
         isinstance(test, FlipTest)
         and test.flips.value >= LEAST_FLIPS

@@ -121,7 +121,7 @@ def amplified(pattern: Recovered, times: int) -> Recovered | None:
     Where suspects bear parts of a trigger each, the mean over them is fainter than the whole that others will bear.
     """
     if pattern.kind != "additive" or not isinstance(pattern.change, _Add):
-        return None
+        return None  # a blend is no addition, whatever it is made with
     louder = _Add(pattern.change.pattern * times)
     levels = f"up to {strength(pattern) * times:.0f} levels strong"
     described = f"a pattern added to the image, {levels}, {times} times as strong as in the mean suspect"
@@ -129,7 +129,7 @@ def amplified(pattern: Recovered, times: int) -> Recovered | None:
 
 
 def strength(pattern: Recovered) -> float:
-    """By how many levels an added pattern changes the pixel that it changes most; infinite for other triggers."""
+    """The strongest level of an added or blended pattern; infinite for other triggers."""
     return float(pattern.change.pattern.abs().max()) if isinstance(pattern.change, _Add) else math.inf
 
 
