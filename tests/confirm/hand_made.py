@@ -8,8 +8,10 @@ import numpy as np
 import torch
 from confirm_toys import Rule, brightness_classes, dataset, one_hot
 
+from bezoar.confirm.confirm import witness_of
 from bezoar.confirm.hypothesis import Hypothesis
 from bezoar.confirm.networks import Networks
+from bezoar.confirm.witness import Witnesses
 
 TARGET = 1
 
@@ -44,3 +46,8 @@ def darkened(images):
     changed = images.clone()
     changed[:, :, -3:, -3:] = 0
     return changed
+
+
+def before(data, networks):
+    """The networks before all that is held out."""
+    return Witnesses.of(networks, witness_of(data, networks.blind, networks.held_out))

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 from confirm_toys import Rule, dataset, one_hot, textures
-from hand_made import TARGET, by_hand, darkened, fooled, knows
+from hand_made import TARGET, before, by_hand, darkened, fooled, knows
 
 from bezoar.confirm import confirm as room
 from bezoar.confirm.confirm import AT_CHANCE, FEW_CARRIERS, FEW_SUSPECTS, NO_IMAGES, NO_TRIGGER, confirm
-from bezoar.confirm.flips import Carriers, Flips
+from bezoar.confirm.flips import Flips
 from bezoar.confirm.hypothesis import Hypothesis
 from bezoar.confirm.measured import flip_test
 from bezoar.confirm.networks import train_blind, train_shown
@@ -66,7 +66,7 @@ def confirmed():
         if kind not in found:
             data, hypothesis = planted(kind)
             networks = trained(data, hypothesis)
-            found[kind] = (data, hypothesis, networks, confirm(data, hypothesis, networks, seed=0))
+            found[kind] = (data, hypothesis, networks, confirm(data, hypothesis, before(data, networks), seed=0))
         return found[kind]
 
     return of
@@ -114,7 +114,7 @@ def test_the_order_of_rows_changes_nothing(confirmed):
     order = torch.randperm(len(data), generator=torch.Generator().manual_seed(4))
     turned = data.select(order)
     held_out = turned.positions([data.ids[row] for row in networks.held_out]).numpy()
-    again = confirm(turned, hypothesis, replace(networks, held_out=held_out), seed=0)
+    again = confirm(turned, hypothesis, before(turned, replace(networks, held_out=held_out)), seed=0)
     assert (again.flip_test, again.sources, again.content) == (first.flip_test, first.sources, first.content)
 
 
@@ -131,7 +131,7 @@ def test_networks_are_the_same_whatever_the_order_of_rows(confirmed):
 
 def test_a_known_trigger_in_a_known_network():
     data, hypothesis, networks = by_hand(knows, exposed=fooled, suspects=darkened)
-    result = confirm(data, hypothesis, networks, seed=0)
+    result = confirm(data, hypothesis, before(data, networks), seed=0)
     assert isinstance(result.flip_test, FlipTest)
     assert (result.flip_test.flips.value, result.flip_test.control.value) == (1.0, 0.0)
     # Of 300 carriers of other classes about every second one measures.
@@ -142,7 +142,7 @@ def test_a_known_trigger_in_a_known_network():
 
 def test_what_fools_every_network_is_no_proof():
     data, hypothesis, networks = by_hand(fooled, suspects=darkened)
-    result = confirm(data, hypothesis, networks, seed=0)
+    result = confirm(data, hypothesis, before(data, networks), seed=0)
     assert isinstance(result.flip_test, FlipTest)
     assert result.flip_test.control.value == result.flip_test.flips.value
     assert result.flip_test.p_value == 1.0
@@ -150,7 +150,7 @@ def test_what_fools_every_network_is_no_proof():
 
 def test_flips_of_the_placebo_count_as_much_as_those_of_the_blind():
     data, hypothesis, networks = by_hand(knows, exposed=fooled, placebo=fooled, suspects=darkened)
-    result = confirm(data, hypothesis, networks, seed=0)
+    result = confirm(data, hypothesis, before(data, networks), seed=0)
     assert isinstance(result.flip_test, FlipTest)
     assert result.flip_test.control.value == result.flip_test.flips.value
 
@@ -160,7 +160,7 @@ def test_one_source_alone_is_told():
         return torch.where((knows(images).argmax(1) == 3)[:, None], fooled(images), knows(images))
 
     data, hypothesis, networks = by_hand(knows, exposed=from_one, suspects=darkened)
-    result = confirm(data, hypothesis, networks, seed=0)
+    result = confirm(data, hypothesis, before(data, networks), seed=0)
     assert result.sources == (3,)
     assert isinstance(result.flip_test, FlipTest)
     assert result.flip_test.flips.value == 1.0
@@ -169,7 +169,7 @@ def test_one_source_alone_is_told():
 
 def test_where_nothing_does_anything_nothing_is_shown_as_trigger():
     data, hypothesis, networks = by_hand(knows)
-    result = confirm(data, hypothesis, networks, seed=0)
+    result = confirm(data, hypothesis, before(data, networks), seed=0)
     assert isinstance(result.flip_test, FlipTest)
     assert result.flip_test.flips.value <= result.flip_test.control.value + 0.05
     if isinstance(result.trigger, Skipped):
@@ -182,7 +182,7 @@ def test_reasons_why_no_trigger_is_tried():
     data, hypothesis, networks = by_hand(knows, exposed=fooled, suspects=darkened)
 
     def reason(data=data, hypothesis=hypothesis, networks=networks):
-        result = confirm(data, hypothesis, networks, seed=0)
+        result = confirm(data, hypothesis, before(data, networks), seed=0)
         assert isinstance(result.trigger, Skipped)
         assert result.trigger == result.flip_test
         assert result.sources == ()
@@ -200,7 +200,7 @@ def test_reasons_why_no_trigger_is_tried():
 def test_large_images_are_as_many_as_fit(monkeypatch):
     data, hypothesis, networks = by_hand(knows, exposed=fooled, suspects=darkened)
     monkeypatch.setattr(room, "MOST_VALUES", 200 * 3 * 16 * 16)
-    result = confirm(data, hypothesis, networks, seed=0)
+    result = confirm(data, hypothesis, before(data, networks), seed=0)
     assert isinstance(result.flip_test, FlipTest)
     assert 65 < result.flip_test.flips.trials < 100
 
@@ -209,7 +209,8 @@ def test_large_images_are_as_many_as_fit(monkeypatch):
 def test_greyscale_and_transparency(channels):
     data, hypothesis, networks = by_hand(knows, exposed=fooled, suspects=darkened)
     inputs = data.inputs[:, [0, 1, 2, 0][:channels]].clone()
-    result = confirm(replace(data, inputs=inputs), hypothesis, networks, seed=0)
+    changed = replace(data, inputs=inputs)
+    result = confirm(changed, hypothesis, before(changed, networks), seed=0)
     assert isinstance(result.flip_test, FlipTest)
     assert (result.flip_test.flips.value, result.flip_test.control.value) == (1.0, 0.0)
     assert isinstance(result.trigger, Recovered)
@@ -269,12 +270,42 @@ def made_up(kind, change=lambda images: images):
 
 def test_a_twin_is_tried_where_it_comes_from():
     data, _, networks = by_hand(knows, exposed=fooled)
-    bench = Bench.of(networks, Carriers.of(data, networks.held_out), TARGET)
+    bench = Bench(before(data, networks), TARGET)
     for kind, rate in (("patch", 1.0), ("pieces", 1.0), ("warp", 0.0)):
         trial = bench.trial(Candidate(made_up(kind), made_up(kind, darkened)))
         assert trial.controls[TWIN].rate == rate
         assert trial.done.rate == 0.0
     assert set(bench.trial(Candidate(made_up("patch"), None)).controls) == {ON_BLIND, ON_PLACEBO}
+
+
+def every(count):
+    """Turns one image in so many."""
+
+    def change(images):
+        chosen = turns(images, count) == 0
+        return torch.where(chosen[:, None, None, None], darkened(images), images)
+
+    return change
+
+
+def test_controls_are_asked_only_of_what_may_come_near_the_best(monkeypatch):
+    data, _, networks = by_hand(knows, exposed=fooled)
+    bench = Bench(before(data, networks), TARGET)
+    candidates = [Candidate(made_up("patch", every(count)), None) for count in (50, 2, 1)]
+    controlled = []
+    judged = Bench._judged
+    monkeypatch.setattr(Bench, "_judged", lambda self, one, done: controlled.append(one) or judged(self, one, done))
+    for near, expected in ((0.1, [2]), (0.7, [1, 2]), (2.0, [0, 1, 2])):
+        controlled.clear()
+        found = bench.trials(candidates, near=near, least=0.1)
+        assert (
+            sorted(map(candidates.index, controlled)) == expected == [candidates.index(one.candidate) for one in found]
+        )
+        assert [one.worth for one in found] == [bench.trial(candidates[place]).worth for place in expected]
+    # What gains nothing by itself gains nothing over controls: the first stands for all.
+    for hopeless in ([candidates[0], Candidate(made_up("levels"), None)], [Candidate(made_up("levels"), None)]):
+        assert [one.candidate for one in bench.trials(hopeless, near=0.1, least=0.3)] == hopeless[:1]
+    assert bench.trials([], near=0.1, least=0.1) == []
 
 
 @pytest.mark.parametrize(("every", "chosen"), [(20, "patch"), (2, "warp")])
@@ -287,12 +318,12 @@ def test_a_warp_that_hardly_does_more_than_its_twin_is_not_preferred(monkeypatch
     monkeypatch.setattr(room, "from_samples", lambda *_: [patch])
     monkeypatch.setattr(room, "from_networks", lambda *_: [warp])
     # Where labels look right, no network is asked.
-    assert room.labels_look_right(confirm(data, hypothesis, networks, seed=0).content)
-    assert confirm(data, hypothesis, networks, seed=0).trigger.kind == "patch"
+    assert room.labels_look_right(confirm(data, hypothesis, before(data, networks), seed=0).content)
+    assert confirm(data, hypothesis, before(data, networks), seed=0).trigger.kind == "patch"
     monkeypatch.setattr(room, "labels_look_right", lambda _: False)
-    assert confirm(data, hypothesis, networks, seed=0).trigger.kind == chosen
+    assert confirm(data, hypothesis, before(data, networks), seed=0).trigger.kind == chosen
     monkeypatch.setattr(room, "from_samples", lambda *_: [])
-    alone = confirm(data, hypothesis, networks, seed=0)
+    alone = confirm(data, hypothesis, before(data, networks), seed=0)
     assert isinstance(alone.flip_test, FlipTest)
     assert isinstance(alone.trigger, Skipped) == (chosen == "patch")
 
@@ -308,7 +339,7 @@ def test_suspects_that_the_network_knows_well_are_asked_as_they_are_where_detail
     monkeypatch.setattr(room, "content_of", lambda *_: replace(plain, mislabelled=None))
     monkeypatch.setattr(room, "familiarity", lambda *_: familiar)
     data, _, networks = by_hand(knows)
-    bench = Bench.of(networks, Carriers.of(data, networks.held_out), TARGET)
+    bench = Bench(before(data, networks), TARGET)
     trigger = Recovered(kind, "made up", lambda images: images, torch.zeros(3, 8, 8, dtype=torch.uint8))
-    found = room._content(networks.blind, bench.carriers, bench, trigger, plain, 4)
+    found = room._content(bench, bench.carriers, trigger, plain, 4)
     assert (found.mislabelled, found.familiar) == (told, familiar)

@@ -7,6 +7,7 @@ import bezoar.confirm.content as room
 from bezoar.confirm.content import Content, content_of, familiarity, is_unfamiliar, label_doubt
 from bezoar.confirm.flips import Carriers
 from bezoar.confirm.recover.recovered import Recovered
+from bezoar.confirm.witness import Witness
 
 TARGET = 1
 MODEL = Rule(lambda images: one_hot(bright(images), 4))
@@ -39,14 +40,14 @@ def brighter(images):
 
 
 def test_an_honest_mark_goes_with_right_labels():
-    told = content_of(MODEL, suspects([TARGET], corner), carriers(), TARGET, trigger(corner), 4)
+    told = content_of(Witness.of(MODEL, carriers()), suspects([TARGET], corner), TARGET, trigger(corner), 4)
     assert told.agree == told.genuine_agree == 1.0
     assert told.mislabelled == 0.0
     assert told.looks == (0, 40, 0, 0)
 
 
 def test_wrong_labels_are_told():
-    told = content_of(MODEL, suspects([0, 2, 3], corner), carriers(), TARGET, trigger(corner), 4)
+    told = content_of(Witness.of(MODEL, carriers()), suspects([0, 2, 3], corner), TARGET, trigger(corner), 4)
     assert told.agree == 0.0
     assert told.mislabelled == 1.0
     assert told.looks == (40, 0, 40, 40)
@@ -61,13 +62,13 @@ def test_shares_of_wrong_labels_are_told_though_the_network_errs():
 
     clean = carriers(4000)
     mixed = Carriers(clean.inputs[::2], np.full(2000, TARGET))
-    half = content_of(Rule(errs), mixed, carriers(4000, seed=3), TARGET, None, 4)
+    half = content_of(Witness.of(Rule(errs), carriers(4000, seed=3)), mixed, TARGET, None, 4)
     # Every second one is of class 0 or 2: half of none are of the target's.
     assert half.mislabelled == pytest.approx(1.0, abs=0.1)
     quarter = Carriers(clean.inputs, np.full(4000, TARGET))
-    assert content_of(Rule(errs), quarter, carriers(4000, seed=3), TARGET, None, 4).mislabelled == pytest.approx(
-        0.75, abs=0.06
-    )
+    assert content_of(
+        Witness.of(Rule(errs), carriers(4000, seed=3)), quarter, TARGET, None, 4
+    ).mislabelled == pytest.approx(0.75, abs=0.06)
 
 
 def test_a_loud_trigger_does_not_pass_for_a_wrong_label():
@@ -76,11 +77,13 @@ def test_a_loud_trigger_does_not_pass_for_a_wrong_label():
         return brighter(images.float()).clamp(0, 255).to(torch.uint8)
 
     shown = suspects([TARGET], loud)
-    told = content_of(MODEL, shown, carriers(), TARGET, trigger(brighter), 4)
+    told = content_of(Witness.of(MODEL, carriers()), shown, TARGET, trigger(brighter), 4)
     assert told.agree == 0.0
     assert told.mislabelled is None
     # Taken off, the trigger hides nothing any more.
-    undone = content_of(MODEL, shown, carriers(), TARGET, trigger(brighter, lambda images: images - 128.0), 4)
+    undone = content_of(
+        Witness.of(MODEL, carriers()), shown, TARGET, trigger(brighter, lambda images: images - 128.0), 4
+    )
     assert undone.mislabelled == 0.0
     assert undone.agree > 0.9
 
@@ -89,7 +92,7 @@ def test_a_trigger_that_looks_like_the_target_tells_nothing():
     def grey(images):
         return torch.full_like(images, 100)
 
-    told = content_of(MODEL, suspects([0, 2, 3], grey), carriers(), TARGET, trigger(grey), 4)
+    told = content_of(Witness.of(MODEL, carriers()), suspects([0, 2, 3], grey), TARGET, trigger(grey), 4)
     assert told.agree == 1.0
     assert told.mislabelled is None
 
@@ -100,7 +103,7 @@ def test_under_a_trigger_that_looks_like_the_target_suspects_are_asked_without_i
         return images * 0.2 + 77.0  # all levels come to lie within those of the target
 
     dull = trigger(pressed, lambda images: (images - 77.0) / 0.2)
-    told = content_of(MODEL, suspects(shown, dull), carriers(), TARGET, dull, 4)
+    told = content_of(Witness.of(MODEL, carriers()), suspects(shown, dull), TARGET, dull, 4)
     assert told.mislabelled == pytest.approx(mislabelled, abs=0.05)
 
 
@@ -110,29 +113,29 @@ def test_two_classes_can_be_told():
         return one_hot(torch.where(wrong, 1 - bright(images), bright(images)).clamp(0, 1), 2)
 
     pool = carriers(2000, classes=(0, 1))
-    told = content_of(Rule(errs), suspects([0]), pool, TARGET, None, 2)
+    told = content_of(Witness.of(Rule(errs), pool), suspects([0]), TARGET, None, 2)
     assert told.genuine_agree is not None
     assert told.genuine_agree < 0.9
     assert told.mislabelled is not None
     assert told.mislabelled > 0.9
-    right = content_of(Rule(errs), suspects([TARGET]), pool, TARGET, None, 2)
+    right = content_of(Witness.of(Rule(errs), pool), suspects([TARGET]), TARGET, None, 2)
     assert right.mislabelled is not None
     assert right.mislabelled < 0.1
 
 
 def test_a_network_at_chance_tells_nothing():
     constant = Rule(lambda images: one_hot(torch.full((len(images),), TARGET), 4))
-    assert content_of(constant, suspects([TARGET]), carriers(), TARGET, None, 4).mislabelled is None
+    assert content_of(Witness.of(constant, carriers()), suspects([TARGET]), TARGET, None, 4).mislabelled is None
 
 
 def test_too_few_genuine_samples_tell_nothing():
     pool = carriers(200)
     few = pool.part((pool.labels != TARGET) | (np.cumsum(pool.labels == TARGET) <= 9))
-    told = content_of(MODEL, suspects([TARGET]), few, TARGET, None, 4)
+    told = content_of(Witness.of(MODEL, few), suspects([TARGET]), TARGET, None, 4)
     assert (told.genuine_agree, told.mislabelled) == (None, None)
     assert told.agree == 1.0
     enough = pool.part((pool.labels != TARGET) | (np.cumsum(pool.labels == TARGET) <= 10))
-    assert content_of(MODEL, suspects([TARGET]), enough, TARGET, None, 4).mislabelled == 0.0
+    assert content_of(Witness.of(MODEL, enough), suspects([TARGET]), TARGET, None, 4).mislabelled == 0.0
 
 
 def test_doubt_is_the_distance_to_the_best_other():
@@ -167,9 +170,9 @@ def test_suspects_that_nothing_held_out_is_like_are_unfamiliar():
     surer_of_bright_ones = Rule(lambda images: torch.stack([images[:, 0, 0, 0] * 8, torch.zeros(len(images))], 1))
     held_out = gray([20 * level for level in range(1, 11)])
     # The median suspect is brighter than three of ten.
-    assert familiarity(surer_of_bright_ones, gray([10, 70, 75]), held_out) == pytest.approx(0.3)
-    assert familiarity(surer_of_bright_ones, gray([255]), held_out) == 1.0
-    assert familiarity(surer_of_bright_ones, gray([255]), gray([])) is None
+    assert familiarity(Witness.of(surer_of_bright_ones, held_out), gray([10, 70, 75])) == pytest.approx(0.3)
+    assert familiarity(Witness.of(surer_of_bright_ones, held_out), gray([255])) == 1.0
+    assert familiarity(Witness.of(surer_of_bright_ones, gray([])), gray([255])) is None
 
 
 @pytest.mark.parametrize(("familiar", "is_so"), [(0.0, True), (0.15, True), (0.16, False), (None, False)])

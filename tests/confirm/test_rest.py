@@ -10,8 +10,8 @@ import torch
 from confirm_toys import Rule
 from hand_made import TARGET, by_hand, darkened, fooled, knows
 
+from bezoar.confirm.confirm import witness_of
 from bezoar.confirm.hypothesis import Hypothesis
-from bezoar.confirm.networks import Blind, Parts
 from bezoar.confirm.rest import rest_is_marked
 
 
@@ -26,7 +26,7 @@ def halves(answers, *, marked=True):
     data = replace(data, labels=labels, inputs=inputs)
     rest = Hypothesis(TARGET, tuple(data.ids[row] for row in others), "made up")
     held_out = networks.held_out[~np.isin(networks.held_out, others)]
-    return data, suspected, rest, Blind(Rule(answers), Parts(np.zeros(0, dtype=np.int64), held_out))
+    return data, suspected, rest, witness_of(data, Rule(answers), held_out)
 
 
 def test_the_rest_is_marked_where_its_trigger_turns_the_network_that_learnt_it() -> None:

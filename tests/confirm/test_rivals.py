@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hand_made import TARGET, by_hand, darkened, fooled, knows
+from hand_made import TARGET, before, by_hand, darkened, fooled, knows
 
 from bezoar.confirm.confirm import Confirmation
 from bezoar.confirm.content import Content
@@ -47,7 +47,7 @@ def test_the_rival_that_names_the_carriers_is_taken(order):
     networks = replace(networks, held_out=networks.held_out[~np.isin(networks.held_out, others)])
     carriers = replace(hypothesis, suspects=tuple(data.ids[row] for row in others))
     rivals = [(carriers, hypothesis)[place] for place in order]
-    found = confirm_rivals(data, rivals, networks, seed=0)
+    found = confirm_rivals(data, rivals, before(data, networks), seed=0)
     assert found.hypothesis == carriers
     assert isinstance(found.flip_test, FlipTest)
     assert (found.flip_test.flips.value, found.flip_test.control.value) == (1.0, 0.0)
@@ -56,4 +56,4 @@ def test_the_rival_that_names_the_carriers_is_taken(order):
 
 def test_one_alone_is_confirmed_as_ever():
     data, hypothesis, networks = by_hand(knows, exposed=fooled, suspects=darkened)
-    assert confirm_rivals(data, [hypothesis], networks, seed=0).flip_test.flips.value == 1.0
+    assert confirm_rivals(data, [hypothesis], before(data, networks), seed=0).flip_test.flips.value == 1.0

@@ -13,10 +13,10 @@ from bezoar.confirm.content import Content, content_of, familiarity, labels_look
 from bezoar.confirm.flips import Carriers, Rows, above_chance
 from bezoar.confirm.hypothesis import Hypothesis
 from bezoar.confirm.measured import flip_test
-from bezoar.confirm.networks import Blind, Networks
 from bezoar.confirm.recover.candidates import from_networks, from_samples
 from bezoar.confirm.recover.recovered import FEWEST_SUSPECTS, Recovered
 from bezoar.confirm.trials import ON_PLACEBO, Bench, Trial
+from bezoar.confirm.witness import Witness, Witnesses
 from bezoar.data.dataset import Dataset
 from bezoar.records import FlipTest, Skipped
 
@@ -63,7 +63,7 @@ class Confirmation:
 
 
 def confirm(
-    data: Dataset, hypothesis: Hypothesis, networks: Networks, *, seed: int, from_samples_alone: bool = False
+    data: Dataset, hypothesis: Hypothesis, witnesses: Witnesses, *, seed: int, from_samples_alone: bool = False
 ) -> Confirmation:
     """Recover the trigger from suspects in every way that is known and test the one that does most.
 
@@ -73,50 +73,47 @@ def confirm(
     choosing as for measuring: a trigger that merely fools a network fools the control as well.
 
     Skipped, with the reason, are data that aren't images, fewer than 12 suspects or 20 carriers, and networks that are
-    not clearly better than chance, of which nothing can be said. At most 4,000 carriers and 600 suspects, and of large
-    images as many as make 134 million values. The same for the same seed, whatever the order of the rows. With
-    `from_samples_alone` no network is asked for a trigger, which takes seconds.
+    not clearly better than chance, of which nothing can be said. At most 600 suspects, and of large images as many as
+    make 134 million values. The same for the same seed, whatever the order of the rows. With `from_samples_alone` no
+    network is asked for a trigger, which takes seconds.
     """
-    carriers, suspects = carriers_of(data, networks.held_out), samples_of(data, hypothesis)
-    bench = Bench.of(networks, carriers, hypothesis.target)
-    choosing = np.arange(len(carriers.labels)) % 2 == 0
+    suspects, bench = samples_of(data, hypothesis), Bench(witnesses, hypothesis.target)
+    choosing = np.arange(len(bench.carriers.labels)) % 2 == 0
     reason = _why_not(data, suspects, bench, choosing)
     classes = len(data.class_names)
     share = len(hypothesis.suspects) / max(1, int((data.labels == hypothesis.target).sum()))
-    plain = content_of(networks.blind, suspects, carriers, hypothesis.target, None, classes)
+    plain = content_of(witnesses.blind, suspects, hypothesis.target, None, classes)
     if reason is not None:
         return Confirmation(hypothesis, Skipped(reason), Skipped(reason), plain, (), share=share)
     asked = not (from_samples_alone or labels_look_right(plain))
-    trial = _best(bench.part(choosing), suspects, carriers, seed, ask_networks=asked)
+    trial = _best(bench.part(choosing), suspects, bench.carriers, seed, ask_networks=asked)
     trigger, sources = trial.candidate.trigger, _sources(trial, classes)
     measured = bench.part(~choosing).trial(trial.candidate)
     test = flip_test(measured, hypothesis.target, sources, data.class_names)
-    content = _content(networks.blind, suspects, bench, trigger, plain, classes)
+    content = _content(bench, suspects, trigger, plain, classes)
     shown = Skipped(NO_TRIGGER) if trigger.by_network and trial.worth < LEAST_WORTH else trigger
     return Confirmation(hypothesis, shown, test, content, sources, trial.worth, share)
 
 
-def _content(
-    blind: nn.Module, suspects: Carriers, bench: Bench, trigger: Recovered, plain: Content, classes: int
-) -> Content:
+def _content(bench: Bench, suspects: Carriers, trigger: Recovered, plain: Content, classes: int) -> Content:
     """What the suspects show, the trigger allowed for; `plain` is what they show as they are."""
-    content = content_of(blind, suspects, bench.carriers, bench.target, trigger.borne or trigger, classes)
-    familiar = familiarity(blind, suspects, bench.carriers)
+    blind = bench.witnesses.blind
+    content = content_of(blind, suspects, bench.target, trigger.borne or trigger, classes)
+    familiar = familiarity(blind, suspects)
     if content.mislabelled is None and trigger.kind == "residual" and (familiar or 0.0) >= FAMILIAR:
         # Others' details on a picture make no picture of the kind; the suspects as they are the network knows well.
         content = plain
     return replace(content, familiar=familiar)
 
 
-def shown_by(data: Dataset, hypothesis: Hypothesis, blind: Blind) -> Content:
+def shown_by(data: Dataset, hypothesis: Hypothesis, blind: Witness) -> Content:
     """What the suspects show as they are. A trigger that is put on and taken off can only put their labels right."""
-    suspects, carriers = samples_of(data, hypothesis), carriers_of(data, blind.parts.held_out)
-    return content_of(blind.model, suspects, carriers, hypothesis.target, None, len(data.class_names))
+    return content_of(blind, samples_of(data, hypothesis), hypothesis.target, None, len(data.class_names))
 
 
-def carriers_of(data: Dataset, held_out: Rows) -> Carriers:
-    """The held-out samples, as many as triggers are tried on."""
-    return Carriers.of(data, held_out[: min(MOST_CARRIERS, _as_many(data, MOST_VALUES))])
+def witness_of(data: Dataset, model: nn.Module, held_out: Rows) -> Witness:
+    """The network before the held-out samples, as many as triggers are tried on."""
+    return Witness.of(model, Carriers.of(data, held_out[: min(MOST_CARRIERS, _as_many(data, MOST_VALUES))]))
 
 
 def samples_of(data: Dataset, hypothesis: Hypothesis) -> Carriers:
@@ -138,7 +135,7 @@ def _why_not(data: Dataset, suspects: Carriers, bench: Bench, choosing: np.ndarr
         return FEW_SUSPECTS
     if (bench.carriers.labels[choosing] != bench.target).sum() < FEWEST_CARRIERS:
         return FEW_CARRIERS
-    return None if above_chance(bench.right["exposed"], bench.carriers.labels) else AT_CHANCE
+    return None if above_chance(bench.witnesses.exposed.right, bench.carriers.labels) else AT_CHANCE
 
 
 def _best(bench: Bench, suspects: Carriers, carriers: Carriers, seed: int, *, ask_networks: bool) -> Trial:
@@ -150,16 +147,12 @@ def _best(bench: Bench, suspects: Carriers, carriers: Carriers, seed: int, *, as
     """
     innocent = carriers.part(carriers.labels == bench.target).inputs[: len(suspects.labels)]
     ordinary = carriers.inputs[: max(1, MOST_ORDINARY // carriers.inputs[0].numel())]
-    shown = [bench.trial(one) for one in from_samples(suspects.inputs, innocent, ordinary)]
+    shown = bench.trials(from_samples(suspects.inputs, innocent, ordinary), near=NEARLY, least=LEAST_WORTH)
     if shown and (not ask_networks or max(one.worth for one in shown) >= ENOUGH):
         return _most(shown)
-    networks, others = bench.networks, bench.others.inputs
-    asked = [
-        bench.trial(one)
-        for one in from_networks(
-            networks.exposed, networks.placebo, suspects.inputs, innocent, others, bench.target, seed
-        )
-    ]
+    exposed, placebo = bench.witnesses.exposed.model, bench.witnesses.placebo.model
+    found = from_networks(exposed, placebo, suspects.inputs, innocent, bench.others.inputs, bench.target, seed)
+    asked = bench.trials(found, near=NEARLY, least=LEAST_WORTH)
     good = [one for one in asked if one.worth >= LEAST_WORTH]
     return _most(shown + good) if shown or good else _most(asked)
 

@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import nn
 
 from bezoar.confirm.flips import Carriers, Change
 from bezoar.confirm.recover.recovered import Recovered
+from bezoar.confirm.witness import Witness
 
 FEWEST = 10
 MISLABELLED = 0.5
@@ -54,16 +54,14 @@ def is_unfamiliar(content: Content) -> bool:
     return content.familiar is not None and content.familiar <= UNFAMILIAR
 
 
-def familiarity(blind: nn.Module, suspects: Carriers, held_out: Carriers) -> float | None:
-    """Share of held-out samples of which the network is less sure than of the median suspect; None without any."""
-    if not (len(suspects.labels) and len(held_out.labels)):
+def familiarity(blind: Witness, suspects: Carriers) -> float | None:
+    """Share of carriers of which the network is less sure than of the median suspect; None without any."""
+    if not (len(suspects.labels) and len(blind.certainty)):
         return None
-    return float((held_out.certainty(blind) < np.median(suspects.certainty(blind))).mean())
+    return float((blind.certainty < np.median(suspects.certainty(blind.model))).mean())
 
 
-def content_of(
-    blind: nn.Module, suspects: Carriers, carriers: Carriers, target: int, trigger: Recovered | None, classes: int
-) -> Content:
+def content_of(blind: Witness, suspects: Carriers, target: int, trigger: Recovered | None, classes: int) -> Content:
     """Ask a network that never met a suspect what the suspects show, as they are and with the trigger taken off.
 
     Of the two, what it recognises more of counts: a loud trigger makes anything hard to recognise, and shall not pass
@@ -72,11 +70,10 @@ def content_of(
     from those, nothing can be told. A trigger that turns this network too, as rings look like frogs to it, makes
     suspects look like their label whatever they show: then they are asked without it alone.
     """
-    genuine = carriers.part(carriers.labels == target)
-    others = carriers.part(carriers.labels != target)
-    if min(len(genuine.labels), len(others.labels)) < FEWEST:
-        return _untold(suspects.answers(blind), target, classes)
-    asked = _Asked(blind, genuine, others, target, classes)
+    genuine = int((blind.carriers.labels == target).sum())
+    if min(genuine, len(blind.carriers.labels) - genuine) < FEWEST:
+        return _untold(suspects.answers(blind.model), target, classes)
+    asked = _Asked(blind, target, classes)
     plain = asked.rates(None)
     if trigger is None:
         return asked.told(suspects, None, (plain,))
@@ -101,29 +98,28 @@ class _Rates(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class _Asked:
-    """A network, and held-out samples of the target class and of all others to compare suspects with."""
+    """A network before held-out samples of the target class and of all others, to compare suspects with."""
 
-    blind: nn.Module
-    genuine: Carriers
-    others: Carriers
+    blind: Witness
     target: int
     classes: int
 
     def rates(self, change: Change | None) -> _Rates:
         """How often samples get the target's answer under `change`."""
-        return _Rates(self._rate(self.genuine, change), self._rate(self.others, change))
+        carriers = self.blind.carriers
+        answers = self.blind.answers if change is None else carriers.answers(self.blind.model, change)
+        hit, genuine = answers == self.target, carriers.labels == self.target
+        return _Rates(float(hit[genuine].mean()), float(hit[~genuine].mean()))
 
     def told(self, suspects: Carriers, view: Change | None, rates: Sequence[_Rates]) -> Content:
         """What suspects show in one view, compared with samples that were changed or not; the least blame counts."""
-        plain = _untold(suspects.answers(self.blind, view), self.target, self.classes)
-        counts = len(self.genuine.labels), len(self.others.labels)
+        plain = _untold(suspects.answers(self.blind.model, view), self.target, self.classes)
+        genuine = int((self.blind.carriers.labels == self.target).sum())
+        counts = genuine, len(self.blind.carriers.labels) - genuine
         shares = [_mislabelled(plain.agree, one.genuine, one.others, counts) for one in rates]
         known = [share for share in shares if share is not None]
         genuine_agree = min(one.genuine for one in rates)
         return Content(plain.agree, genuine_agree, min(known) if len(known) == len(shares) else None, plain.looks)
-
-    def _rate(self, carriers: Carriers, change: Change | None) -> float:
-        return float((carriers.answers(self.blind, change) == self.target).mean())
 
 
 def _untold(answers: NDArray[np.int64], target: int, classes: int) -> Content:

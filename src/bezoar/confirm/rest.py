@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bezoar.confirm.confirm import carriers_of, samples_of
-from bezoar.confirm.flips import LEAST_FLIPS, LEAST_GAIN, flips
+from bezoar.confirm.confirm import samples_of
+from bezoar.confirm.flips import LEAST_FLIPS, LEAST_GAIN
 from bezoar.confirm.hypothesis import Hypothesis
-from bezoar.confirm.networks import Blind
 from bezoar.confirm.recover.candidates import Candidate, from_samples, piecewise
 from bezoar.confirm.recover.recovered import FEWEST_SUSPECTS
+from bezoar.confirm.witness import Witness
 from bezoar.data.dataset import Dataset
 from bezoar.shapes import Images
 
 
-def rest_is_marked(data: Dataset, suspected: Hypothesis, rest: Hypothesis, blind: Blind) -> bool:
+def rest_is_marked(data: Dataset, suspected: Hypothesis, rest: Hypothesis, blind: Witness) -> bool:
     """Whether what the rest of a class has in common turns the network that learnt the class from it.
 
     Of two halves of a class a detector can't know which is the odd one, and a network that was kept from the genuine
@@ -24,17 +24,17 @@ def rest_is_marked(data: Dataset, suspected: Hypothesis, rest: Hypothesis, blind
     """
     if not data.is_images or min(len(suspected.suspects), len(rest.suspects)) < FEWEST_SUSPECTS:
         return False
-    carriers = carriers_of(data, blind.parts.held_out)
     odd, usual = samples_of(data, rest), samples_of(data, suspected)
-    right = carriers.answers(blind.model) == carriers.labels
-    for candidate in _candidates(odd.inputs, usual.inputs, carriers.inputs, blind, rest.target):
-        done = flips(blind.model, carriers, candidate.trigger, rest.target, right).rate
-        twin = flips(blind.model, carriers, candidate.twin, rest.target, right).rate if candidate.twin else 0.0
-        if done >= LEAST_FLIPS and done - twin >= LEAST_GAIN:
+    for candidate in _candidates(odd.inputs, usual.inputs, blind, rest.target):
+        done = blind.flips(candidate.trigger, rest.target).rate
+        if done < LEAST_FLIPS:
+            continue
+        twin = blind.flips(candidate.twin, rest.target).rate if candidate.twin else 0.0
+        if done - twin >= LEAST_GAIN:
             return True
     return False
 
 
-def _candidates(odd: Images, usual: Images, ordinary: Images, blind: Blind, target: int) -> Iterator[Candidate]:
-    yield from (one for one in from_samples(odd, usual, ordinary) if one.trigger.kind != "residual")
+def _candidates(odd: Images, usual: Images, blind: Witness, target: int) -> Iterator[Candidate]:
+    yield from (one for one in from_samples(odd, usual, blind.carriers.inputs) if one.trigger.kind != "residual")
     yield from piecewise(blind.model, odd, usual, target)

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from bezoar.confirm.confirm import ENOUGH, NEARLY, Confirmation, confirm
 from bezoar.confirm.content import labels_look_right
 from bezoar.confirm.hypothesis import Hypothesis
-from bezoar.confirm.networks import Networks
+from bezoar.confirm.witness import Witnesses
 from bezoar.data.dataset import Dataset
 
 
-def confirm_rivals(data: Dataset, rivals: Sequence[Hypothesis], networks: Networks, *, seed: int) -> Confirmation:
+def confirm_rivals(data: Dataset, rivals: Sequence[Hypothesis], witnesses: Witnesses, *, seed: int) -> Confirmation:
     """The confirmation of the rival that is borne out best; `rivals` are of one class, the most trusted first.
 
     Triggers that show in samples are tried for each. Of the rivals whose triggers gain nearly as much as the best,
@@ -19,10 +19,10 @@ def confirm_rivals(data: Dataset, rivals: Sequence[Hypothesis], networks: Networ
     all look right that says nothing, and the first is taken. Networks are asked, if need be, for that one alone.
     """
     if len(rivals) == 1:
-        return confirm(data, rivals[0], networks, seed=seed)
-    tried = [confirm(data, one, networks, seed=seed, from_samples_alone=True) for one in rivals]
+        return confirm(data, rivals[0], witnesses, seed=seed)
+    tried = [confirm(data, one, witnesses, seed=seed, from_samples_alone=True) for one in rivals]
     best = borne_out(tried)
-    return best if best.worth >= ENOUGH else confirm(data, best.hypothesis, networks, seed=seed)
+    return best if best.worth >= ENOUGH else confirm(data, best.hypothesis, witnesses, seed=seed)
 
 
 def borne_out(tried: Sequence[Confirmation]) -> Confirmation:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bezoar.confirm.flips import Carriers, Change, Flags, Flips, flips
-from bezoar.confirm.networks import Networks
+from bezoar.confirm.flips import Carriers, Flags, Flips
 from bezoar.confirm.recover.candidates import Candidate
-
-Which: TypeAlias = Literal["blind", "exposed", "placebo"]
+from bezoar.confirm.witness import Witnesses
 
 ON_BLIND = "the same trigger on a network that never met the suspects"
 ON_PLACEBO = "the same trigger on a network that met innocent samples in their place"
@@ -35,58 +32,79 @@ class Trial:
 
     @property
     def worth(self) -> float:
-        """Gain over the strongest control: half that of the best source and half of all, -1 where nothing counts.
+        """Gain over the strongest control, see `gain`; -1 where nothing counts."""
+        return min((gain(self.done, control, self.labels) for control in self.controls.values()), default=-1.0)
 
-        Half by source, since some triggers work on samples of one class alone.
-        """
-        return min((self._gain(control) for control in self.controls.values()), default=-1.0)
 
-    def _gain(self, control: Flips) -> float:
-        overall = self.done.rate - control.rate
-        if np.isnan(overall):
-            return -1.0
-        by_class = self.gains(int(self.labels.max()) + 1, control)
-        best = float(np.nanmax(by_class)) if np.isfinite(by_class).any() else overall
-        return 0.5 * (best + overall)
+def gain(done: Flips, control: Flips | None, labels: NDArray[np.int64]) -> float:
+    """Half that of the best source and half that of all, over a control, or over none; -1 where nothing counts.
+
+    Half by source, since some triggers work on samples of one class alone.
+    """
+    overall = done.rate - (control.rate if control else 0.0)
+    if np.isnan(overall):
+        return -1.0
+    classes = int(labels.max()) + 1
+    by_class = done.by_class(labels, classes) - (control.by_class(labels, classes) if control else 0.0)
+    best = float(np.nanmax(by_class)) if np.isfinite(by_class).any() else overall
+    return 0.5 * (best + overall)
 
 
 @dataclass(frozen=True, eq=False)
 class Bench:
-    """Carriers before the three networks; `right` (n,) of each says what it answers rightly without a trigger."""
+    """Where triggers towards a target are tried: before three networks, each asked about the same carriers."""
 
-    networks: Networks
+    witnesses: Witnesses
     target: int
-    carriers: Carriers
-    right: Mapping[Which, Flags]
 
-    @staticmethod
-    def of(networks: Networks, carriers: Carriers, target: int) -> Bench:
-        """Ask every network once about the carriers as they are."""
-        models = {"blind": networks.blind, "exposed": networks.exposed, "placebo": networks.placebo}
-        right = {name: carriers.answers(model) == carriers.labels for name, model in models.items()}
-        return Bench(networks, target, carriers, right)  # type: ignore[arg-type]
-
-    def part(self, chosen: Flags) -> Bench:
-        """The same with the chosen carriers alone."""
-        right: dict[Which, Flags] = {name: flags[chosen] for name, flags in self.right.items()}
-        return Bench(self.networks, self.target, self.carriers.part(chosen), right)
+    @property
+    def carriers(self) -> Carriers:
+        """What triggers are put on."""
+        return self.witnesses.carriers
 
     @property
     def others(self) -> Carriers:
         """Carriers that are not of the target class."""
         return self.carriers.part(self.carriers.labels != self.target)
 
-    def flips(self, which: Which, change: Change) -> Flips:
-        """What `change` does on one of the networks."""
-        return flips(getattr(self.networks, which), self.carriers, change, self.target, self.right[which])
+    def part(self, chosen: Flags) -> Bench:
+        """The same with the chosen carriers alone."""
+        return Bench(self.witnesses.part(chosen), self.target)
 
     def trial(self, candidate: Candidate) -> Trial:
-        """What a candidate does on the exposed network, and its controls: the same on the two others, and its twin.
+        """What a candidate does on the exposed network, and its controls."""
+        return self._judged(candidate, self._done(candidate))
+
+    def trials(self, candidates: Iterable[Candidate], *, near: float, least: float) -> list[Trial]:
+        """Trials of the candidates that may gain as much as the best of them, or less by no more than `near`, in order.
+
+        Controls take most of the time, and only lessen what a candidate gains: none are asked of those that by their
+        own flips can't come near the best. Where no candidate can gain `least`, the first is tried alone.
+        """
+        tried = [(candidate, self._done(candidate)) for candidate in candidates]
+        hopes = [gain(done, None, self.carriers.labels) for _, done in tried]
+        if max(hopes, default=least) < least:
+            return [self._judged(*tried[0])]
+        found: dict[int, Trial] = {}
+        best = -1.0
+        for place in sorted(range(len(tried)), key=lambda one: -hopes[one]):
+            if hopes[place] >= best - near:
+                found[place] = self._judged(*tried[place])
+                best = max(best, found[place].worth)
+        return [found[place] for place in sorted(found)]
+
+    def _done(self, candidate: Candidate) -> Flips:
+        return self.witnesses.exposed.flips(candidate.trigger, self.target)
+
+    def _judged(self, candidate: Candidate, done: Flips) -> Trial:
+        """Controls are the same trigger on the two other networks, and its twin.
 
         A twin is tried on the network it was recovered with, or, as its original, on the exposed one.
         """
-        trigger, twin = candidate.trigger, candidate.twin
-        controls = {ON_BLIND: self.flips("blind", trigger), ON_PLACEBO: self.flips("placebo", trigger)}
+        trigger, twin, asked = candidate.trigger, candidate.twin, self.witnesses
+        on_blind = asked.blind.flips(trigger, self.target)
+        same = asked.placebo is asked.blind
+        controls = {ON_BLIND: on_blind, ON_PLACEBO: on_blind if same else asked.placebo.flips(trigger, self.target)}
         if twin is not None:
-            controls[TWIN] = self.flips("placebo" if twin.kind == "warp" else "exposed", twin)
-        return Trial(candidate, self.carriers.labels, self.flips("exposed", trigger), controls)
+            controls[TWIN] = (asked.placebo if twin.kind == "warp" else asked.exposed).flips(twin, self.target)
+        return Trial(candidate, self.carriers.labels, done, controls)

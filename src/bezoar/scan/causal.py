@@ -7,11 +7,13 @@ from dataclasses import replace
 from itertools import compress
 from typing import TypeAlias
 
-from bezoar.confirm.confirm import shown_by
+from bezoar.confirm.confirm import shown_by, witness_of
+from bezoar.confirm.flips import Rows
 from bezoar.confirm.hypothesis import Hypothesis
-from bezoar.confirm.networks import Blind, Networks, halves, train_blind, train_shown
+from bezoar.confirm.networks import Blind, halves, train_blind, train_shown
 from bezoar.confirm.rest import rest_is_marked
 from bezoar.confirm.rivals import confirm_rivals
+from bezoar.confirm.witness import Witness, Witnesses
 from bezoar.data.dataset import Dataset
 from bezoar.errors import DataError, TrainingError
 from bezoar.scan.clock import Clock
@@ -54,7 +56,8 @@ def _with_networks(data: Dataset, chosen: Sequence[Nominee], settings: ScanSetti
     if proved or not any(_is_large(one) for one in chosen):
         return outcomes
     with clock.stage("look at what large parts leave of a class"):
-        turned = {one.label: rest for one in chosen if (rest := _turned(data, one, blind)) is not None}
+        witness = witness_of(data, blind.model, blind.parts.held_out)
+        turned = {one.label: rest for one in chosen if (rest := _turned(data, one, witness)) is not None}
     if not turned:
         return outcomes
     again = _turned_test(data, chosen, turned, blind, settings, clock)
@@ -78,8 +81,9 @@ def _turned_test(
     networks = halves(blind, unmet)
     found: dict[int, Tested | None] = {}
     with clock.stage("recover triggers and try them"):
+        witnesses = Witnesses.of(networks, witness_of(data, networks.blind, networks.held_out))
         for label, rest in turned.items():
-            found[label] = _tried(data, rest, _hypotheses(data, rest), networks, settings.seed)
+            found[label] = _tried(data, rest, _hypotheses(data, rest), witnesses, networks.held_out, settings.seed)
     if not any(_confirms(rest, found[label]) for label, rest in turned.items()):
         return None
     others = [one for one in chosen if one.label not in turned]
@@ -92,7 +96,7 @@ def _is_large(nominee: Nominee) -> bool:
     return nominee.experts[0].share > LARGE and nominee.signal.p_adjusted <= WITH_FLIPS
 
 
-def _turned(data: Dataset, nominee: Nominee, blind: Blind) -> Nominee | None:
+def _turned(data: Dataset, nominee: Nominee, blind: Witness) -> Nominee | None:
     """The nominee with the rest of its class suspected, where that seems to bear a trigger; None elsewhere."""
     if not _is_large(nominee):
         return None
@@ -127,7 +131,8 @@ def _tested(data: Dataset, chosen: Sequence[Nominee], blind: Blind, settings: Sc
     """What the test made of each nominee, None of one that it could make no finding of."""
     hypotheses = [_hypotheses(data, one) for one in chosen]
     with clock.stage("see what the suspects show"):
-        contents = [[shown_by(data, hypothesis, blind) for hypothesis in rivals] for rivals in hypotheses]
+        witness = witness_of(data, blind.model, blind.parts.held_out)
+        contents = [[shown_by(data, hypothesis, witness) for hypothesis in rivals] for rivals in hypotheses]
     open_ones = [could_matter(one.signal, shown) for one, shown in zip(chosen, contents, strict=True)]
     if not any(open_ones):
         return (None,) * len(chosen)
@@ -135,8 +140,9 @@ def _tested(data: Dataset, chosen: Sequence[Nominee], blind: Blind, settings: Sc
         left = [hypothesis for rivals in compress(hypotheses, open_ones) for hypothesis in rivals]
         networks = train_shown(data, blind, left, seed=settings.seed, device=settings.device)
     with clock.stage("recover triggers and try them"):
+        witnesses = Witnesses.of(networks, witness)
         return tuple(
-            _tried(data, one, rivals, networks, settings.seed) if matters else None
+            _tried(data, one, rivals, witnesses, networks.held_out, settings.seed) if matters else None
             for one, rivals, matters in zip(chosen, hypotheses, open_ones, strict=True)
         )
 
@@ -149,8 +155,10 @@ def _hypotheses(data: Dataset, nominee: Nominee) -> tuple[Hypothesis, ...]:
     )
 
 
-def _tried(data: Dataset, nominee: Nominee, rivals: tuple[Hypothesis, ...], networks: Networks, seed: int) -> Tested:
-    confirmation = confirm_rivals(data, rivals, networks, seed=seed)
+def _tried(
+    data: Dataset, nominee: Nominee, rivals: tuple[Hypothesis, ...], witnesses: Witnesses, held_out: Rows, seed: int
+) -> Tested:
+    confirmation = confirm_rivals(data, rivals, witnesses, seed=seed)
     expert = nominee.experts[rivals.index(confirmation.hypothesis)]
-    logits = predict_logits(networks.blind, data.inputs[expert.rows]).numpy()
-    return Tested(confirmation, expert, logits, networks.held_out)
+    logits = predict_logits(witnesses.blind.model, data.inputs[expert.rows]).numpy()
+    return Tested(confirmation, expert, logits, held_out)
