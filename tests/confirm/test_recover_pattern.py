@@ -95,9 +95,9 @@ def test_constant_pixels_leave_everything_finite():
 
 def test_spectra_are_those_of_scipy_whatever_comes_at_a_time(monkeypatch):
     images = textures(31, seed=5)
-    whole = room._spectra(images)
+    whole = room.spectra(images)
     monkeypatch.setattr(room, "VALUES_AT_A_TIME", 7 * 3 * SIDE * SIDE)
-    parts = room._spectra(images)
+    parts = room.spectra(images)
     spectra = dctn(images.numpy().astype(np.float64), axes=(2, 3), norm="ortho")
     for got in (whole, parts):
         np.testing.assert_allclose(got.mean, spectra.mean(0), atol=1e-2)

@@ -1,19 +1,25 @@
-"""The causal test where a detector took the wrong half of a class for the odd one."""
+"""The causal test where a detector took the wrong half of a class for the odd one, and of covers."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from scan_toys import SMALL, TARGET, Toy, toy
+import torch
+from scan_toys import PATCH, SMALL, TARGET, Toy, toy
 
+from bezoar.data import Dataset
 from bezoar.records import ClassSignal
 from bezoar.scan import ScanSettings
+from bezoar.scan import finding as room
 from bezoar.scan.causal import causal_test
 from bezoar.scan.clock import Clock
 from bezoar.scan.nominees import Expert, Nominee
-from bezoar.scan.verdict import strength_of
+from bezoar.scan.strength import strength_of
 from bezoar.training.listening import Silence
 
+OTHER = 1
 SETTINGS = ScanSettings(budget="standard", device="cpu", probe=SMALL)
 
 
@@ -23,22 +29,38 @@ def half() -> Toy:
     return toy(classes=5, each=150, share=0.5)
 
 
-def nominee(made: Toy, *, wrongly: bool) -> Nominee:
-    """The target class, its poisons suspected, or wrongly all others of it."""
-    rows = np.flatnonzero(made.data.labels.numpy() == TARGET)
-    odd = np.array([(made.data.ids[row] in made.poisons) != wrongly for row in rows])
-    signal = ClassSignal("scan", f"kind {TARGET}", 9.0, 1e-6, 1e-5, True)
-    return Nominee(TARGET, signal, (Expert(signal, rows, odd.astype(float), np.where(odd, 0.99, 0.01)),))
+def nominee(data: Dataset, label: int, suspects: frozenset[str]) -> Nominee:
+    """The class, of which these are suspected."""
+    rows = np.flatnonzero(data.labels.numpy() == label)
+    odd = np.array([data.ids[row] in suspects for row in rows])
+    signal = ClassSignal("scan", f"kind {label}", 9.0, 1e-6, 1e-5, True)
+    return Nominee(label, signal, (Expert(signal, rows, odd.astype(float), np.where(odd, 0.99, 0.01)),))
 
 
 @pytest.mark.parametrize("wrongly", [False, True])
 def test_whichever_half_is_suspected_the_one_with_the_trigger_is_confirmed(half: Toy, wrongly: bool) -> None:
-    one = nominee(half, wrongly=wrongly)
+    rest = frozenset(half.data.ids[row] for row in np.flatnonzero(half.data.labels.numpy() == TARGET)) - half.poisons
+    one = nominee(half.data, TARGET, rest if wrongly else half.poisons)
     clock = Clock(Silence())
     (outcome,) = causal_test(half.data, (one,), SETTINGS, clock)
-    assert outcome is not None
+    assert isinstance(outcome, room.Tested)
     suspects = {half.data.ids[row] for row in outcome.expert.suspects}
     assert suspects == half.poisons == set(outcome.confirmation.hypothesis.suspects)
     assert strength_of(one.signal, outcome.confirmation) == "confirmed"
     networks = [stage.stage for stage in clock.times].count("train a network without the suspects")
     assert networks == (2 if wrongly else 1)
+
+
+def test_samples_that_bear_a_proved_trigger_under_right_labels_are_its_covers() -> None:
+    made = toy(classes=5, each=150, share=0.2)
+    covering = np.flatnonzero(made.data.labels.numpy() == OTHER)[:40]
+    inputs = made.data.inputs.clone()
+    inputs[covering, :, -3:, -3:] = torch.from_numpy(PATCH).to(torch.uint8)[:, :, 0]
+    data = replace(made.data, inputs=inputs)
+    covers = frozenset(data.ids[row] for row in covering)
+    both = nominee(data, OTHER, covers), nominee(data, TARGET, made.poisons)
+    cover, target = causal_test(data, both, SETTINGS, Clock(Silence()))
+    assert isinstance(target, room.Tested)
+    assert strength_of(both[1].signal, target.confirmation) == "confirmed"
+    assert isinstance(cover, room.Covering)
+    assert (cover.of, cover.label, frozenset(cover.suspects)) == (TARGET, OTHER, covers)

@@ -9,26 +9,28 @@ import torch
 
 from bezoar.confirm.confirm import Confirmation
 from bezoar.confirm.content import Content
+from bezoar.confirm.flips import LEAST_GAIN
 from bezoar.confirm.hypothesis import Hypothesis
 from bezoar.confirm.recover.recovered import Recovered
 from bezoar.metrics import wilson
 from bezoar.records import ClassSignal, Finding, FlipTest, Skipped
 from bezoar.scan.panel import IN_DETAIL
-from bezoar.scan.verdict import (
+from bezoar.scan.strength import (
     FLIP_SIGNIFICANCE,
-    LEAST_GAIN,
+    Standing,
+    could_matter,
+    flips_hold,
+    marked_classes,
+    standings,
+    strength_of,
+)
+from bezoar.scan.verdict import (
     NATURAL,
     QUICK,
     UNFAMILIAR_PART,
     UNNAMED,
-    Standing,
-    could_matter,
     false_alarm_sentence,
-    flips_hold,
-    marked_classes,
     reason_of,
-    standings,
-    strength_of,
     verdict_of,
     why_no_finding,
 )

@@ -12,6 +12,7 @@ from bezoar.cli.console import counted, say
 from bezoar.records import Finding, Rate, RecoveredTrigger, ScanRecord, Skipped
 from bezoar.report import scan_headline
 from bezoar.report.phrases import brief, duration, interval, measured, percent, quoted, sentence, some_of, visible
+from bezoar.report.scan_finding import covers_in_words
 
 MOST_FINDINGS, MOST_REMARKS, MOST_CONTRIBUTORS = 5, 8, 3
 
@@ -50,6 +51,8 @@ def _finding_lines(number: int, finding: Finding, record: ScanRecord) -> Iterato
     yield f"   suspects: {_safe(_suspects(finding, record))}"
     yield f"   trigger: {_safe(_trigger(finding))}"
     yield f"   clean samples turned: {_safe(_flips(finding))}"
+    if finding.covers:
+        yield f"   covers, under their right labels: {_safe(covers_in_words(finding.covers))}"
     if finding.contributors:
         yield f"   contributors: {_safe(_contributors(finding))}"
     for remedy in finding.remedies:

@@ -41,6 +41,11 @@ class Witness:
         """Which of the carriers that it knows go over to the target under `change`."""
         return flips(self.model, self.carriers, change, target, self.right)
 
+    def first(self, count: int) -> Witness:
+        """The same before the first carriers alone, which are held out in random order."""
+        chosen = np.arange(len(self.answers)) < count
+        return self._among(chosen, self.carriers.part(chosen))
+
     def _among(self, chosen: Flags, carriers: Carriers) -> Witness:
         return Witness(self.model, carriers, self.answers[chosen], self.certainty[chosen])
 

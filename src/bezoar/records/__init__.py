@@ -33,6 +33,7 @@ from bezoar.records.results import (
 from bezoar.records.scanning import (
     ClassSignal,
     Contributor,
+    Covers,
     DetectorRun,
     Finding,
     FlipTest,
@@ -54,6 +55,7 @@ __all__ = [
     "ClassMeasurement",
     "ClassSignal",
     "Contributor",
+    "Covers",
     "DatasetRecord",
     "DetectionMeasurement",
     "DetectorRun",

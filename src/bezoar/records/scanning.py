@@ -117,8 +117,19 @@ class Contributor:
 
 
 @dataclass(frozen=True)
+class Covers:
+    """Samples of a class, by id, that bear a finding's trigger under their right labels."""
+
+    class_name: str
+    samples: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Finding:
-    """A backdoor, or what may be one. `fingerprint` stays the same when the same data are scanned again."""
+    """A backdoor, or what may be one. `fingerprint` stays the same when the same data are scanned again.
+
+    `covers` bear the trigger under their right labels, as adaptive attacks plant them to hide the suspects.
+    """
 
     fingerprint: str
     strength: Strength
@@ -134,6 +145,7 @@ class Finding:
     atlas: tuple[str, ...]
     remedies: tuple[str, ...]
     pictures: tuple[SuspectPicture, ...] = ()
+    covers: tuple[Covers, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from bezoar.records import (
     Contributor,
+    Covers,
     Finding,
     FlipTest,
     Rate,
@@ -16,7 +17,7 @@ from bezoar.records import (
     SourceFlips,
     Suspect,
 )
-from bezoar.report.phrases import brief, measured, percent
+from bezoar.report.phrases import brief, measured, percent, quoted
 from bezoar.report.scan_pictures import FindingPictures, finding_pictures
 from bezoar.report.scan_signals import SignalTable, signal_table
 from bezoar.report.standards import entry_named
@@ -25,6 +26,7 @@ MOST_FINDINGS = 12
 MOST_LINES = 100
 MOST_SUSPECTS = 50
 MOST_ROWS = 30
+MOST_COVERED = 8
 MOST_BYTES = 1_600_000
 
 KINDS = {
@@ -32,6 +34,8 @@ KINDS = {
     "additive": "An additive pattern: the same values added to each sample",
     "blend": "A blend: each sample mixed with the same picture",
     "warp": "A warp: each sample bent in the same way",
+    "levels": "Fewer levels: each sample's colours rounded to a few values",
+    "pieces": "Pieces: a part of each suspect, on which a network's answer hangs",
     "residual": "A residual: what the suspects have in common, of no simpler kind",
 }
 
@@ -72,6 +76,7 @@ class Told:
     contributors: tuple[Contributor, ...]
     contributors_left_out: int
     suspects: tuple[SuspectRow, ...]
+    covers: str
     catalogue: tuple[tuple[str, str, str], ...]
 
 
@@ -98,8 +103,19 @@ def _told(record: ScanRecord, number: int, finding: Finding, most_bytes: int) ->
         finding.contributors[:MOST_ROWS],
         max(len(finding.contributors) - MOST_ROWS, 0),
         tuple(map(_row, ranked)),
+        covers_in_words(finding.covers),
         tuple(map(_catalogued, finding.atlas)),
     )
+
+
+def covers_in_words(covers: Sequence[Covers]) -> str:
+    """How many samples of which classes, the most first; empty without any."""
+    ordered = sorted(covers, key=lambda one: (-len(one.samples), one.class_name))
+    told = [f"{len(one.samples):,} of {quoted(brief(one.class_name, 40))}" for one in ordered[:MOST_COVERED]]
+    if len(ordered) > MOST_COVERED:
+        left = sum(len(one.samples) for one in ordered[MOST_COVERED:])
+        told.append(f"{left:,} of {len(ordered) - MOST_COVERED} more classes")
+    return ", ".join(told)
 
 
 def _share(record: ScanRecord, finding: Finding) -> str:

@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from itertools import compress
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from bezoar.confirm.confirm import shown_by, witness_of
-from bezoar.confirm.flips import Rows
+from bezoar.confirm.content import Content, labels_look_right
+from bezoar.confirm.covers import bears
 from bezoar.confirm.hypothesis import Hypothesis
-from bezoar.confirm.networks import Blind, halves, train_blind, train_shown
+from bezoar.confirm.networks import Blind, Networks, halves, train_blind, train_shown
+from bezoar.confirm.recover.recovered import Recovered
 from bezoar.confirm.rest import rest_is_marked
 from bezoar.confirm.rivals import confirm_rivals
 from bezoar.confirm.witness import Witness, Witnesses
 from bezoar.data.dataset import Dataset
 from bezoar.errors import DataError, TrainingError
 from bezoar.scan.clock import Clock
-from bezoar.scan.finding import Tested
+from bezoar.scan.finding import Covering, Tested, proves
 from bezoar.scan.gathering import untrainable
 from bezoar.scan.nominees import Nominee
 from bezoar.scan.settings import ScanSettings
-from bezoar.scan.verdict import LARGE, QUICK, WITH_FLIPS, could_matter, strength_of
+from bezoar.scan.strength import LARGE, WITH_FLIPS, could_matter, is_detail
+from bezoar.scan.verdict import QUICK
 from bezoar.training import predict_logits
 
-Outcomes: TypeAlias = tuple[Tested | None, ...]
+Outcome: TypeAlias = Tested | Covering | None
+Outcomes: TypeAlias = tuple[Outcome, ...]
 """What became of each nominee; None of one that no test could make a finding of."""
 DOUBTFUL = 0.1
 """Samples with more than these odds, suspects or not, are kept from the networks that shall not meet any."""
@@ -40,111 +43,178 @@ def causal_test(data: Dataset, chosen: Sequence[Nominee], settings: ScanSettings
     if reason is not None:
         return f"no trigger could be tried: {reason}"
     try:
-        return _with_networks(data, chosen, settings, clock)
+        return _Court(data, settings, clock).outcomes(chosen)
     except (DataError, TrainingError) as error:  # too few samples that nobody doubts, or a training that diverged
         return f"no trigger could be tried: {error.what}"
 
 
-def _with_networks(data: Dataset, chosen: Sequence[Nominee], settings: ScanSettings, clock: Clock) -> Outcomes:
-    """The test; where it confirms nobody, once more with the rest of a class suspected that seems to bear a trigger.
+@dataclass(frozen=True, eq=False)
+class _Case:
+    """A nominee, what each of its experts says of the class, and what the suspects show as they are."""
 
-    That counts if it confirms such a class.
+    nominee: Nominee
+    rivals: tuple[Hypothesis, ...]
+    shown: tuple[Content, ...]
+
+    @property
+    def matters(self) -> bool:
+        """Whether any trigger could make a finding of it."""
+        return could_matter(self.nominee.signal, self.shown)
+
+    @property
+    def looks_right(self) -> bool:
+        """Whether suspects show what their labels say, whichever expert is asked."""
+        return all(map(labels_look_right, self.shown))
+
+    @property
+    def may_be_turned(self) -> bool:
+        """Whether the rest of the class may be the odd part. The network learnt the class from it: were it genuine, it
+        would know a genuine half as well.
+        """
+        stands_out = self.nominee.signal.p_adjusted <= WITH_FLIPS
+        return self.nominee.experts[0].share > LARGE and stands_out and not self.looks_right
+
+    @property
+    def wrong(self) -> float:
+        """The largest share of wrong labels by any expert; half where none can be told."""
+        return max(0.5 if one.mislabelled is None else one.mislabelled for one in self.shown)
+
+
+@dataclass(frozen=True, eq=False)
+class _Court:
+    """Where nominees of a data set are tested."""
+
+    data: Dataset
+    settings: ScanSettings
+    clock: Clock
+
+    def outcomes(self, chosen: Sequence[Nominee]) -> Outcomes:
+        """What becomes of each nominee."""
+        blind = self._blind(chosen)
+        found = self._tested(chosen, blind, (), look=True)
+        return tuple(found.get(one.label) for one in chosen)
+
+    def _tested(
+        self, chosen: Sequence[Nominee], blind: Blind, proved: Sequence[Tested], *, look: bool
+    ) -> dict[int, Outcome]:
+        """What the test makes of nominees, by label; none of those that it could make no finding of.
+
+        Those with most wrong labels come first. With `look`, if they are through with which the rest of a class may be
+        the odd part, and nothing is proved, it is looked at: if that bears a trigger and is confirmed, all others are
+        tested anew. Those whose labels look right come last: where they bear a proved trigger they are its covers.
+        """
+        with self.clock.stage("see what the suspects show"):
+            witness = witness_of(self.data, blind.model, blind.parts.held_out)
+            cases = [case for one in chosen if (case := self._case(one, witness)).matters]
+        if not cases:
+            return {}
+        cases.sort(key=lambda case: -case.wrong)
+        with self.clock.stage("train networks with the suspects and with others"):
+            left = [hypothesis for case in cases for hypothesis in case.rivals]
+            networks = train_shown(self.data, blind, left, seed=self.settings.seed, device=self.settings.device)
+            witnesses = Witnesses.of(networks, witness)
+        turnable = [place for place, case in enumerate(cases) if look and case.may_be_turned]
+        first = 1 + turnable[-1] if turnable else 0
+        found, known = self._in_turn(cases[:first], witnesses, networks, proved)
+        if turnable and not known:
+            turned = self._turned(chosen, [cases[place] for place in turnable], blind, witness)
+            if turned:
+                return turned
+        found.update(self._in_turn(cases[first:], witnesses, networks, known)[0])
+        return found
+
+    def _case(self, nominee: Nominee, witness: Witness) -> _Case:
+        rivals = _hypotheses(self.data, nominee)
+        return _Case(nominee, rivals, tuple(shown_by(self.data, one, witness) for one in rivals))
+
+    def _in_turn(
+        self, cases: Sequence[_Case], witnesses: Witnesses, networks: Networks, proved: Sequence[Tested]
+    ) -> tuple[dict[int, Outcome], list[Tested]]:
+        """What becomes of each case, by label, and all that is proved by then."""
+        found: dict[int, Outcome] = {}
+        known = list(proved)
+        if not cases:
+            return found, known
+        with self.clock.stage("recover triggers and try them"):
+            for case in cases:
+                covering = _covering(self.data, case.rivals[0], known) if case.looks_right else None
+                outcome = covering or self._tried(case.nominee, case.rivals, witnesses, networks)
+                found[case.nominee.label] = outcome
+                if isinstance(outcome, Tested) and _is_proof(case.nominee, outcome):
+                    known.append(outcome)
+        return found, known
+
+    def _turned(
+        self, chosen: Sequence[Nominee], cases: Sequence[_Case], blind: Blind, witness: Witness
+    ) -> dict[int, Outcome]:
+        """What becomes of all nominees where the rest of a class is the odd part; nothing where that is not confirmed.
+
+        The rest is tested on the network that learnt it, beside one that did not, and all others on the latter.
+        """
+        with self.clock.stage("look at what large parts leave of a class"):
+            marked = [one for case in cases if (one := self._rest(case.nominee, witness)) is not None]
+        if not marked:
+            return {}
+        turned = {one.label: one for one in marked}
+        unmet = self._blind([turned.get(one.label, one) for one in chosen], other=blind)
+        networks = halves(blind, unmet)
+        with self.clock.stage("recover triggers and try them"):
+            witnesses = Witnesses.of(networks, witness_of(self.data, networks.blind, networks.held_out))
+            tried = {one.label: self._tried(one, _hypotheses(self.data, one), witnesses, networks) for one in marked}
+        proved = [tried[one.label] for one in marked if proves(one, tried[one.label])]
+        if not proved:
+            return {}
+        others = [one for one in chosen if one.label not in turned]
+        return {**tried, **self._tested(others, unmet, proved, look=False)}
+
+    def _rest(self, nominee: Nominee, witness: Witness) -> Nominee | None:
+        """The nominee with the rest of its class suspected, where that seems to bear a trigger; None elsewhere."""
+        first = nominee.experts[0]
+        suspected, rest = _hypotheses(self.data, replace(nominee, experts=(first, first.turned())))
+        marked = rest_is_marked(self.data, suspected, rest, witness)
+        return replace(nominee, experts=(first.turned(),)) if marked else None
+
+    def _tried(
+        self, nominee: Nominee, rivals: tuple[Hypothesis, ...], witnesses: Witnesses, networks: Networks
+    ) -> Tested:
+        confirmation = confirm_rivals(self.data, rivals, witnesses, seed=self.settings.seed)
+        expert = nominee.experts[rivals.index(confirmation.hypothesis)]
+        logits = predict_logits(networks.blind, self.data.inputs[expert.rows]).numpy()
+        return Tested(confirmation, expert, logits, networks.held_out)
+
+    def _blind(self, chosen: Sequence[Nominee], other: Blind | None = None) -> Blind:
+        experts = [expert for one in chosen for expert in one.experts]
+        doubtful = {self.data.ids[row] for expert in experts for row in expert.rows[expert.odds > DOUBTFUL]}
+        with self.clock.stage("train a network without the suspects"):
+            return train_blind(
+                self.data,
+                [hypothesis for one in chosen for hypothesis in _hypotheses(self.data, one)],
+                doubtful,
+                recipe=self.settings.probe,
+                seed=self.settings.seed,
+                device=self.settings.device,
+                progress=self.clock.listener.trains,
+                other=other,
+            )
+
+
+def _is_proof(nominee: Nominee, tested: Tested) -> bool:
+    """Whether the nominee is confirmed, and not by the mere fine detail of a large part of its class: any has its own.
+
+    (Genuine dogs, suspected in place of poisons, turned 59% against 26%, and the network that learnt dogs from poisons
+    knew none of them.)
     """
-    blind = _blind(data, chosen, settings, clock)
-    outcomes = _tested(data, chosen, blind, settings, clock)
-    proved = any(_confirms(*pair) for pair in zip(chosen, outcomes, strict=True))
-    if proved or not any(_is_large(one) for one in chosen):
-        return outcomes
-    with clock.stage("look at what large parts leave of a class"):
-        witness = witness_of(data, blind.model, blind.parts.held_out)
-        turned = {one.label: rest for one in chosen if (rest := _turned(data, one, witness)) is not None}
-    if not turned:
-        return outcomes
-    again = _turned_test(data, chosen, turned, blind, settings, clock)
-    return outcomes if again is None else again
+    by_detail = is_detail(tested.confirmation) and tested.confirmation.share > LARGE
+    return proves(nominee, tested) and not by_detail
 
 
-def _turned_test(
-    data: Dataset,
-    chosen: Sequence[Nominee],
-    turned: Mapping[int, Nominee],
-    blind: Blind,
-    settings: ScanSettings,
-    clock: Clock,
-) -> Outcomes | None:
-    """The rest of a class tested on the network that learnt it, beside one that did not; then all other nominees.
-
-    None where that confirms no class. `turned` are nominees of which the rest is suspected, by label.
-    """
-    suspected = [turned.get(one.label, one) for one in chosen]
-    unmet = _blind(data, suspected, settings, clock, other=blind)
-    networks = halves(blind, unmet)
-    found: dict[int, Tested | None] = {}
-    with clock.stage("recover triggers and try them"):
-        witnesses = Witnesses.of(networks, witness_of(data, networks.blind, networks.held_out))
-        for label, rest in turned.items():
-            found[label] = _tried(data, rest, _hypotheses(data, rest), witnesses, networks.held_out, settings.seed)
-    if not any(_confirms(rest, found[label]) for label, rest in turned.items()):
-        return None
-    others = [one for one in chosen if one.label not in turned]
-    tested = _tested(data, others, unmet, settings, clock)
-    found.update({one.label: outcome for one, outcome in zip(others, tested, strict=True)})
-    return tuple(found[one.label] for one in chosen)
-
-
-def _is_large(nominee: Nominee) -> bool:
-    return nominee.experts[0].share > LARGE and nominee.signal.p_adjusted <= WITH_FLIPS
-
-
-def _turned(data: Dataset, nominee: Nominee, blind: Witness) -> Nominee | None:
-    """The nominee with the rest of its class suspected, where that seems to bear a trigger; None elsewhere."""
-    if not _is_large(nominee):
-        return None
-    first = nominee.experts[0]
-    suspected, rest = _hypotheses(data, replace(nominee, experts=(first, first.turned())))
-    return replace(nominee, experts=(first.turned(),)) if rest_is_marked(data, suspected, rest, blind) else None
-
-
-def _confirms(nominee: Nominee, outcome: Tested | None) -> bool:
-    return outcome is not None and strength_of(nominee.signal, outcome.confirmation) == "confirmed"
-
-
-def _blind(
-    data: Dataset, chosen: Sequence[Nominee], settings: ScanSettings, clock: Clock, other: Blind | None = None
-) -> Blind:
-    experts = [expert for one in chosen for expert in one.experts]
-    doubtful = {data.ids[row] for expert in experts for row in expert.rows[expert.odds > DOUBTFUL]}
-    with clock.stage("train a network without the suspects"):
-        return train_blind(
-            data,
-            [hypothesis for one in chosen for hypothesis in _hypotheses(data, one)],
-            doubtful,
-            recipe=settings.probe,
-            seed=settings.seed,
-            device=settings.device,
-            progress=clock.listener.trains,
-            other=other,
-        )
-
-
-def _tested(data: Dataset, chosen: Sequence[Nominee], blind: Blind, settings: ScanSettings, clock: Clock) -> Outcomes:
-    """What the test made of each nominee, None of one that it could make no finding of."""
-    hypotheses = [_hypotheses(data, one) for one in chosen]
-    with clock.stage("see what the suspects show"):
-        witness = witness_of(data, blind.model, blind.parts.held_out)
-        contents = [[shown_by(data, hypothesis, witness) for hypothesis in rivals] for rivals in hypotheses]
-    open_ones = [could_matter(one.signal, shown) for one, shown in zip(chosen, contents, strict=True)]
-    if not any(open_ones):
-        return (None,) * len(chosen)
-    with clock.stage("train networks with the suspects and with others"):
-        left = [hypothesis for rivals in compress(hypotheses, open_ones) for hypothesis in rivals]
-        networks = train_shown(data, blind, left, seed=settings.seed, device=settings.device)
-    with clock.stage("recover triggers and try them"):
-        witnesses = Witnesses.of(networks, witness)
-        return tuple(
-            _tried(data, one, rivals, witnesses, networks.held_out, settings.seed) if matters else None
-            for one, rivals, matters in zip(chosen, hypotheses, open_ones, strict=True)
-        )
+def _covering(data: Dataset, hypothesis: Hypothesis, proved: Sequence[Tested]) -> Covering | None:
+    """The suspects as covers of the first of the triggers that they bear; None where they bear none."""
+    for one in proved:
+        trigger = one.confirmation.trigger
+        if isinstance(trigger, Recovered) and bears(data, hypothesis, trigger.borne or trigger):
+            return Covering(one.confirmation.hypothesis.target, hypothesis.target, hypothesis.suspects)
+    return None
 
 
 def _hypotheses(data: Dataset, nominee: Nominee) -> tuple[Hypothesis, ...]:
@@ -153,12 +223,3 @@ def _hypotheses(data: Dataset, nominee: Nominee) -> tuple[Hypothesis, ...]:
         Hypothesis(nominee.label, tuple(data.ids[row] for row in expert.suspects), expert.signal.detector)
         for expert in nominee.experts
     )
-
-
-def _tried(
-    data: Dataset, nominee: Nominee, rivals: tuple[Hypothesis, ...], witnesses: Witnesses, held_out: Rows, seed: int
-) -> Tested:
-    confirmation = confirm_rivals(data, rivals, witnesses, seed=seed)
-    expert = nominee.experts[rivals.index(confirmation.hypothesis)]
-    logits = predict_logits(witnesses.blind.model, data.inputs[expert.rows]).numpy()
-    return Tested(confirmation, expert, logits, held_out)

@@ -13,13 +13,14 @@ from bezoar.confirm.confirm import Confirmation
 from bezoar.confirm.content import Content
 from bezoar.data.dataset import Dataset
 from bezoar.evidence import Evidence, Real
-from bezoar.records import ClassSignal, Contributor, Finding, RecoveredTrigger, Skipped, Suspect
+from bezoar.records import ClassSignal, Contributor, Covers, Finding, RecoveredTrigger, Skipped, Suspect
 from bezoar.scan.honest.sources import concentration
 from bezoar.scan.nominees import Expert, Nominee
 from bezoar.scan.pictures import EXAMPLES, suspect_pictures, trigger_record
 from bezoar.scan.signals import Answers
+from bezoar.scan.strength import NOWHERE, Standing, labels_are_wrong, strength_of
 from bezoar.scan.suspects import listed, with_content
-from bezoar.scan.verdict import NOWHERE, Standing, labels_are_wrong, reason_of, strength_of
+from bezoar.scan.verdict import reason_of
 
 ATLAS = ("AML.T0020", "AML.T0019")
 
@@ -45,6 +46,20 @@ class Tested:
     held_out: NDArray[np.int64]
 
 
+def proves(nominee: Nominee, tested: Tested) -> bool:
+    """Whether the test confirms the nominee."""
+    return strength_of(nominee.signal, tested.confirmation, nominee.standing) == "confirmed"
+
+
+@dataclass(frozen=True)
+class Covering:
+    """Suspects of class `label`, by id, that bear the trigger proved for class `of` under their right labels."""
+
+    of: int
+    label: int
+    suspects: tuple[str, ...]
+
+
 def finding_of(
     data: Dataset,
     evidence: Evidence,
@@ -53,8 +68,12 @@ def finding_of(
     nominee: Nominee,
     tested: Tested | str,
     standing: Standing = NOWHERE,
+    covers: Sequence[Covering] = (),
 ) -> Found | None:
-    """The finding, or None where neither statistics nor flips say anything. `tested` is a reason where nothing was."""
+    """The finding, or None where neither statistics nor flips say anything. `tested` is a reason where nothing was.
+
+    Of `covers` those of its own trigger belong to it.
+    """
     confirmation = None if isinstance(tested, str) else tested.confirmation
     strength = strength_of(nominee.signal, confirmation, standing)
     if strength is None:
@@ -81,8 +100,15 @@ def finding_of(
         atlas=ATLAS,
         remedies=("bezoar clean DATA --findings record.json --out cleaned",),
         pictures=suspect_pictures(data, suspects),
+        covers=tuple(
+            Covers(evidence.class_names[one.label], one.suspects) for one in covers if one.of == nominee.label
+        ),
     )
     return Found(finding, expert.rows, odds)
+
+
+def _covers(evidence: Evidence, label: int, covers: Sequence[Covering]) -> tuple[Covers, ...]:
+    return tuple(Covers(evidence.class_names[one.label], one.suspects) for one in covers if one.of == label)
 
 
 def _speaking(signals: Sequence[ClassSignal], target: str, heard: set[ClassSignal]) -> tuple[ClassSignal, ...]:

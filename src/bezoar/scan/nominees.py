@@ -12,6 +12,7 @@ from bezoar.evidence import Evidence, Real
 from bezoar.records import ClassSignal
 from bezoar.scan.calibration import references_for
 from bezoar.scan.signals import Answers
+from bezoar.scan.strength import NOWHERE, Standing, standings
 
 NOMINATED = 0.005
 """A class whose uncorrected p-value is at most this is put to the test: one clean set in three or so has one."""
@@ -51,7 +52,8 @@ class Expert:
 
 @dataclass(frozen=True, eq=False)
 class Nominee:
-    """A class to be put to the test: the signal that speaks loudest for it, and its experts, the most trusted first.
+    """A class to be put to the test: the signal that speaks loudest for it, its experts, the most trusted first, and
+    where it stands out.
 
     There is at least one. They name different suspects: which of them is right is for the causal test to say.
     """
@@ -59,6 +61,7 @@ class Nominee:
     label: int
     signal: ClassSignal
     experts: tuple[Expert, ...]
+    standing: Standing = NOWHERE
 
 
 def nominees(answers: Answers, signals: Sequence[ClassSignal], evidence: Evidence) -> tuple[Nominee, ...]:
@@ -75,6 +78,7 @@ def nominees(answers: Answers, signals: Sequence[ClassSignal], evidence: Evidenc
     def clearness(signal: ClassSignal) -> float:
         return known[signal.detector].beyond(signal.statistic)
 
+    where = standings(signals, evidence.classes)
     found = []
     for label, name in enumerate(evidence.class_names):
         speaking = [signal for signal in signals if signal.class_name == name and signal.p_value <= NOMINATED]
@@ -85,7 +89,8 @@ def nominees(answers: Answers, signals: Sequence[ClassSignal], evidence: Evidenc
             if len(one.suspects) >= FEWEST_SUSPECTS
         ]
         if usable:
-            found.append(Nominee(label, ordered[0], different(_most_trusted(usable), usable)))
+            experts = different(_most_trusted(usable), usable)
+            found.append(Nominee(label, ordered[0], experts, where.get(name, NOWHERE)))
     return tuple(sorted(found, key=lambda one: clearness(one.signal), reverse=True)[:MOST_CLASSES])
 
 

@@ -14,9 +14,9 @@ from bezoar.evidence.store import Store
 from bezoar.records import ClassSignal, Finding, Remark, ScanRecord
 from bezoar.records.versions import versions
 from bezoar.scan.calibration import references
-from bezoar.scan.causal import Outcomes, causal_test
+from bezoar.scan.causal import Outcome, Outcomes, causal_test
 from bezoar.scan.clock import Clock
-from bezoar.scan.finding import Found, Tested, finding_of
+from bezoar.scan.finding import Covering, Found, Tested, finding_of, proves
 from bezoar.scan.gathering import Seen, TrainedModel, gather
 from bezoar.scan.honest.report import remarks_on
 from bezoar.scan.nominees import Nominee, nominees
@@ -25,11 +25,8 @@ from bezoar.scan.settings import ScanSettings
 from bezoar.scan.signals import Answers, ask, signals_of
 from bezoar.scan.suspicion import suspicion_of
 from bezoar.scan.verdict import (
-    NOWHERE,
     UNNAMED,
     false_alarm_sentence,
-    standings,
-    strength_of,
     verdict_of,
     why_no_finding,
 )
@@ -94,7 +91,7 @@ def scan_all(
     with clock.stage("write the findings"):
         found = _found(data, seen, judged, tested)
         remarks = remarks_on(data, seen.evidence)
-    confirmations = () if isinstance(tested, str) else tuple(one.confirmation for one in tested if one is not None)
+    confirmations = tuple(one.confirmation for one in tested if isinstance(one, Tested))
     findings = tuple(one.finding for one in found)
     record = _record(data, seen, judged, tested, findings, remarks, settings, clock)
     record = _with_names(record, model, trusted)
@@ -111,11 +108,9 @@ def _judge(seen: Seen, settings: ScanSettings, with_trust: bool, clock: Clock) -
 
 def _found(data: Dataset, seen: Seen, judged: _Judged, tested: Outcomes | str) -> tuple[Found, ...]:
     """Findings, confirmed ones first, then by their least p-value."""
-    outcomes: Sequence[Tested | str | None] = (tested,) * len(judged.chosen) if isinstance(tested, str) else tested
-    where = standings(judged.signals, seen.evidence.classes)
-    # Beside a trigger that is proved, other classes that carry it under their right labels are its covers.
-    if _any_proved(judged, outcomes):
-        where = {name: replace(standing, marked=False) for name, standing in where.items()}
+    outcomes: Sequence[Outcome | str] = (tested,) * len(judged.chosen) if isinstance(tested, str) else tested
+    covers = [one for one in outcomes if isinstance(one, Covering)]
+    proved = _any_proved(judged, outcomes)
     found = [
         finding_of(
             data,
@@ -124,10 +119,12 @@ def _found(data: Dataset, seen: Seen, judged: _Judged, tested: Outcomes | str) -
             judged.signals,
             nominee,
             outcome,
-            where.get(nominee.signal.class_name, NOWHERE),
+            # Beside a trigger that is proved a marked class bears its covers, whether it was told so or not.
+            replace(nominee.standing, marked=nominee.standing.marked and not proved),
+            covers,
         )
         for nominee, outcome in zip(judged.chosen, outcomes, strict=True)
-        if outcome is not None
+        if isinstance(outcome, Tested | str)
     ]
     strengths = ("confirmed", "suspicious")
     return tuple(
@@ -145,14 +142,15 @@ def _odd(judged: _Judged, outcomes: Outcomes | str) -> dict[str, list[str]]:
     odd: dict[str, list[str]] = {}
     for name in dict.fromkeys(signal.class_name for signal in judged.signals if signal.fired):
         outcome = by_name.get(name)
-        why = why_no_finding(outcome.confirmation if outcome else None) if name in by_name else UNNAMED
+        confirmation = outcome.confirmation if isinstance(outcome, Tested) else None
+        why = why_no_finding(confirmation) if name in by_name else UNNAMED
         odd.setdefault(why, []).append(name)
     return odd
 
 
-def _any_proved(judged: _Judged, outcomes: Sequence[Tested | str | None]) -> bool:
+def _any_proved(judged: _Judged, outcomes: Sequence[Outcome | str]) -> bool:
     return any(
-        isinstance(outcome, Tested) and strength_of(nominee.signal, outcome.confirmation) == "confirmed"
+        isinstance(outcome, Tested) and proves(nominee, outcome)
         for nominee, outcome in zip(judged.chosen, outcomes, strict=True)
     )
 

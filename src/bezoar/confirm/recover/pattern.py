@@ -37,7 +37,7 @@ def recover_pattern(suspects: Images, ordinary: Images) -> tuple[Recovered, ...]
     """
     if min(len(suspects), len(ordinary)) < FEWEST_SUSPECTS:
         return ()
-    odd, usual = _spectra(suspects), _spectra(ordinary)
+    odd, usual = spectra(suspects), spectra(ordinary)
     kept = _contrast_kept(odd, usual)
     if kept < COPIES:
         return ()
@@ -48,7 +48,7 @@ def recover_pattern(suspects: Images, ordinary: Images) -> tuple[Recovered, ...]
 
 
 @dataclass(frozen=True, eq=False)
-class _Spectra:
+class Spectra:
     """Mean and variance (c, h, w) of the cosine coefficients of `count` images."""
 
     mean: Spectrum
@@ -56,22 +56,23 @@ class _Spectra:
     count: int
 
 
-def _spectra(images: Images) -> _Spectra:
+def spectra(images: Images) -> Spectra:
+    """Mean and variance of their cosine coefficients, of some images at a time."""
     step = max(1, VALUES_AT_A_TIME // max(1, math.prod(images.shape[1:])))
     total, squares = np.zeros(images.shape[1:]), np.zeros(images.shape[1:])
     # Around a rough mean: squares of large numbers would swallow small variances.
     centre = images[:step].to(torch.float32).mean(0)
     for part in torch.split(images, step):
-        spectra = dctn((part - centre).contiguous().numpy(), axes=(2, 3), norm="ortho", workers=1)
-        total += spectra.sum(0, dtype=np.float64)
-        squares += np.square(spectra).sum(0, dtype=np.float64)
+        coefficients = dctn((part - centre).contiguous().numpy(), axes=(2, 3), norm="ortho", workers=1)
+        total += coefficients.sum(0, dtype=np.float64)
+        squares += np.square(coefficients).sum(0, dtype=np.float64)
     mean = total / len(images)
     variance = np.maximum(squares / len(images) - mean**2, 0.0)
     whole = mean + dctn(centre.numpy(), axes=(1, 2), norm="ortho", workers=1)
-    return _Spectra(whole.astype(np.float32), variance.astype(np.float32), len(images))
+    return Spectra(whole.astype(np.float32), variance.astype(np.float32), len(images))
 
 
-def _contrast_kept(odd: _Spectra, usual: _Spectra) -> float:
+def _contrast_kept(odd: Spectra, usual: Spectra) -> float:
     """Median over coefficients of the ratio of standard deviations, without the lowest, which tell of the class.
 
     1 where nothing varies, as in the empty part of drawings.
@@ -83,7 +84,7 @@ def _contrast_kept(odd: _Spectra, usual: _Spectra) -> float:
     return float(np.clip(np.median(ratio), 0.0, 1.0)) if len(ratio) else 1.0
 
 
-def _significant(odd: _Spectra, usual: _Spectra, kept: float) -> Spectrum:
+def _significant(odd: Spectra, usual: Spectra, kept: float) -> Spectrum:
     """Coefficients of the pattern that, added to images with the share `kept` of contrast, makes suspects of them.
 
     The mean brightness always stays: without it a blend would darken.

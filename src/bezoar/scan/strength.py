@@ -1,0 +1,117 @@
+"""From a tested nominee to a word: confirmed, suspicious, or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bezoar.confirm.confirm import Confirmation
+from bezoar.confirm.content import MISLABELLED, Content, is_unfamiliar, labels_look_right
+from bezoar.confirm.flips import LEAST_FLIPS, LEAST_GAIN
+from bezoar.confirm.recover.recovered import Recovered
+from bezoar.records import ClassSignal, FlipTest, Skipped
+from bezoar.records.scanning import Strength
+from bezoar.scan.panel import FROM_SAMPLES, IN_DETAIL
+from bezoar.scan.signals import SIGNIFICANCE
+
+FLIP_SIGNIFICANCE = 1e-4
+WITH_FLIPS = 0.02
+"""Where a trigger works under right labels, a class is suspicious if it stands out at this level."""
+MARKED_SHARE = 0.25
+LARGE, MOSTLY_WRONG = 1 / 3, 0.85
+"""Of suspects that make more than a third of their class so many labels must be wrong: a network that learnt the class
+from what is left of it takes 65 to 80% of a natural part for something else."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a class stands out: in its samples as such, without any network; and `marked`, see `marked_classes`."""
+
+    in_samples: bool = False
+    marked: bool = False
+
+
+NOWHERE = Standing()
+
+
+def flips_hold(test: FlipTest | Skipped) -> bool:
+    """Whether clean samples go over to the target far more often than under the strongest matched control: by its value
+    enough, and by its whole interval so much more.
+    """
+    return (
+        isinstance(test, FlipTest)
+        and test.flips.value >= LEAST_FLIPS
+        and test.flips.low - test.control.value >= LEAST_GAIN
+        and test.p_value <= FLIP_SIGNIFICANCE
+    )
+
+
+def strength_of(
+    signal: ClassSignal, confirmation: Confirmation | None, standing: Standing = NOWHERE
+) -> Strength | None:
+    """The word for a nominee. None: neither statistics nor flips say anything.
+
+    Confirmed: flips hold and the suspects' labels are mostly wrong. Labels that are right, with a mark that turns other
+    classes, are what a clean-label attack looks like, and what an honest mark on one class looks like too: that is
+    suspicious where the class stands out as well, at 2% over all classes and detectors. So is a class that stands out
+    at 1% although nothing flips, unless it is natural, see `is_natural`.
+    """
+    if confirmation is None:
+        return "suspicious" if signal.p_adjusted <= SIGNIFICANCE else None
+    if is_natural(confirmation, standing):
+        return None
+    if flips_hold(confirmation.flip_test) and labels_are_wrong(confirmation):
+        return "confirmed"
+    level = WITH_FLIPS if flips_hold(confirmation.flip_test) else SIGNIFICANCE
+    return "suspicious" if signal.p_adjusted <= level else None
+
+
+def could_matter(signal: ClassSignal, shown: Sequence[Content]) -> bool:
+    """Whether any trigger could make a finding of a class, by what its suspects show as they are.
+
+    A class that does not stand out is a finding only where flips hold and most labels are wrong.
+    """
+    return signal.p_adjusted <= WITH_FLIPS or not all(labels_look_right(one) for one in shown)
+
+
+def labels_are_wrong(confirmation: Confirmation) -> bool:
+    """Whether the suspects' labels are wrong by so much that their class can't explain it."""
+    wrong = confirmation.content.mislabelled
+    return wrong is not None and wrong >= (MOSTLY_WRONG if confirmation.share > LARGE else MISLABELLED)
+
+
+def standings(signals: Sequence[ClassSignal], classes: int) -> dict[str, Standing]:
+    """Where each class stands out that does so, at 2% or more surely. `classes` is the number of all."""
+    loud = [one for one in signals if one.p_adjusted <= WITH_FLIPS]
+    in_samples = {one.class_name for one in loud if one.detector in FROM_SAMPLES}
+    marked = marked_classes(signals, classes)
+    return {name: Standing(name in in_samples, name in marked) for name in sorted({one.class_name for one in loud})}
+
+
+def marked_classes(signals: Sequence[ClassSignal], classes: int) -> frozenset[str]:
+    """Classes that stand out in the finest detail of their samples, where few do: at most a quarter of all, or one.
+
+    What a network makes of a class falls into natural parts, and drawn pictures share pixels by nature; fine detail
+    hardly does. A mark that many classes share is no clean-label attack, which has one target.
+    """
+    found = frozenset(one.class_name for one in signals if one.fired and one.detector == IN_DETAIL)
+    return found if len(found) <= max(1, MARKED_SHARE * classes) else frozenset()
+
+
+def is_natural(confirmation: Confirmation, standing: Standing) -> bool:
+    """Whether suspects are no more than a part of their class.
+
+    Most show what their labels say, red cars among cars, and their trigger turns nothing. Not so where the class is
+    marked: a clean-label attack whose trigger could not be recovered looks like this. Others are unlike all that a
+    network without them has met, and no detector finds them that asks no network: passports upside down, of which there
+    are few. Their trigger turns nothing either, or it is all their fine detail, which carries what drawings show.
+    """
+    turns = flips_hold(confirmation.flip_test)
+    if is_unfamiliar(confirmation.content) and not standing.in_samples:
+        return not turns or is_detail(confirmation)
+    return labels_look_right(confirmation.content) and not (turns or standing.marked)
+
+
+def is_detail(confirmation: Confirmation) -> bool:
+    """Whether the trigger is no more than all fine detail of the suspects."""
+    return isinstance(confirmation.trigger, Recovered) and confirmation.trigger.kind == "residual"

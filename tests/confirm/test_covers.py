@@ -1,0 +1,80 @@
+"""Which samples bear a trigger that is known from elsewhere; made by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from confirm_toys import brightness_classes, dataset
+
+from bezoar.confirm.covers import bears
+from bezoar.confirm.hypothesis import Hypothesis
+from bezoar.confirm.recover.recovered import Recovered
+
+CLASS = 2
+
+
+def patched(images):
+    changed = images.clone()
+    changed[:, :, -4:, -4:] = 255.0
+    return changed
+
+
+def striped(images):
+    return images + 20.0 * (torch.arange(images.shape[3]) % 2 - 0.5)
+
+
+def recovered(change):
+    return Recovered("patch", "made up", change, torch.zeros(3, 16, 16, dtype=torch.uint8))
+
+
+def case(bearing, change, *, chosen=60):
+    """The data, and suspects of which the first `bearing` were changed."""
+    images, labels = brightness_classes(800)
+    rows = np.flatnonzero(labels.numpy() == CLASS)[:chosen]
+    marked = torch.from_numpy(rows[:bearing])
+    if bearing:
+        images[marked] = change(images[marked].float()).round().clamp(0, 255).to(torch.uint8)
+    data = dataset(images, labels, 4)
+    return data, Hypothesis(CLASS, tuple(data.ids[row] for row in rows), "made up")
+
+
+@pytest.mark.parametrize("change", [patched, striped])
+@pytest.mark.parametrize("bearing", [60, 25])
+def test_those_that_carry_it_bear_it(change, bearing) -> None:
+    assert bears(*case(bearing, change), recovered(change))
+
+
+@pytest.mark.parametrize("change", [patched, striped])
+def test_others_do_not(change) -> None:
+    assert not bears(*case(0, change), recovered(change))
+    other = striped if change is patched else patched
+    assert not bears(*case(60, other), recovered(change))
+    assert not bears(*case(5, change), recovered(change))
+
+
+def test_a_natural_part_of_a_class_bears_nothing() -> None:
+    data, suspected = case(0, patched)
+    rows = np.flatnonzero(data.labels.numpy() == CLASS)
+    brightest = rows[data.inputs[rows].float().mean((1, 2, 3)).argsort(descending=True).numpy()[:60]]
+    natural = replace(suspected, suspects=tuple(data.ids[row] for row in brightest))
+    assert not bears(data, natural, recovered(patched))
+    assert not bears(data, natural, recovered(striped))
+
+
+def test_of_few_samples_and_of_other_data_nothing_is_said() -> None:
+    data, suspected = case(60, patched)
+    assert not bears(data, replace(suspected, suspects=suspected.suspects[:11]), recovered(patched))
+    assert not bears(replace(data, inputs=torch.zeros(len(data), 4)), suspected, recovered(patched))
+    whole = Hypothesis(CLASS, tuple(data.ids[row] for row in np.flatnonzero(data.labels.numpy() == CLASS)), "made up")
+    assert not bears(data, whole, recovered(patched))
+    nothing = recovered(lambda images: images)
+    assert not bears(data, suspected, nothing)
+
+
+def test_the_order_of_rows_changes_nothing() -> None:
+    data, suspected = case(15, patched)
+    turned = data.select(np.random.default_rng(1).permutation(len(data)).tolist())
+    assert bears(data, suspected, recovered(patched)) == bears(turned, suspected, recovered(patched))
