@@ -14,6 +14,7 @@ from bezoar.data import Dataset, from_arrays, write_data
 from bezoar.records import (
     ClassSignal,
     Contributor,
+    Covers,
     DetectorRun,
     Finding,
     Remark,
@@ -94,6 +95,7 @@ def finding(data: Dataset, rows: Sequence[int], *, target: str, strength: Streng
         contributors=(Contributor("north", 3, 4, 1e-3),),
         atlas=("AML.T0020",),
         remedies=("bezoar clean DATA --findings record.json --out cleaned", "ask the contributor"),
+        covers=(Covers("green", ("a", "b")),),
     )
 
 

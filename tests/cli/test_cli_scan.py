@@ -147,6 +147,7 @@ def test_the_summary_names_what_was_found(bezoar, toy, asked):
         "suspects: 3, 3.0% of the class; the first is ",
         "trigger: not recovered: none was tried",
         "clean samples turned: not tried: none was made",
+        "covers, under their right labels: 2 of “green”",
         "contributors: “north” 3 of its 4 samples",
         "to do: ask the contributor",
         "one class is small.",

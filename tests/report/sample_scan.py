@@ -10,6 +10,7 @@ from sample_record import SIDE, SIGNS, dataset, png, rate, sign
 from bezoar.records import (
     ClassSignal,
     Contributor,
+    Covers,
     DetectorRun,
     Finding,
     FlipTest,
@@ -281,6 +282,7 @@ def hostile_scan(name: str) -> ScanRecord:
         atlas=(name,),
         remedies=(name,),
         pictures=(SuspectPicture(name, 0.9, shown, shown, name),),
+        covers=(Covers(name, (name,)),),
     )
     base = sample_scan(found=(one, replace(one, trigger=skipped, flip_test=skipped, strength="suspicious")))
     data = replace(dataset(name, names, 60), digest=name, skipped=(name,))

@@ -6,6 +6,7 @@ import re
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass, replace
+from typing import get_args, get_type_hints
 
 import pytest
 from parsed_page import Page, faults
@@ -23,8 +24,9 @@ from sample_scan import (
 )
 
 from bezoar.errors import RecordError
-from bezoar.records import ClassSignal, FlipTest, RecoveredTrigger, ScanRecord, Skipped, StageTime, from_json
+from bezoar.records import ClassSignal, Covers, FlipTest, RecoveredTrigger, ScanRecord, Skipped, StageTime, from_json
 from bezoar.report import facts_json, render_html, scan_headline
+from bezoar.report.scan_finding import KINDS, covers_in_words
 from bezoar.report.scan_signals import signal_table
 from bezoar.report.standards import entry_named, frameworks_for
 
@@ -184,6 +186,23 @@ def test_a_rate_without_trials_is_not_measured():
     record = sample_scan(found=(replace(finding(), flip_test=empty),))
     assert "not measured: no sample to measure it on" in Page(render_html(record)).text
     assert "a number not measured with the strongest control" in scan_headline(record).sentence
+
+
+@pytest.mark.parametrize("kind", get_args(get_type_hints(RecoveredTrigger)["kind"]))
+def test_triggers_of_every_kind_have_a_page(kind: str):
+    one = finding(pictures=0)
+    shown = render_html(replace(sample_scan(), findings=(replace(one, trigger=replace(one.trigger, kind=kind)),)))
+    assert KINDS[kind] in Page(shown).text
+
+
+def test_covers_are_counted_by_class_the_most_first():
+    covers = tuple(Covers(f"kind {number}", ("a",) * number) for number in range(1, 11))
+    assert covers_in_words(()) == ""
+    assert covers_in_words(covers[:2]) == "2 of “kind 2”, 1 of “kind 1”"
+    assert covers_in_words(covers).endswith("3 of “kind 3”, 3 of 2 more classes")
+    text = Page(render_html(replace(sample_scan(), findings=(replace(finding(), covers=covers[:2]),)))).text
+    assert "2 of “kind 2”, 1 of “kind 1”" in text
+    assert "Covers" not in Page(render_html(sample_scan())).text
 
 
 def test_gallery_shows_at_most_48_pictures_and_says_how_many_more():
