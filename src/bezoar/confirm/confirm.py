@@ -10,7 +10,7 @@ import numpy as np
 from torch import nn
 
 from bezoar.confirm.content import Content, content_of, familiarity, labels_look_right
-from bezoar.confirm.flips import Carriers, Rows, above_chance
+from bezoar.confirm.flips import LEAST_FLIPS, Carriers, Rows, above_chance
 from bezoar.confirm.hypothesis import Hypothesis
 from bezoar.confirm.measured import flip_test
 from bezoar.confirm.recover.candidates import from_networks, from_samples
@@ -36,6 +36,8 @@ FAMILIAR = 0.2
 """A network that is less sure of this share of held-out samples than of the median suspect sees what suspects show."""
 LEAST_WORTH = 0.1
 """Pieces and warps that gain less are what can be made of any network: no trigger."""
+LEAST_HOPE = LEAST_FLIPS / 2
+"""A trigger that gains less even against no control turns less than it must of every source."""
 
 NO_IMAGES = "triggers are recovered from images only"
 FEW_SUSPECTS = f"no trigger can be recovered from fewer than {FEWEST_SUSPECTS} suspects"
@@ -90,7 +92,10 @@ def confirm(
     trigger, sources = trial.candidate.trigger, _sources(trial, classes)
     measured = bench.part(~choosing).trial(trial.candidate)
     test = flip_test(measured, hypothesis.target, sources, data.class_names)
-    content = _content(bench, suspects, trigger, plain, classes)
+    if labels_look_right(plain) and trial.worth < LEAST_WORTH:
+        content = replace(plain, familiar=familiarity(witnesses.blind, suspects))  # there is no trigger to allow for
+    else:
+        content = _content(bench, suspects, trigger, plain, classes)
     shown = Skipped(NO_TRIGGER) if trigger.by_network and trial.worth < LEAST_WORTH else trigger
     return Confirmation(hypothesis, shown, test, content, sources, trial.worth, share)
 
@@ -147,12 +152,12 @@ def _best(bench: Bench, suspects: Carriers, carriers: Carriers, seed: int, *, as
     """
     innocent = carriers.part(carriers.labels == bench.target).inputs[: len(suspects.labels)]
     ordinary = carriers.inputs[: max(1, MOST_ORDINARY // carriers.inputs[0].numel())]
-    shown = bench.trials(from_samples(suspects.inputs, innocent, ordinary), near=NEARLY, least=LEAST_WORTH)
+    shown = bench.trials(from_samples(suspects.inputs, innocent, ordinary), near=NEARLY, least=LEAST_HOPE)
     if shown and (not ask_networks or max(one.worth for one in shown) >= ENOUGH):
         return _most(shown)
     exposed, placebo = bench.witnesses.exposed.model, bench.witnesses.placebo.model
     found = from_networks(exposed, placebo, suspects.inputs, innocent, bench.others.inputs, bench.target, seed)
-    asked = bench.trials(found, near=NEARLY, least=LEAST_WORTH)
+    asked = bench.trials(found, near=NEARLY, least=LEAST_HOPE)
     good = [one for one in asked if one.worth >= LEAST_WORTH]
     return _most(shown + good) if shown or good else _most(asked)
 

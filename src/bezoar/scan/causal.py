@@ -25,6 +25,7 @@ from bezoar.scan.settings import ScanSettings
 from bezoar.scan.strength import LARGE, WITH_FLIPS, could_matter, is_detail
 from bezoar.scan.verdict import QUICK
 from bezoar.training import predict_logits
+from bezoar.training.allocator import recycled_memory
 
 Outcome: TypeAlias = Tested | Covering | None
 Outcomes: TypeAlias = tuple[Outcome, ...]
@@ -43,7 +44,8 @@ def causal_test(data: Dataset, chosen: Sequence[Nominee], settings: ScanSettings
     if reason is not None:
         return f"no trigger could be tried: {reason}"
     try:
-        return _Court(data, settings, clock).outcomes(chosen)
+        with recycled_memory():  # hundreds of times some thousand samples are copied, changed and asked about
+            return _Court(data, settings, clock).outcomes(chosen)
     except (DataError, TrainingError) as error:  # too few samples that nobody doubts, or a training that diverged
         return f"no trigger could be tried: {error.what}"
 
