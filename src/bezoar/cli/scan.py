@@ -25,7 +25,7 @@ from bezoar.cli.scan_folder import (
     scan_folder,
     write_scan,
 )
-from bezoar.cli.scan_words import say_scan
+from bezoar.cli.scan_words import clean_command, say_scan
 from bezoar.data import Dataset
 from bezoar.drill.subject import open_subject
 from bezoar.drill.train_run import check_classes
@@ -116,6 +116,7 @@ def scan_data(
                 store=None if no_cache else _store(),
                 listener=TerminalListener(quiet=json),
             )
+        record = _with_command(record, clean_command(data, folder))
         place = place_of(data, opened)
         page = write_scan(record, folder, fail_on=fail_on, place=place, sarif=sarif, junit=junit)
     if explain_id is not None:
@@ -126,6 +127,17 @@ def scan_data(
     else:
         say_scan(record, page, data=data)
     raise typer.Exit(code_of(record, fail_on))
+
+
+def _with_command(record: ScanRecord, command: str) -> ScanRecord:
+    """The record with the command that cleans these very data, for reports that are read elsewhere."""
+
+    def named(remedy: str) -> str:
+        return command if remedy.startswith("bezoar clean DATA ") else remedy
+
+    return replace(
+        record, findings=tuple(replace(one, remedies=tuple(map(named, one.remedies))) for one in record.findings)
+    )
 
 
 def _explain(data: Dataset, record: ScanRecord, wanted: str, *, fail_on: Strength, json: bool) -> None:

@@ -23,7 +23,7 @@ def say_scan(record: ScanRecord, page: Path, *, data: str = "DATA") -> None:
     for line in scan_lines(record):
         say(line)
     if record.findings:
-        say(f"next: {escape(_clean_command(data, page.parent))}")
+        say(f"next: {escape(clean_command(data, page.parent))}")
     say(f"report: {escape(str(page))}")
 
 
@@ -113,7 +113,8 @@ def _stage_lines(record: ScanRecord) -> Iterator[str]:
         yield f"  [dim]{duration(stage.seconds):>12} {share:>4.0%}  {escape(stage.stage)}[/]"
 
 
-def _clean_command(data: str, folder: Path) -> str:
+def clean_command(data: str, folder: Path) -> str:
+    """What writes the data without the suspects of the scan in `folder`."""
     out = "cleaned.npz" if Path(data).suffix.casefold() == ".npz" else "cleaned"
     return shlex.join(("bezoar", "clean", data, "--findings", str(folder), "--out", out))
 

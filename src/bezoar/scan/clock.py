@@ -13,7 +13,7 @@ from bezoar.training.listening import Listener
 
 @dataclass
 class Clock:
-    """Tells the listener of stages, and keeps their wall seconds."""
+    """Tells the listener of stages, and keeps their wall seconds: one entry each, however often a stage comes up."""
 
     listener: Listener
     times: list[StageTime] = field(default_factory=list)
@@ -25,5 +25,12 @@ class Clock:
         started = time.perf_counter()
         yield
         seconds = time.perf_counter() - started
-        self.times.append(StageTime(name, seconds))
+        self._keep(name, seconds)
         self.listener.ends(name, seconds)
+
+    def _keep(self, name: str, seconds: float) -> None:
+        for place, known in enumerate(self.times):
+            if known.stage == name:
+                self.times[place] = StageTime(name, known.seconds + seconds)
+                return
+        self.times.append(StageTime(name, seconds))
