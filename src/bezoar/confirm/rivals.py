@@ -11,18 +11,26 @@ from bezoar.confirm.witness import Witnesses
 from bezoar.data.dataset import Dataset
 
 
-def confirm_rivals(data: Dataset, rivals: Sequence[Hypothesis], witnesses: Witnesses, *, seed: int) -> Confirmation:
+def confirm_rivals(
+    data: Dataset,
+    rivals: Sequence[Hypothesis],
+    witnesses: Witnesses,
+    *,
+    seed: int,
+    from_samples_alone: bool = False,
+) -> Confirmation:
     """The confirmation of the rival that is borne out best; `rivals` are of one class, the most trusted first.
 
     Triggers that show in samples are tried for each. Of the rivals whose triggers gain nearly as much as the best,
     the one taken names most samples that don't show what their label says, less those that do. Where the labels of
-    all look right that says nothing, and the first is taken. Networks are asked, if need be, for that one alone.
+    all look right that says nothing, and the first is taken. Networks are asked, if need be, for that one alone, and
+    for none with `from_samples_alone`.
     """
     if len(rivals) == 1:
-        return confirm(data, rivals[0], witnesses, seed=seed)
+        return confirm(data, rivals[0], witnesses, seed=seed, from_samples_alone=from_samples_alone)
     tried = [confirm(data, one, witnesses, seed=seed, from_samples_alone=True) for one in rivals]
     best = borne_out(tried)
-    return best if best.worth >= ENOUGH else confirm(data, best.hypothesis, witnesses, seed=seed)
+    return best if from_samples_alone or best.worth >= ENOUGH else confirm(data, best.hypothesis, witnesses, seed=seed)
 
 
 def borne_out(tried: Sequence[Confirmation]) -> Confirmation:

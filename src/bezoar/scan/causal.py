@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import TypeAlias
 
 from bezoar.confirm.confirm import shown_by, witness_of
@@ -22,7 +23,7 @@ from bezoar.scan.finding import Covering, Tested, proves
 from bezoar.scan.gathering import untrainable
 from bezoar.scan.nominees import Nominee
 from bezoar.scan.settings import ScanSettings
-from bezoar.scan.strength import LARGE, WITH_FLIPS, could_matter, is_detail
+from bezoar.scan.strength import LARGE, MOSTLY_WRONG, WITH_FLIPS, could_matter, is_detail
 from bezoar.scan.verdict import QUICK
 from bezoar.training import predict_logits
 from bezoar.training.allocator import recycled_memory
@@ -101,16 +102,17 @@ class _Court:
     ) -> dict[int, Outcome]:
         """What the test makes of nominees, by label; none of those that it could make no finding of.
 
-        Those with most wrong labels come first. With `look`, if they are through with which the rest of a class may be
+        Those with most wrong labels come first, large parts before all. With `look`, if they are through with which the rest of a class may be
         the odd part, and nothing is proved, it is looked at: if that bears a trigger and is confirmed, all others are
-        tested anew. Those whose labels look right come last: where they bear a proved trigger they are its covers.
+        tested anew. Suspects that bear a proved trigger are its covers, unless their own class is confirmed as another
+        target: if a few poisons were met after all, covers look like the target to every network.
         """
         with self.clock.stage("see what the suspects show"):
             witness = witness_of(self.data, blind.model, blind.parts.held_out)
             cases = [case for one in chosen if (case := self._case(one, witness)).matters]
         if not cases:
             return {}
-        cases.sort(key=lambda case: -case.wrong)
+        cases.sort(key=lambda case: (not (case.may_be_turned and case.wrong >= MOSTLY_WRONG), -case.wrong))
         with self.clock.stage("train networks with the suspects and with others"):
             left = [hypothesis for case in cases for hypothesis in case.rivals]
             networks = train_shown(self.data, blind, left, seed=self.settings.seed, device=self.settings.device)
@@ -139,11 +141,14 @@ class _Court:
             return found, known
         with self.clock.stage("recover triggers and try them"):
             for case in cases:
-                covering = _covering(self.data, case.rivals[0], known) if case.looks_right else None
-                outcome = covering or self._tried(case.nominee, case.rivals, witnesses, networks)
-                found[case.nominee.label] = outcome
-                if isinstance(outcome, Tested) and _is_proof(case.nominee, outcome):
-                    known.append(outcome)
+                covering = _covering(self.data, case.rivals, known)
+                if covering and case.looks_right:
+                    found[case.nominee.label] = covering
+                    continue
+                tested = self._tried(case.nominee, case.rivals, witnesses, networks, trigger_is_known=bool(covering))
+                found[case.nominee.label] = tested if proves(case.nominee, tested) else covering or tested
+                if _is_proof(case.nominee, tested):
+                    known.append(tested)
         return found, known
 
     def _turned(
@@ -177,9 +182,16 @@ class _Court:
         return replace(nominee, experts=(first.turned(),)) if marked else None
 
     def _tried(
-        self, nominee: Nominee, rivals: tuple[Hypothesis, ...], witnesses: Witnesses, networks: Networks
+        self,
+        nominee: Nominee,
+        rivals: tuple[Hypothesis, ...],
+        witnesses: Witnesses,
+        networks: Networks,
+        *,
+        trigger_is_known: bool = False,
     ) -> Tested:
-        confirmation = confirm_rivals(self.data, rivals, witnesses, seed=self.settings.seed)
+        seed = self.settings.seed
+        confirmation = confirm_rivals(self.data, rivals, witnesses, seed=seed, from_samples_alone=trigger_is_known)
         expert = nominee.experts[rivals.index(confirmation.hypothesis)]
         logits = predict_logits(networks.blind, self.data.inputs[expert.rows]).numpy()
         return Tested(confirmation, expert, logits, networks.held_out)
@@ -210,9 +222,9 @@ def _is_proof(nominee: Nominee, tested: Tested) -> bool:
     return proves(nominee, tested) and not by_detail
 
 
-def _covering(data: Dataset, hypothesis: Hypothesis, proved: Sequence[Tested]) -> Covering | None:
-    """The suspects as covers of the first of the triggers that they bear; None where they bear none."""
-    for one in proved:
+def _covering(data: Dataset, rivals: Sequence[Hypothesis], proved: Sequence[Tested]) -> Covering | None:
+    """The first rival's suspects that bear a proved trigger, as its covers; None where none do."""
+    for one, hypothesis in product(proved, rivals):
         trigger = one.confirmation.trigger
         if isinstance(trigger, Recovered) and bears(data, hypothesis, trigger.borne or trigger):
             return Covering(one.confirmation.hypothesis.target, hypothesis.target, hypothesis.suspects)
