@@ -9,11 +9,15 @@ import pytest
 import torch
 from scan_toys import PATCH, SMALL, TARGET, Toy, toy
 
+from bezoar.confirm.confirm import Confirmation
+from bezoar.confirm.content import Content
+from bezoar.confirm.recover.recovered import Recovered
 from bezoar.data import Dataset
-from bezoar.records import ClassSignal
-from bezoar.scan import ScanSettings
+from bezoar.metrics import wilson
+from bezoar.records import ClassSignal, FlipTest
+from bezoar.scan import ScanSettings, causal
 from bezoar.scan import finding as room
-from bezoar.scan.causal import causal_test
+from bezoar.scan.causal import _Case, _Court, causal_test
 from bezoar.scan.clock import Clock
 from bezoar.scan.nominees import Expert, Nominee
 from bezoar.scan.strength import strength_of
@@ -75,3 +79,31 @@ def test_samples_that_bear_a_proved_trigger_under_right_labels_are_its_covers() 
     assert strength_of(both[1].signal, target.confirmation) == "confirmed"
     assert isinstance(cover, room.Covering)
     assert (cover.of, cover.label, frozenset(cover.suspects)) == (TARGET, OTHER, covers)
+
+
+@pytest.mark.parametrize(
+    ("bearing", "flips", "is_covering"), [(True, 20, True), (True, 180, False), (False, 20, False)]
+)
+def test_covers_that_look_like_the_target_are_told_once_their_own_test_fails(
+    monkeypatch, half: Toy, bearing: bool, flips: int, is_covering: bool
+) -> None:
+    # Where a few poisons were met every network has learnt the backdoor, and covers seem to bear wrong labels.
+    wrong = Content(agree=0.1, genuine_agree=0.9, mislabelled=0.9, looks=(3, 1))
+    trigger = Recovered("patch", "made up", lambda images: images, torch.zeros(3, 4, 4, dtype=torch.uint8))
+    turned = {TARGET: 180, OTHER: flips}
+    asked: dict[int, bool] = {}
+
+    def tried(self, one, rivals, witnesses, networks, *, trigger_is_known=False):
+        asked[one.label] = trigger_is_known
+        test = FlipTest(wilson(turned[one.label], 200), wilson(2, 200), "a control", 3, 1e-20, (), "a model")
+        confirmation = Confirmation(rivals[0], trigger, test, wrong, ())
+        return room.Tested(confirmation, one.experts[0], np.zeros((1, 5)), np.zeros(1))
+
+    monkeypatch.setattr(_Court, "_tried", tried)
+    monkeypatch.setattr(causal, "bears", lambda *_: bearing)
+    both = nominee(half.data, TARGET, half.poisons), nominee(half.data, OTHER, frozenset(half.data.ids))
+    cases = [_Case(one, causal._hypotheses(half.data, one), (wrong,)) for one in both]
+    found, _ = _Court(half.data, SETTINGS, Clock(Silence()))._in_turn(cases, None, None, ())
+    assert isinstance(found[TARGET], room.Tested)
+    assert isinstance(found[OTHER], room.Covering) == is_covering
+    assert asked == {TARGET: False, OTHER: bearing}  # no network is asked for a trigger that is known

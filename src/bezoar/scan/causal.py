@@ -102,10 +102,11 @@ class _Court:
     ) -> dict[int, Outcome]:
         """What the test makes of nominees, by label; none of those that it could make no finding of.
 
-        Those with most wrong labels come first, large parts before all. With `look`, if they are through with which the rest of a class may be
-        the odd part, and nothing is proved, it is looked at: if that bears a trigger and is confirmed, all others are
-        tested anew. Suspects that bear a proved trigger are its covers, unless their own class is confirmed as another
-        target: if a few poisons were met after all, covers look like the target to every network.
+        Those with most wrong labels come first, large parts before all. With `look`, once those are through of which
+        the rest of a class may be the odd part, and nothing is proved, it is looked at: if that bears a trigger and is
+        confirmed, all others are tested anew. Suspects that bear a proved trigger are its covers, unless their own
+        class is confirmed as another target: if a few poisons were met after all, covers look like the target to every
+        network.
         """
         with self.clock.stage("see what the suspects show"):
             witness = witness_of(self.data, blind.model, blind.parts.held_out)
