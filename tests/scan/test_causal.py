@@ -11,7 +11,9 @@ from scan_toys import PATCH, SMALL, TARGET, Toy, toy
 
 from bezoar.confirm.confirm import Confirmation
 from bezoar.confirm.content import Content
+from bezoar.confirm.flips import Carriers
 from bezoar.confirm.recover.recovered import Recovered
+from bezoar.confirm.witness import Witness
 from bezoar.data import Dataset
 from bezoar.metrics import wilson
 from bezoar.records import ClassSignal, FlipTest
@@ -24,6 +26,16 @@ from bezoar.scan.strength import strength_of
 from bezoar.training.listening import Silence
 
 OTHER = 1
+
+
+class Rule(torch.nn.Module):
+    """Answers by a rule from images in 0..1 to logits."""
+
+    def __init__(self, rule) -> None:
+        super().__init__()
+        self.forward = rule
+
+
 SETTINGS = ScanSettings(budget="standard", device="cpu", probe=SMALL)
 
 
@@ -107,3 +119,24 @@ def test_covers_that_look_like_the_target_are_told_once_their_own_test_fails(
     assert isinstance(found[TARGET], room.Tested)
     assert isinstance(found[OTHER], room.Covering) == is_covering
     assert asked == {TARGET: False, OTHER: bearing}  # no network is asked for a trigger that is known
+
+
+@pytest.mark.parametrize(("every", "added"), [(10, 6), (3, 0)])
+def test_what_a_network_knows_from_the_suspects_is_suspected_unless_it_is_much(
+    half: Toy, every: int, added: int
+) -> None:
+    rows = np.flatnonzero(half.data.labels.numpy() == TARGET)[:70]
+    signal = ClassSignal("scan", f"kind {TARGET}", 9.0, 1e-6, 1e-5, True)
+    expert = Expert(signal, rows, np.zeros(70), np.where(np.arange(70) < 10, 0.9, 0.1))
+    inputs = half.data.inputs.clone()
+    inputs[rows] = 0
+    inputs[rows[10::every]] = 255  # what the network takes for the class
+
+    def answers(images: torch.Tensor) -> torch.Tensor:
+        return torch.where(images[:, :1, 0, 0] > 0.5, torch.eye(5)[TARGET], torch.eye(5)[OTHER])
+
+    data = replace(half.data, inputs=inputs)
+    learnt = Witness.of(Rule(answers), Carriers(inputs[:2], np.zeros(2, dtype=np.int64)))
+    more = _Court(data, SETTINGS, Clock(Silence()))._with_missed(expert, TARGET, learnt)
+    assert len(more.suspects) == 10 + added
+    assert set(expert.suspects) <= set(more.suspects)

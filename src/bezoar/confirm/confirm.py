@@ -34,6 +34,8 @@ ENOUGH = 0.5
 """Triggers found in samples that gain this much leave no need for pieces and warps, which take seconds to find."""
 FAMILIAR = 0.2
 """A network that is less sure of this share of held-out samples than of the median suspect sees what suspects show."""
+LARGE, DETAIL = 1 / 3, "residual"
+"""Suspects who make more than this share of their class, and the kind of trigger that is all their fine detail."""
 LEAST_WORTH = 0.1
 """Pieces and warps that gain less are what can be made of any network: no trigger."""
 LEAST_HOPE = LEAST_FLIPS / 2
@@ -63,6 +65,16 @@ class Confirmation:
     worth: float = -1.0
     share: float = 0.0
 
+    @property
+    def is_detail(self) -> bool:
+        """Whether the trigger is no more than all fine detail of the suspects."""
+        return isinstance(self.trigger, Recovered) and self.trigger.kind == DETAIL
+
+    @property
+    def may_be_its_own(self) -> bool:
+        """Whether the trigger is all fine detail of a large part of a class: any such part has its own."""
+        return self.is_detail and self.share > LARGE
+
 
 def confirm(
     data: Dataset, hypothesis: Hypothesis, witnesses: Witnesses, *, seed: int, from_samples_alone: bool = False
@@ -88,7 +100,7 @@ def confirm(
     if reason is not None:
         return Confirmation(hypothesis, Skipped(reason), Skipped(reason), plain, (), share=share)
     asked = not (from_samples_alone or labels_look_right(plain))
-    trial = _best(bench.part(choosing), suspects, bench.carriers, seed, ask_networks=asked)
+    trial = _best(bench.part(choosing), suspects, bench.carriers, seed, ask_networks=asked, large=share > LARGE)
     trigger, sources = trial.candidate.trigger, _sources(trial, classes)
     measured = bench.part(~choosing).trial(trial.candidate)
     test = flip_test(measured, hypothesis.target, sources, data.class_names)
@@ -105,7 +117,7 @@ def _content(bench: Bench, suspects: Carriers, trigger: Recovered, plain: Conten
     blind = bench.witnesses.blind
     content = content_of(blind, suspects, bench.target, trigger.borne or trigger, classes)
     familiar = familiarity(blind, suspects)
-    if content.mislabelled is None and trigger.kind == "residual" and (familiar or 0.0) >= FAMILIAR:
+    if content.mislabelled is None and trigger.kind == DETAIL and (familiar or 0.0) >= FAMILIAR:
         # Others' details on a picture make no picture of the kind; the suspects as they are the network knows well.
         content = plain
     return replace(content, familiar=familiar)
@@ -143,23 +155,25 @@ def _why_not(data: Dataset, suspects: Carriers, bench: Bench, choosing: np.ndarr
     return None if above_chance(bench.witnesses.exposed.right, bench.carriers.labels) else AT_CHANCE
 
 
-def _best(bench: Bench, suspects: Carriers, carriers: Carriers, seed: int, *, ask_networks: bool) -> Trial:
+def _best(bench: Bench, suspects: Carriers, carriers: Carriers, seed: int, *, ask_networks: bool, large: bool) -> Trial:
     """Of all that is recovered, what gains most on the bench; pieces and warps only if they gain anything to speak of.
 
     Where nothing does, one that shows in the samples is preferred to one that a network was asked for. Networks are
     asked, which takes seconds, where `ask_networks` or nothing else is recovered: warps and pieces under right labels
-    are no known attack, and most classes with a natural part come here.
+    are no known attack, and most classes with a natural part come here. Of a `large` part fine detail comes last.
     """
     innocent = carriers.part(carriers.labels == bench.target).inputs[: len(suspects.labels)]
     ordinary = carriers.inputs[: max(1, MOST_ORDINARY // carriers.inputs[0].numel())]
     shown = bench.trials(from_samples(suspects.inputs, innocent, ordinary), near=NEARLY, least=LEAST_HOPE)
-    if shown and (not ask_networks or max(one.worth for one in shown) >= ENOUGH):
-        return _most(shown)
+    details = [one for one in shown if large and one.candidate.trigger.kind == DETAIL]
+    shown = [one for one in shown if one not in details]
+    if (shown or details) and (not ask_networks or max((one.worth for one in shown), default=-1.0) >= ENOUGH):
+        return _most(shown + details)
     exposed, placebo = bench.witnesses.exposed.model, bench.witnesses.placebo.model
     found = from_networks(exposed, placebo, suspects.inputs, innocent, bench.others.inputs, bench.target, seed)
     asked = bench.trials(found, near=NEARLY, least=LEAST_HOPE)
     good = [one for one in asked if one.worth >= LEAST_WORTH]
-    return _most(shown + good) if shown or good else _most(asked)
+    return _most((shown + good + details) or asked)
 
 
 def _most(trials: Sequence[Trial]) -> Trial:

@@ -30,7 +30,8 @@ def confirm_rivals(
         return confirm(data, rivals[0], witnesses, seed=seed, from_samples_alone=from_samples_alone)
     tried = [confirm(data, one, witnesses, seed=seed, from_samples_alone=True) for one in rivals]
     best = borne_out(tried)
-    return best if from_samples_alone or best.worth >= ENOUGH else confirm(data, best.hypothesis, witnesses, seed=seed)
+    settled = best.worth >= ENOUGH and not best.may_be_its_own
+    return best if from_samples_alone or settled else confirm(data, best.hypothesis, witnesses, seed=seed)
 
 
 def borne_out(tried: Sequence[Confirmation]) -> Confirmation:

@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from itertools import product
 from typing import TypeAlias
 
-from bezoar.confirm.confirm import shown_by, witness_of
+import numpy as np
+
+from bezoar.confirm.confirm import LARGE, shown_by, witness_of
 from bezoar.confirm.content import Content, labels_look_right
 from bezoar.confirm.covers import bears
 from bezoar.confirm.hypothesis import Hypothesis
@@ -21,9 +23,9 @@ from bezoar.errors import DataError, TrainingError
 from bezoar.scan.clock import Clock
 from bezoar.scan.finding import Covering, Tested, proves
 from bezoar.scan.gathering import untrainable
-from bezoar.scan.nominees import Nominee
+from bezoar.scan.nominees import Expert, Nominee
 from bezoar.scan.settings import ScanSettings
-from bezoar.scan.strength import LARGE, MOSTLY_WRONG, WITH_FLIPS, could_matter, is_detail
+from bezoar.scan.strength import MOSTLY_WRONG, WITH_FLIPS, could_matter
 from bezoar.scan.verdict import QUICK
 from bezoar.training import predict_logits
 from bezoar.training.allocator import recycled_memory
@@ -31,6 +33,9 @@ from bezoar.training.allocator import recycled_memory
 Outcome: TypeAlias = Tested | Covering | None
 Outcomes: TypeAlias = tuple[Outcome, ...]
 """What became of each nominee; None of one that no test could make a finding of."""
+MOST_MISSED = 0.2
+"""Of a genuine half a network that learnt the class from poisons knows no more than the poisons in it; of natural halves
+either knows a fifth of the other at least."""
 DOUBTFUL = 0.1
 """Samples with more than these odds, suspects or not, are kept from the networks that shall not meet any."""
 
@@ -179,8 +184,19 @@ class _Court:
         """The nominee with the rest of its class suspected, where that seems to bear a trigger; None elsewhere."""
         first = nominee.experts[0]
         suspected, rest = _hypotheses(self.data, replace(nominee, experts=(first, first.turned())))
-        marked = rest_is_marked(self.data, suspected, rest, witness)
-        return replace(nominee, experts=(first.turned(),)) if marked else None
+        if not rest_is_marked(self.data, suspected, rest, witness):
+            return None
+        return replace(nominee, experts=(self._with_missed(first.turned(), nominee.label, witness),))
+
+    def _with_missed(self, expert: Expert, label: int, learnt: Witness) -> Expert:
+        """The expert with those suspected as well that the network, which learnt the class from suspects alone, takes
+        for it: a tenth of the poisons, missed, teach any network the backdoor. Unless they are many: parts of a class
+        that are both genuine look alike.
+        """
+        known = predict_logits(learnt.model, self.data.inputs[expert.rows]).argmax(1).numpy() == label
+        spared = expert.odds <= 0.5
+        few = (known & spared).sum() <= MOST_MISSED * spared.sum()
+        return replace(expert, odds=np.where(known & spared, 1.0, expert.odds)) if few else expert
 
     def _tried(
         self,
@@ -214,13 +230,12 @@ class _Court:
 
 
 def _is_proof(nominee: Nominee, tested: Tested) -> bool:
-    """Whether the nominee is confirmed, and not by the mere fine detail of a large part of its class: any has its own.
+    """Whether the nominee is confirmed, and not by the mere fine detail of a large part of its class.
 
     (Genuine dogs, suspected in place of poisons, turned 59% against 26%, and the network that learnt dogs from poisons
     knew none of them.)
     """
-    by_detail = is_detail(tested.confirmation) and tested.confirmation.share > LARGE
-    return proves(nominee, tested) and not by_detail
+    return proves(nominee, tested) and not tested.confirmation.may_be_its_own
 
 
 def _covering(data: Dataset, rivals: Sequence[Hypothesis], proved: Sequence[Tested]) -> Covering | None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bezoar.confirm.confirm import Confirmation
+from bezoar.confirm.confirm import LARGE, Confirmation
 from bezoar.confirm.content import MISLABELLED, Content, is_unfamiliar, labels_look_right
 from bezoar.confirm.flips import LEAST_FLIPS, LEAST_GAIN
-from bezoar.confirm.recover.recovered import Recovered
 from bezoar.records import ClassSignal, FlipTest, Skipped
 from bezoar.records.scanning import Strength
 from bezoar.scan.panel import FROM_SAMPLES, IN_DETAIL
@@ -18,7 +17,7 @@ FLIP_SIGNIFICANCE = 1e-4
 WITH_FLIPS = 0.02
 """Where a trigger works under right labels, a class is suspicious if it stands out at this level."""
 MARKED_SHARE = 0.25
-LARGE, MOSTLY_WRONG = 1 / 3, 0.85
+MOSTLY_WRONG = 0.85
 """Of suspects that make more than a third of their class so many labels must be wrong: a network that learnt the class
 from what is left of it takes 65 to 80% of a natural part for something else."""
 
@@ -108,10 +107,5 @@ def is_natural(confirmation: Confirmation, standing: Standing) -> bool:
     """
     turns = flips_hold(confirmation.flip_test)
     if is_unfamiliar(confirmation.content) and not standing.in_samples:
-        return not turns or is_detail(confirmation)
+        return not turns or confirmation.is_detail
     return labels_look_right(confirmation.content) and not (turns or standing.marked)
-
-
-def is_detail(confirmation: Confirmation) -> bool:
-    """Whether the trigger is no more than all fine detail of the suspects."""
-    return isinstance(confirmation.trigger, Recovered) and confirmation.trigger.kind == "residual"
