@@ -34,8 +34,8 @@ Outcome: TypeAlias = Tested | Covering | None
 Outcomes: TypeAlias = tuple[Outcome, ...]
 """What became of each nominee; None of one that no test could make a finding of."""
 MOST_MISSED = 0.2
-"""Of a genuine half a network that learnt the class from poisons knows no more than the poisons in it; of natural halves
-either knows a fifth of the other at least."""
+"""Of a genuine half a network that learnt the class from poisons knows no more than the poisons in it. Of natural
+halves either knows a fifth of the other at least."""
 DOUBTFUL = 0.1
 """Samples with more than these odds, suspects or not, are kept from the networks that shall not meet any."""
 
