@@ -19,7 +19,8 @@ from bezoar.metrics import wilson
 from bezoar.records import ClassSignal, FlipTest
 from bezoar.scan import ScanSettings, causal
 from bezoar.scan import finding as room
-from bezoar.scan.causal import _Case, _Court, causal_test
+from bezoar.scan.case import Case, hypotheses_of
+from bezoar.scan.causal import _Court, causal_test
 from bezoar.scan.clock import Clock
 from bezoar.scan.nominees import Expert, Nominee
 from bezoar.scan.strength import strength_of
@@ -114,7 +115,7 @@ def test_covers_that_look_like_the_target_are_told_once_their_own_test_fails(
     monkeypatch.setattr(_Court, "_tried", tried)
     monkeypatch.setattr(causal, "bears", lambda *_: bearing)
     both = nominee(half.data, TARGET, half.poisons), nominee(half.data, OTHER, frozenset(half.data.ids))
-    cases = [_Case(one, causal._hypotheses(half.data, one), (wrong,)) for one in both]
+    cases = [Case(one, hypotheses_of(half.data, one), (wrong,)) for one in both]
     found, _ = _Court(half.data, SETTINGS, Clock(Silence()))._in_turn(cases, None, None, ())
     assert isinstance(found[TARGET], room.Tested)
     assert isinstance(found[OTHER], room.Covering) == is_covering

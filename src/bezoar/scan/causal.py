@@ -9,8 +9,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from bezoar.confirm.confirm import LARGE, shown_by, witness_of
-from bezoar.confirm.content import Content, labels_look_right
+from bezoar.confirm.confirm import witness_of
 from bezoar.confirm.covers import bears
 from bezoar.confirm.hypothesis import Hypothesis
 from bezoar.confirm.networks import Blind, Networks, halves, train_blind, train_shown
@@ -20,12 +19,13 @@ from bezoar.confirm.rivals import confirm_rivals
 from bezoar.confirm.witness import Witness, Witnesses
 from bezoar.data.dataset import Dataset
 from bezoar.errors import DataError, TrainingError
+from bezoar.scan.case import Case, case_of, hypotheses_of
 from bezoar.scan.clock import Clock
 from bezoar.scan.finding import Covering, Tested, proves
 from bezoar.scan.gathering import untrainable
 from bezoar.scan.nominees import Expert, Nominee
 from bezoar.scan.settings import ScanSettings
-from bezoar.scan.strength import MOSTLY_WRONG, WITH_FLIPS, could_matter
+from bezoar.scan.strength import MOSTLY_WRONG
 from bezoar.scan.verdict import QUICK
 from bezoar.training import predict_logits
 from bezoar.training.allocator import recycled_memory
@@ -57,38 +57,6 @@ def causal_test(data: Dataset, chosen: Sequence[Nominee], settings: ScanSettings
 
 
 @dataclass(frozen=True, eq=False)
-class _Case:
-    """A nominee, what each of its experts says of the class, and what the suspects show as they are."""
-
-    nominee: Nominee
-    rivals: tuple[Hypothesis, ...]
-    shown: tuple[Content, ...]
-
-    @property
-    def matters(self) -> bool:
-        """Whether any trigger could make a finding of it."""
-        return could_matter(self.nominee.signal, self.shown)
-
-    @property
-    def looks_right(self) -> bool:
-        """Whether suspects show what their labels say, whichever expert is asked."""
-        return all(map(labels_look_right, self.shown))
-
-    @property
-    def may_be_turned(self) -> bool:
-        """Whether the rest of the class may be the odd part. The network learnt the class from it: were it genuine, it
-        would know a genuine half as well.
-        """
-        stands_out = self.nominee.signal.p_adjusted <= WITH_FLIPS
-        return self.nominee.experts[0].share > LARGE and stands_out and not self.looks_right
-
-    @property
-    def wrong(self) -> float:
-        """The largest share of wrong labels by any expert; half where none can be told."""
-        return max(0.5 if one.mislabelled is None else one.mislabelled for one in self.shown)
-
-
-@dataclass(frozen=True, eq=False)
 class _Court:
     """Where nominees of a data set are tested."""
 
@@ -115,7 +83,7 @@ class _Court:
         """
         with self.clock.stage("see what the suspects show"):
             witness = witness_of(self.data, blind.model, blind.parts.held_out)
-            cases = [case for one in chosen if (case := self._case(one, witness)).matters]
+            cases = [case for one in chosen if (case := case_of(self.data, one, witness)).matters]
         if not cases:
             return {}
         cases.sort(key=lambda case: (not (case.may_be_turned and case.wrong >= MOSTLY_WRONG), -case.wrong))
@@ -133,12 +101,8 @@ class _Court:
         found.update(self._in_turn(cases[first:], witnesses, networks, known)[0])
         return found
 
-    def _case(self, nominee: Nominee, witness: Witness) -> _Case:
-        rivals = _hypotheses(self.data, nominee)
-        return _Case(nominee, rivals, tuple(shown_by(self.data, one, witness) for one in rivals))
-
     def _in_turn(
-        self, cases: Sequence[_Case], witnesses: Witnesses, networks: Networks, proved: Sequence[Tested]
+        self, cases: Sequence[Case], witnesses: Witnesses, networks: Networks, proved: Sequence[Tested]
     ) -> tuple[dict[int, Outcome], list[Tested]]:
         """What becomes of each case, by label, and all that is proved by then."""
         found: dict[int, Outcome] = {}
@@ -158,7 +122,7 @@ class _Court:
         return found, known
 
     def _turned(
-        self, chosen: Sequence[Nominee], cases: Sequence[_Case], blind: Blind, witness: Witness
+        self, chosen: Sequence[Nominee], cases: Sequence[Case], blind: Blind, witness: Witness
     ) -> dict[int, Outcome]:
         """What becomes of all nominees where the rest of a class is the odd part; nothing where that is not confirmed.
 
@@ -173,7 +137,7 @@ class _Court:
         networks = halves(blind, unmet)
         with self.clock.stage("recover triggers and try them"):
             witnesses = Witnesses.of(networks, witness_of(self.data, networks.blind, networks.held_out))
-            tried = {one.label: self._tried(one, _hypotheses(self.data, one), witnesses, networks) for one in marked}
+            tried = {one.label: self._tried(one, hypotheses_of(self.data, one), witnesses, networks) for one in marked}
         proved = [tried[one.label] for one in marked if proves(one, tried[one.label])]
         if not proved:
             return {}
@@ -183,7 +147,7 @@ class _Court:
     def _rest(self, nominee: Nominee, witness: Witness) -> Nominee | None:
         """The nominee with the rest of its class suspected, where that seems to bear a trigger; None elsewhere."""
         first = nominee.experts[0]
-        suspected, rest = _hypotheses(self.data, replace(nominee, experts=(first, first.turned())))
+        suspected, rest = hypotheses_of(self.data, replace(nominee, experts=(first, first.turned())))
         if not rest_is_marked(self.data, suspected, rest, witness):
             return None
         return replace(nominee, experts=(self._with_missed(first.turned(), nominee.label, witness),))
@@ -219,7 +183,7 @@ class _Court:
         with self.clock.stage("train a network without the suspects"):
             return train_blind(
                 self.data,
-                [hypothesis for one in chosen for hypothesis in _hypotheses(self.data, one)],
+                [hypothesis for one in chosen for hypothesis in hypotheses_of(self.data, one)],
                 doubtful,
                 recipe=self.settings.probe,
                 seed=self.settings.seed,
@@ -245,11 +209,3 @@ def _covering(data: Dataset, rivals: Sequence[Hypothesis], proved: Sequence[Test
         if isinstance(trigger, Recovered) and bears(data, hypothesis, trigger.borne or trigger):
             return Covering(one.confirmation.hypothesis.target, hypothesis.target, hypothesis.suspects)
     return None
-
-
-def _hypotheses(data: Dataset, nominee: Nominee) -> tuple[Hypothesis, ...]:
-    """What each expert says of the class."""
-    return tuple(
-        Hypothesis(nominee.label, tuple(data.ids[row] for row in expert.suspects), expert.signal.detector)
-        for expert in nominee.experts
-    )
