@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from bezoar.confirm.recover.recovered import Recovered
 from bezoar.confirm.witness import Witness
 from bezoar.data import Dataset
 from bezoar.metrics import wilson
-from bezoar.records import ClassSignal, FlipTest
+from bezoar.records import ClassSignal, FlipTest, Skipped
 from bezoar.scan import ScanSettings, causal
 from bezoar.scan import finding as room
 from bezoar.scan.case import Case, hypotheses_of
@@ -141,3 +142,30 @@ def test_what_a_network_knows_from_the_suspects_is_suspected_unless_it_is_much(
     more = _Court(data, SETTINGS, Clock(Silence()))._with_missed(expert, TARGET, learnt)
     assert len(more.suspects) == 10 + added
     assert set(expert.suspects) <= set(more.suspects)
+
+
+@pytest.mark.parametrize(("first", "mirrored", "taken"), [(None, 0.9, True), (0.6, 0.3, True), (0.6, 0.9, False)])
+def test_of_two_halves_that_both_seem_proved_the_one_that_gains_more_on_its_networks_is_taken(
+    monkeypatch, half: Toy, first: float | None, mirrored: float, taken: bool
+) -> None:
+    works = FlipTest(wilson(180, 200), wilson(2, 200), "a control", 3, 1e-20, (), "a model")
+    wrong = Content(agree=0.1, genuine_agree=0.9, mislabelled=0.9, looks=(3, 1))
+    rest = frozenset(half.data.ids[row] for row in np.flatnonzero(half.data.labels.numpy() == TARGET)) - half.poisons
+    genuine = nominee(half.data, TARGET, rest)
+    turned = replace(genuine, experts=(genuine.experts[0].turned(),))
+
+    def tested(one: Nominee, worth: float) -> room.Tested:
+        untold = Skipped("of no matter here")
+        confirmation = Confirmation(hypotheses_of(half.data, one)[0], untold, works, wrong, (), worth)
+        return room.Tested(confirmation, one.experts[0], np.zeros((1, 5)), np.zeros(1))
+
+    def tried(self, one, rivals, witnesses, networks, *, trigger_is_known=False):
+        assert witnesses == "turned"
+        assert set(rivals[0].suspects) == rest
+        return tested(one, mirrored)
+
+    monkeypatch.setattr(_Court, "_tried", tried)
+    court = _Court(half.data, SETTINGS, Clock(Silence()))
+    witnesses = SimpleNamespace(turned="turned")
+    before = None if first is None else tested(genuine, first)
+    assert court._gains_more(tested(turned, 0.8), turned, before, witnesses, None) == taken

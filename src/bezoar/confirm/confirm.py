@@ -72,8 +72,12 @@ class Confirmation:
 
     @property
     def may_be_its_own(self) -> bool:
-        """Whether the trigger is all fine detail of a large part of a class: any such part has its own."""
-        return self.is_detail and self.share > LARGE
+        """Whether the trigger is made of what a large part of a class shows, all its fine detail or pieces of it.
+
+        A network that learnt the class from what is left of it learns from such suspects what the class looks like.
+        """
+        made_of_content = isinstance(self.trigger, Recovered) and self.trigger.kind in (DETAIL, "pieces")
+        return made_of_content and self.share > LARGE
 
 
 def confirm(

@@ -70,6 +70,11 @@ class Witnesses:
         """What they were asked about."""
         return self.blind.carriers
 
+    @property
+    def turned(self) -> Witnesses:
+        """The exposed network in the blind one's place, and the blind one in the exposed one's."""
+        return Witnesses(self.exposed, self.blind, self.exposed)
+
     def part(self, chosen: Flags) -> Witnesses:
         """The same before the chosen carriers alone."""
         carriers = self.carriers.part(chosen)
