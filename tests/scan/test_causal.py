@@ -96,10 +96,17 @@ def test_samples_that_bear_a_proved_trigger_under_right_labels_are_its_covers() 
 
 
 @pytest.mark.parametrize(
-    ("bearing", "flips", "is_covering"), [(True, 20, True), (True, 180, False), (False, 20, False)]
+    ("bearing", "flips", "sources", "is_covering"),
+    [
+        (True, 20, (0,), True),
+        (True, 180, (0,), False),
+        (True, 180, (0, 4), True),  # turns most: there can be no other target
+        (False, 20, (0, 4), False),
+        (False, 180, (0, 4), False),
+    ],
 )
 def test_covers_that_look_like_the_target_are_told_once_their_own_test_fails(
-    monkeypatch, half: Toy, bearing: bool, flips: int, is_covering: bool
+    monkeypatch, half: Toy, bearing: bool, flips: int, sources: tuple[int, ...], is_covering: bool
 ) -> None:
     # Where a few poisons were met every network has learnt the backdoor, and covers seem to bear wrong labels.
     wrong = Content(agree=0.1, genuine_agree=0.9, mislabelled=0.9, looks=(3, 1))
@@ -110,7 +117,7 @@ def test_covers_that_look_like_the_target_are_told_once_their_own_test_fails(
     def tried(self, one, rivals, witnesses, networks, *, trigger_is_known=False):
         asked[one.label] = trigger_is_known
         test = FlipTest(wilson(turned[one.label], 200), wilson(2, 200), "a control", 3, 1e-20, (), "a model")
-        confirmation = Confirmation(rivals[0], trigger, test, wrong, ())
+        confirmation = Confirmation(rivals[0], trigger, test, wrong, sources)
         return room.Tested(confirmation, one.experts[0], np.zeros((1, 5)), np.zeros(1))
 
     monkeypatch.setattr(_Court, "_tried", tried)
@@ -120,7 +127,8 @@ def test_covers_that_look_like_the_target_are_told_once_their_own_test_fails(
     found, _ = _Court(half.data, SETTINGS, Clock(Silence()))._in_turn(cases, None, None, ())
     assert isinstance(found[TARGET], room.Tested)
     assert isinstance(found[OTHER], room.Covering) == is_covering
-    assert asked == {TARGET: False, OTHER: bearing}  # no network is asked for a trigger that is known
+    # No network is asked for a trigger that is known, and nothing is tried where it can have no other target.
+    assert asked == {TARGET: False} | ({} if bearing and len(sources) > 1 else {OTHER: bearing})
 
 
 @pytest.mark.parametrize(("every", "added"), [(10, 6), (3, 0)])

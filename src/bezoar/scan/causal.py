@@ -77,9 +77,9 @@ class _Court:
 
         Those with most wrong labels come first, large parts before all. With `look`, once those are through of which
         the rest of a class may be the odd part, and nothing is proved, it is looked at: if that bears a trigger and is
-        confirmed, all others are tested anew. Suspects that bear a proved trigger are its covers, unless their own
-        class is confirmed as another target: if a few poisons were met after all, covers look like the target to every
-        network.
+        confirmed, all others are tested anew. Suspects that bear a proved trigger are its covers, unless that turns few
+        classes and their own is confirmed as another target. Their labels don't tell: if a few poisons were met after
+        all, covers look like the target to every network.
         """
         with self.clock.stage("see what the suspects show"):
             witness = witness_of(self.data, blind.model, blind.parts.held_out)
@@ -112,7 +112,7 @@ class _Court:
         with self.clock.stage("recover triggers and try them"):
             for case in cases:
                 covering = _covering(self.data, case.rivals, known)
-                if covering and case.looks_right:
+                if covering and (covering.certain or case.looks_right):
                     found[case.nominee.label] = covering
                     continue
                 tested = self._tried(case.nominee, case.rivals, witnesses, networks, trigger_is_known=bool(covering))
@@ -229,5 +229,7 @@ def _covering(data: Dataset, rivals: Sequence[Hypothesis], proved: Sequence[Test
     for one, hypothesis in product(proved, rivals):
         trigger = one.confirmation.trigger
         if isinstance(trigger, Recovered) and bears(data, hypothesis, trigger.borne or trigger):
-            return Covering(one.confirmation.hypothesis.target, hypothesis.target, hypothesis.suspects)
+            certain = 2 * len(one.confirmation.sources) >= len(data.class_names) - 1
+            of = one.confirmation.hypothesis.target
+            return Covering(of, hypothesis.target, hypothesis.suspects, certain)
     return None

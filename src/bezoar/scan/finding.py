@@ -53,11 +53,15 @@ def proves(nominee: Nominee, tested: Tested) -> bool:
 
 @dataclass(frozen=True)
 class Covering:
-    """Suspects of class `label`, by id, that bear the trigger proved for class `of` under their right labels."""
+    """Suspects of class `label`, by id, that bear the trigger proved for class `of`.
+
+    `certain` where that trigger turns most classes: to two targets it can't lead. (All-to-all, each class has its own.)
+    """
 
     of: int
     label: int
     suspects: tuple[str, ...]
+    certain: bool
 
 
 def finding_of(
