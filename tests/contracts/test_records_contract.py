@@ -55,7 +55,8 @@ def _finite_floats():
 
 def examples(cls: type) -> st.SearchStrategy:
     fields = {field.name for field in dataclasses.fields(cls)}
-    return st.builds(cls, **{name: values for name, values in FIXED.items() if name in fields})
+    few = {"findings": st.lists(st.builds(records.Finding), max_size=2).map(tuple)} if cls is records.ScanRecord else {}
+    return st.builds(cls, **few, **{name: values for name, values in FIXED.items() if name in fields})
 
 
 def drill() -> DrillRecord:
