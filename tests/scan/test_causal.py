@@ -167,13 +167,13 @@ def test_of_two_halves_that_both_seem_proved_the_one_that_gains_more_on_its_netw
         confirmation = Confirmation(hypotheses_of(half.data, one)[0], untold, works, wrong, (), worth)
         return room.Tested(confirmation, one.experts[0], np.zeros((1, 5)), np.zeros(1))
 
-    def tried(self, one, rivals, witnesses, networks, *, trigger_is_known=False):
+    def confirmed(data, rivals, witnesses, *, seed):
         assert witnesses == "turned"
         assert set(rivals[0].suspects) == rest
-        return tested(one, mirrored)
+        return tested(genuine, mirrored).confirmation
 
-    monkeypatch.setattr(_Court, "_tried", tried)
+    monkeypatch.setattr(causal, "confirm_rivals", confirmed)
     court = _Court(half.data, SETTINGS, Clock(Silence()))
     witnesses = SimpleNamespace(turned="turned")
     before = None if first is None else tested(genuine, first)
-    assert court._gains_more(tested(turned, 0.8), turned, before, witnesses, None) == taken
+    assert court._gains_more(tested(turned, 0.8), turned, before, witnesses) == taken

@@ -67,11 +67,13 @@ class _Court:
     def outcomes(self, chosen: Sequence[Nominee]) -> Outcomes:
         """What becomes of each nominee."""
         blind = self._blind(chosen)
-        found = self._tested(chosen, blind, (), look=True)
+        with self.clock.stage("see what the suspects show"):
+            witness = witness_of(self.data, blind.model, blind.parts.held_out)
+        found = self._tested(chosen, blind, witness, (), look=True)
         return tuple(found.get(one.label) for one in chosen)
 
     def _tested(
-        self, chosen: Sequence[Nominee], blind: Blind, proved: Sequence[Tested], *, look: bool
+        self, chosen: Sequence[Nominee], blind: Blind, witness: Witness, proved: Sequence[Tested], *, look: bool
     ) -> dict[int, Outcome]:
         """What the test makes of nominees, by label; none of those that it could make no finding of.
 
@@ -82,7 +84,6 @@ class _Court:
         all, covers look like the target to every network.
         """
         with self.clock.stage("see what the suspects show"):
-            witness = witness_of(self.data, blind.model, blind.parts.held_out)
             cases = [case for one in chosen if (case := case_of(self.data, one, witness)).matters]
         if not cases:
             return {}
@@ -149,22 +150,21 @@ class _Court:
                 tried[one.label]
                 for one in marked
                 if proves(one, tried[one.label])
-                and self._gains_more(tried[one.label], one, found[one.label], witnesses, networks)
+                and self._gains_more(tried[one.label], one, found[one.label], witnesses)
             ]
         if not proved:
             return {}
         others = [one for one in chosen if one.label not in turned]
-        return {**tried, **self._tested(others, unmet, proved, look=False)}
+        return {**tried, **self._tested(others, unmet, witnesses.blind, proved, look=False)}
 
-    def _gains_more(
-        self, rest: Tested, nominee: Nominee, first: Outcome, witnesses: Witnesses, networks: Networks
-    ) -> bool:
+    def _gains_more(self, rest: Tested, nominee: Nominee, first: Outcome, witnesses: Witnesses) -> bool:
         """Whether the trigger of the rest gains more than that of the suspects on networks that change places."""
         if not isinstance(first, Tested) or not proves(nominee, first):
             return True
         suspects = replace(nominee, experts=(rest.expert.turned(),))
-        mirrored = self._tried(suspects, hypotheses_of(self.data, suspects), witnesses.turned, networks)
-        return rest.confirmation.worth > mirrored.confirmation.worth
+        rivals = hypotheses_of(self.data, suspects)
+        mirrored = confirm_rivals(self.data, rivals, witnesses.turned, seed=self.settings.seed)
+        return rest.confirmation.worth > mirrored.worth
 
     def _rest(self, nominee: Nominee, witness: Witness) -> Nominee | None:
         """The nominee with the rest of its class suspected, where that seems to bear a trigger; None elsewhere."""
