@@ -18,7 +18,7 @@ from bezoar.scan.honest.sources import concentration
 from bezoar.scan.nominees import Expert, Nominee
 from bezoar.scan.pictures import EXAMPLES, suspect_pictures, trigger_record
 from bezoar.scan.signals import Answers
-from bezoar.scan.strength import NOWHERE, Standing, labels_are_wrong, strength_of
+from bezoar.scan.strength import labels_are_wrong, strength_of
 from bezoar.scan.suspects import listed, with_content
 from bezoar.scan.verdict import reason_of
 
@@ -71,7 +71,6 @@ def finding_of(
     signals: Sequence[ClassSignal],
     nominee: Nominee,
     tested: Tested | str,
-    standing: Standing = NOWHERE,
     covers: Sequence[Covering] = (),
 ) -> Found | None:
     """The finding, or None where neither statistics nor flips say anything. `tested` is a reason where nothing was.
@@ -79,7 +78,7 @@ def finding_of(
     Of `covers` those of its own trigger belong to it.
     """
     confirmation = None if isinstance(tested, str) else tested.confirmation
-    strength = strength_of(nominee.signal, confirmation, standing)
+    strength = strength_of(nominee.signal, confirmation, nominee.standing)
     if strength is None:
         return None
     target = evidence.class_names[nominee.label]

@@ -117,10 +117,9 @@ def _found(data: Dataset, seen: Seen, judged: _Judged, tested: Outcomes | str) -
             seen.evidence,
             judged.answers,
             judged.signals,
-            nominee,
-            outcome,
             # Beside a trigger that is proved a marked class bears its covers, whether it was told so or not.
-            replace(nominee.standing, marked=nominee.standing.marked and not proved),
+            _unmarked(nominee) if proved else nominee,
+            outcome,
             covers,
         )
         for nominee, outcome in zip(judged.chosen, outcomes, strict=True)
@@ -133,6 +132,10 @@ def _found(data: Dataset, seen: Seen, judged: _Judged, tested: Outcomes | str) -
             key=lambda one: (strengths.index(one.finding.strength), one.finding.signals[0].p_value),
         )
     )
+
+
+def _unmarked(nominee: Nominee) -> Nominee:
+    return replace(nominee, standing=replace(nominee.standing, marked=False))
 
 
 def _odd(judged: _Judged, outcomes: Outcomes | str) -> dict[str, list[str]]:
