@@ -29,6 +29,8 @@ def tried(worth, wrong, suspects=10):
         ([(0.9, 0.1, 40), (0.9, 0.0, 4)], 0),  # right labels all over: the most trusted
         ([(0.9, None, 40), (0.9, 0.9, 20)], 1),
         ([(-1.0, None), (-1.0, None)], 0),
+        ([(-0.1, 1.0, 120), (0.06, 1.0, 56)], 0),  # no trigger to speak of
+        ([(0.06, 1.0, 56), (-0.1, 1.0, 120)], 1),
     ],
 )
 def test_flips_then_labels_decide_between_rivals(rivals, right):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bezoar.confirm.confirm import ENOUGH, NEARLY, Confirmation, confirm
+from bezoar.confirm.confirm import ENOUGH, LEAST_WORTH, NEARLY, Confirmation, confirm
 from bezoar.confirm.content import labels_look_right
 from bezoar.confirm.hypothesis import Hypothesis
 from bezoar.confirm.witness import Witnesses
@@ -35,9 +35,12 @@ def confirm_rivals(
 
 
 def borne_out(tried: Sequence[Confirmation]) -> Confirmation:
-    """The one among rivals that flips and labels speak for most; the first of equals."""
+    """The one among rivals that flips and labels speak for most; the first of equals.
+
+    Where no trigger gains anything to speak of, flips say nothing.
+    """
     most = max(one.worth for one in tried)
-    near = [one for one in tried if one.worth >= most - NEARLY]
+    near = [one for one in tried if most < LEAST_WORTH or one.worth >= most - NEARLY]
     if all(labels_look_right(one.content) for one in near):
         return near[0]
     return max(near, key=_wrong_labels)

@@ -11,7 +11,7 @@ import numpy as np
 from bezoar.confirm.confirm import Confirmation
 from bezoar.data.dataset import Dataset
 from bezoar.evidence.store import Store
-from bezoar.records import ClassSignal, Finding, Remark, ScanRecord
+from bezoar.records import ClassSignal, Finding, ScanRecord
 from bezoar.records.versions import versions
 from bezoar.scan.calibration import references
 from bezoar.scan.causal import Outcome, Outcomes, causal_test
@@ -90,12 +90,10 @@ def scan_all(
     tested = causal_test(data, judged.chosen, settings, clock)
     with clock.stage("write the findings"):
         found = _found(data, seen, judged, tested)
-        remarks = remarks_on(data, seen.evidence)
+        record = _record(data, seen, judged, tested, tuple(one.finding for one in found), settings)
+        suspicion = suspicion_of(seen.evidence, judged.answers, found)
     confirmations = tuple(one.confirmation for one in tested if isinstance(one, Tested))
-    findings = tuple(one.finding for one in found)
-    record = _record(data, seen, judged, tested, findings, remarks, settings, clock)
-    record = _with_names(record, model, trusted)
-    return Scanned(record, suspicion_of(seen.evidence, judged.answers, found), confirmations)
+    return Scanned(_complete(record, model, trusted, clock), suspicion, confirmations)
 
 
 def _judge(seen: Seen, settings: ScanSettings, with_trust: bool, clock: Clock) -> _Judged:
@@ -164,11 +162,9 @@ def _record(
     judged: _Judged,
     tested: Outcomes | str,
     findings: tuple[Finding, ...],
-    remarks: tuple[Remark, ...],
     settings: ScanSettings,
-    clock: Clock,
 ) -> ScanRecord:
-    """The record, as if no model and no trusted data had been given."""
+    """The record, as if no model and no trusted data had been given and no time had passed."""
     answers, signals = judged.answers, judged.signals
     verdict, reason = verdict_of(
         findings,
@@ -193,17 +189,23 @@ def _record(
         model=None,
         trusted=None,
         findings=findings,
-        remarks=remarks,
+        remarks=remarks_on(data, seen.evidence),
         detectors=answers.runs,
         signals=signals,
         projection=projection(seen.evidence, chances, settings.seed),
         histograms=histograms(seen.evidence, answers.scores, findings),
         notes=seen.notes,
         commands=settings.commands,
-        stages=tuple(clock.times),
+        stages=(),
         versions=versions(),
     )
 
 
-def _with_names(record: ScanRecord, model: TrainedModel | None, trusted: Dataset | None) -> ScanRecord:
-    return replace(record, model=model.name if model else None, trusted=trusted.record() if trusted else None)
+def _complete(record: ScanRecord, model: TrainedModel | None, trusted: Dataset | None, clock: Clock) -> ScanRecord:
+    """With what was given beside the data, and the time that each stage took."""
+    return replace(
+        record,
+        model=model.name if model else None,
+        trusted=trusted.record() if trusted else None,
+        stages=tuple(clock.times),
+    )

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from bezoar.detect.numerics.moments import leading
 from bezoar.detect.scores import Scores
 from bezoar.evidence import Evidence
 from bezoar.records import Finding, Histogram, ProjectedPoint
@@ -28,12 +29,12 @@ def projection(evidence: Evidence, chances: Mapping[str, float], seed: int) -> t
     chosen = np.concatenate([generator.permutation(odd)[: POINTS // 2], others[: POINTS // 2]])
     rows = space[np.sort(np.concatenate([chosen, others[POINTS // 2 : FITTED]]))].astype(np.float64)
     centre = rows.mean(0)
-    _, directions = np.linalg.eigh(np.cov(rows.T)) if rows.shape[1] > 1 else (None, np.ones((1, 2)))
-    plane = (space[chosen].astype(np.float64) - centre) @ directions[:, -2:]
+    directions = leading(np.cov(rows.T), 2)[1] if rows.shape[1] > 1 else np.ones((1, 2))
+    plane = (space[chosen].astype(np.float64) - centre) @ directions
     return tuple(
         ProjectedPoint(
-            x=round(float(place[1]), 4),
-            y=round(float(place[0]), 4),
+            x=round(float(place[0]), 4),
+            y=round(float(place[1]), 4),
             class_name=evidence.class_names[evidence.labels[row]],
             score=round(float(chances.get(evidence.ids[row], 0.0)), 4),
             suspect=evidence.ids[row] in chances,
