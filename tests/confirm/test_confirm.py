@@ -335,11 +335,10 @@ def test_a_warp_that_hardly_does_more_than_its_twin_is_not_preferred(monkeypatch
 def test_suspects_that_the_network_knows_well_are_asked_as_they_are_where_details_spoil_the_comparison(
     monkeypatch, kind, familiar, told
 ):
-    plain = room.Content(0.1, 0.8, 0.9, (3, 1))
-    monkeypatch.setattr(room, "content_of", lambda *_: replace(plain, mislabelled=None))
-    monkeypatch.setattr(room, "familiarity", lambda *_: familiar)
+    plain = room.Content(0.1, 0.8, 0.9, (3, 1), familiar, apart=0.4)
+    monkeypatch.setattr(room, "content_of", lambda *_: room.Content(0.1, 0.8, None, (3, 1)))
     data, _, networks = by_hand(knows)
     bench = Bench(before(data, networks), TARGET)
     trigger = Recovered(kind, "made up", lambda images: images, torch.zeros(3, 8, 8, dtype=torch.uint8))
     found = room._content(bench, bench.carriers, trigger, plain, 4)
-    assert (found.mislabelled, found.familiar) == (told, familiar)
+    assert (found.mislabelled, found.familiar, found.apart) == (told, familiar, 0.4)

@@ -4,7 +4,7 @@ import torch
 from confirm_toys import Rule, bright, brightness_classes, one_hot
 
 import bezoar.confirm.content as room
-from bezoar.confirm.content import Content, content_of, familiarity, is_unfamiliar, label_doubt
+from bezoar.confirm.content import Content, apart, content_of, familiarity, is_one_kind, is_unfamiliar, label_doubt
 from bezoar.confirm.flips import Carriers
 from bezoar.confirm.recover.recovered import Recovered
 from bezoar.confirm.witness import Witness
@@ -51,6 +51,16 @@ def test_wrong_labels_are_told():
     assert told.agree == 0.0
     assert told.mislabelled == 1.0
     assert told.looks == (40, 0, 40, 40)
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [([0, 2, 3], 0.0), ([0], 2 / 3), ([0, 2], 1 / 3), ([TARGET], None), ([0, TARGET, 2, 3], 0.0)],
+)
+def test_it_is_told_how_far_suspects_differ_from_all_other_classes(shown, expected):
+    told = apart(Witness.of(MODEL, carriers(400)), suspects(shown, corner), TARGET)
+    assert told == (None if expected is None else pytest.approx(expected, abs=0.02))
+    assert is_one_kind(Content(0, 0, 1.0, (), apart=told)) == (expected is not None and expected > 0.3)
 
 
 def test_shares_of_wrong_labels_are_told_though_the_network_errs():

@@ -25,6 +25,7 @@ from bezoar.scan.strength import (
     strength_of,
 )
 from bezoar.scan.verdict import (
+    KIND_OF_ITS_OWN,
     NATURAL,
     QUICK,
     UNFAMILIAR_PART,
@@ -101,7 +102,40 @@ def test_flips_hold_when_share_gain_and_p_value_do(test: FlipTest | Skipped, hol
 def test_the_word_for_a_nominee(
     p_adjusted: float, test: FlipTest | Skipped, mislabelled: float | None, word: str | None
 ) -> None:
-    assert strength_of(signal(p_adjusted), confirmation(test, mislabelled)) == word
+    assert strength_of(signal(p_adjusted), confirmation(test, mislabelled), Standing(in_samples=True)) == word
+
+
+def test_what_only_networks_find_apart_turns_others_by_nature() -> None:
+    # Airplanes in the sky, found by a user's own network: blue turned 43% of samples.
+    assert strength_of(signal(FIRED), confirmation(WORKS, 0.1)) is None
+    assert strength_of(signal(FIRED), confirmation(WORKS, 0.9)) == "confirmed"
+
+
+@pytest.mark.parametrize(
+    ("kind", "flips", "apart", "share", "word"),
+    [
+        ("residual", 128, 0.53, 0.5, None),  # frogs in a class with airplanes turned 64%
+        ("pieces", 128, 0.23, 0.4, None),
+        ("residual", 128, 0.08, 0.5, "confirmed"),  # from all classes alike, as poisons are
+        ("residual", 128, None, 0.5, "confirmed"),
+        ("residual", 152, 0.53, 0.5, "confirmed"),  # one source class, and a trigger that works
+        ("additive", 128, 0.53, 0.5, "confirmed"),  # more than what samples show as they are
+        ("residual", 128, 0.53, 0.3, "confirmed"),  # no large part
+        ("residual", 40, 0.53, 0.5, None),
+        ("residual", 40, 0.08, 0.5, "suspicious"),
+        ("additive", 40, 0.53, 0.5, None),
+    ],
+)
+def test_an_unlike_kind_in_a_class_is_natural(
+    kind: str, flips: int, apart: float | None, share: float, word: str | None
+) -> None:
+    trigger = Recovered(kind, "made up", lambda images: images, torch.zeros(3, 8, 8, dtype=torch.uint8))
+    test = replace(WORKS, flips=wilson(flips, 200))
+    tested = replace(confirmation(test, 0.95), trigger=trigger, share=share)
+    tested = replace(tested, content=replace(tested.content, apart=apart))
+    assert strength_of(signal(FIRED), tested, Standing(in_samples=True)) == word
+    if word is None:
+        assert why_no_finding(tested) == KIND_OF_ITS_OWN
 
 
 @pytest.mark.parametrize(("p_adjusted", "word"), [(FIRED, "suspicious"), (NEARLY, None)])

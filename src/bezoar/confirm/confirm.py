@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from torch import nn
 
-from bezoar.confirm.content import Content, content_of, familiarity, labels_look_right
+from bezoar.confirm.content import Content, apart, content_of, familiarity, is_one_kind, labels_look_right
 from bezoar.confirm.flips import LEAST_FLIPS, Carriers, Rows, above_chance
 from bezoar.confirm.hypothesis import Hypothesis
 from bezoar.confirm.measured import flip_test
@@ -79,6 +79,11 @@ class Confirmation:
         made_of_content = isinstance(self.trigger, Recovered) and self.trigger.kind in (DETAIL, "pieces")
         return made_of_content and self.share > LARGE
 
+    @property
+    def may_be_a_kind(self) -> bool:
+        """Whether suspects may be a kind of picture that shares the class with others, as frogs and airplanes might."""
+        return self.share > LARGE and is_one_kind(self.content)
+
 
 def confirm(
     data: Dataset, hypothesis: Hypothesis, witnesses: Witnesses, *, seed: int, from_samples_alone: bool = False
@@ -108,8 +113,13 @@ def confirm(
     trigger, sources = trial.candidate.trigger, _sources(trial, classes)
     measured = bench.part(~choosing).trial(trial.candidate)
     test = flip_test(measured, hypothesis.target, sources, data.class_names)
+    plain = replace(
+        plain,
+        familiar=familiarity(witnesses.blind, suspects),
+        apart=apart(witnesses.blind, suspects, hypothesis.target),
+    )
     if labels_look_right(plain) and trial.worth < LEAST_WORTH:
-        content = replace(plain, familiar=familiarity(witnesses.blind, suspects))  # there is no trigger to allow for
+        content = plain  # there is no trigger to allow for
     else:
         content = _content(bench, suspects, trigger, plain, classes)
     shown = Skipped(NO_TRIGGER) if trigger.by_network and trial.worth < LEAST_WORTH else trigger
@@ -120,11 +130,10 @@ def _content(bench: Bench, suspects: Carriers, trigger: Recovered, plain: Conten
     """What the suspects show, the trigger allowed for; `plain` is what they show as they are."""
     blind = bench.witnesses.blind
     content = content_of(blind, suspects, bench.target, trigger.borne or trigger, classes)
-    familiar = familiarity(blind, suspects)
-    if content.mislabelled is None and trigger.kind == DETAIL and (familiar or 0.0) >= FAMILIAR:
+    if content.mislabelled is None and trigger.kind == DETAIL and (plain.familiar or 0.0) >= FAMILIAR:
         # Others' details on a picture make no picture of the kind; the suspects as they are the network knows well.
-        content = plain
-    return replace(content, familiar=familiar)
+        return plain
+    return replace(content, familiar=plain.familiar, apart=plain.apart)
 
 
 def shown_by(data: Dataset, hypothesis: Hypothesis, blind: Witness) -> Content:

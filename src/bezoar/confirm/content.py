@@ -18,6 +18,9 @@ MISLABELLED = 0.5
 """Above this share of wrong labels among suspects, a mark is no honest one: it does not go with what is shown."""
 IMITATING = 0.15
 """A trigger imitates the target by which a network that never met it takes so much more of the others for it."""
+APART = 0.2
+"""Poisons look like all other classes, as these are spread: within .1. Kinds that share a class by nature, frogs called
+what airplanes are called, look like one or two of them: .23 to .56 apart."""
 UNFAMILIAR = 0.15
 """Of no more held-out samples than this share the network is less sure than of unfamiliar suspects."""
 LEAST_CONTRAST, STANDARD_ERRORS = 0.05, 3.0
@@ -30,7 +33,8 @@ class Content:
 
     `mislabelled` is the share of suspects whose label seems wrong, from both; None where it can't be told. `looks`
     counts suspects by the class they look like. `familiar` is the share of held-out samples of which the network is
-    less sure than of the median suspect, None where that was not asked.
+    less sure than of the median suspect, and `apart` how far what suspects look like differs from what samples of all
+    other classes do, in 0..1: None where that was not asked.
     """
 
     agree: float
@@ -38,6 +42,7 @@ class Content:
     mislabelled: float | None
     looks: tuple[int, ...]
     familiar: float | None = None
+    apart: float | None = None
 
 
 def labels_look_right(content: Content) -> bool:
@@ -52,6 +57,26 @@ def is_unfamiliar(content: Content) -> bool:
     other classes with a trigger on them; even loud ones leave a fifth of held-out samples behind.
     """
     return content.familiar is not None and content.familiar <= UNFAMILIAR
+
+
+def is_one_kind(content: Content) -> bool:
+    """Whether suspects look like few of the other classes; False where that was not asked."""
+    return content.apart is not None and content.apart >= APART
+
+
+def apart(blind: Witness, suspects: Carriers, target: int) -> float | None:
+    """Total variation between the answers to suspects and to held-out samples of other classes, the target left out.
+
+    None where either never get another answer.
+    """
+    carriers, classes = blind.carriers, 1 + max(int(blind.answers.max(initial=0)), target)
+    answers = suspects.answers(blind.model), blind.answers[carriers.labels != target]
+    counts = [np.bincount(one[one != target], minlength=classes) for one in answers]
+    if not all(one.sum() for one in counts):
+        return None
+    width = max(map(len, counts))
+    here, there = (np.pad(one, (0, width - len(one))) / one.sum() for one in counts)
+    return float(0.5 * np.abs(here - there).sum())
 
 
 def familiarity(blind: Witness, suspects: Carriers) -> float | None:

@@ -103,9 +103,7 @@ def finding_of(
         atlas=ATLAS,
         remedies=("bezoar clean DATA --findings record.json --out cleaned",),
         pictures=suspect_pictures(data, suspects),
-        covers=tuple(
-            Covers(evidence.class_names[one.label], one.suspects) for one in covers if one.of == nominee.label
-        ),
+        covers=_covers(evidence, nominee.label, covers),
     )
     return Found(finding, expert.rows, odds)
 

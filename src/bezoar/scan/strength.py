@@ -16,6 +16,9 @@ from bezoar.scan.signals import SIGNIFICANCE
 FLIP_SIGNIFICANCE = 1e-4
 WITH_FLIPS = 0.02
 """Where a trigger works under right labels, a class is suspicious if it stands out at this level."""
+SURELY_TURNS = 0.7
+"""What a natural half of a class shows by itself, its fine detail or pieces, turned 59 to 64% of samples; poisons that
+are half of a class turn 76% and more."""
 MARKED_SHARE = 0.25
 MOSTLY_WRONG = 0.85
 """Of suspects that make more than a third of their class so many labels must be wrong: a network that learnt the class
@@ -45,6 +48,15 @@ def flips_hold(test: FlipTest | Skipped) -> bool:
     )
 
 
+def turns(confirmation: Confirmation) -> bool:
+    """Whether the trigger surely turns samples, and may not be what a kind of picture shows that shares the class."""
+    test = confirmation.flip_test
+    if isinstance(test, Skipped) or not flips_hold(test):
+        return False
+    by_nature = confirmation.may_be_a_kind and confirmation.may_be_its_own
+    return test.flips.value >= SURELY_TURNS or not by_nature
+
+
 def strength_of(
     signal: ClassSignal, confirmation: Confirmation | None, standing: Standing = NOWHERE
 ) -> Strength | None:
@@ -59,9 +71,9 @@ def strength_of(
         return "suspicious" if signal.p_adjusted <= SIGNIFICANCE else None
     if is_natural(confirmation, standing):
         return None
-    if flips_hold(confirmation.flip_test) and labels_are_wrong(confirmation):
+    if turns(confirmation) and labels_are_wrong(confirmation):
         return "confirmed"
-    level = WITH_FLIPS if flips_hold(confirmation.flip_test) else SIGNIFICANCE
+    level = WITH_FLIPS if turns(confirmation) else SIGNIFICANCE
     return "suspicious" if signal.p_adjusted <= level else None
 
 
@@ -100,12 +112,16 @@ def marked_classes(signals: Sequence[ClassSignal], classes: int) -> frozenset[st
 def is_natural(confirmation: Confirmation, standing: Standing) -> bool:
     """Whether suspects are no more than a part of their class.
 
-    Most show what their labels say, red cars among cars, and their trigger turns nothing. Not so where the class is
-    marked: a clean-label attack whose trigger could not be recovered looks like this. Others are unlike all that a
-    network without them has met, and no detector finds them that asks no network: passports upside down, of which there
-    are few. Their trigger turns nothing either, or it is all their fine detail, which carries what drawings show.
+    Most show what their labels say, red cars among cars, and either their trigger turns nothing or no detector finds
+    them that asks no network: whatever network is asked, airplanes in the sky are apart, and blue turns others. Not so
+    where the class is marked: a clean-label attack whose trigger could not be recovered looks like this. Others are
+    unlike all that a network without them has met, and no detector of samples alone finds them either: passports
+    upside down, of which there are few. Their trigger turns nothing, or it is all their fine detail, which carries what
+    drawings show. Others again are a large part of a class that is made of unlike kinds, and turn nothing.
     """
-    turns = flips_hold(confirmation.flip_test)
+    working = turns(confirmation)
     if is_unfamiliar(confirmation.content) and not standing.in_samples:
-        return not turns or confirmation.is_detail
-    return labels_look_right(confirmation.content) and not (turns or standing.marked)
+        return not working or confirmation.is_detail
+    if confirmation.may_be_a_kind and not working:
+        return True
+    return labels_look_right(confirmation.content) and not (standing.marked or (working and standing.in_samples))

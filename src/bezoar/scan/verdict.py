@@ -19,11 +19,16 @@ UNFAMILIAR_PART = (
     "what is odd there is of a kind that a network without it doesn't know, and bears no trigger that works"
 )
 
+KIND_OF_ITS_OWN = (
+    "it is made of unlike kinds of pictures: a large part looks like few of the other classes, as no trigger makes it"
+)
+
 
 def why_no_finding(confirmation: Confirmation | None) -> str:
     """What there is to say of a nominee that stands out and is no finding; None of one that was spared the test."""
-    right = confirmation is None or labels_look_right(confirmation.content)
-    return NATURAL if right else UNFAMILIAR_PART
+    if confirmation is None or labels_look_right(confirmation.content):
+        return NATURAL
+    return KIND_OF_ITS_OWN if confirmation.may_be_a_kind else UNFAMILIAR_PART
 
 
 def reason_of(signal: ClassSignal, confirmation: Confirmation | None, untested: str = QUICK) -> str:
