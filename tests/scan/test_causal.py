@@ -10,9 +10,12 @@ import pytest
 import torch
 from scan_toys import PATCH, SMALL, TARGET, Toy, toy
 
+from bezoar.confirm.company import in_common
 from bezoar.confirm.confirm import Confirmation
 from bezoar.confirm.content import Content
 from bezoar.confirm.flips import Carriers
+from bezoar.confirm.hypothesis import Hypothesis
+from bezoar.confirm.networks import train_blind
 from bezoar.confirm.recover.recovered import Recovered
 from bezoar.confirm.witness import Witness
 from bezoar.data import Dataset
@@ -24,7 +27,8 @@ from bezoar.scan.case import Case, hypotheses_of
 from bezoar.scan.causal import _Court, causal_test
 from bezoar.scan.clock import Clock
 from bezoar.scan.nominees import Expert, Nominee
-from bezoar.scan.strength import strength_of
+from bezoar.scan.strength import SHARED, strength_of
+from bezoar.scan.verdict import LABEL_ERRORS, why_no_finding
 from bezoar.training.listening import Silence
 
 OTHER = 1
@@ -121,6 +125,7 @@ def test_covers_that_look_like_the_target_are_told_once_their_own_test_fails(
         return room.Tested(confirmation, one.experts[0], np.zeros((1, 5)), np.zeros(1))
 
     monkeypatch.setattr(_Court, "_tried", tried)
+    monkeypatch.setattr(causal, "in_common", lambda *_, **__: 0.9)
     monkeypatch.setattr(causal, "bears", lambda *_: bearing)
     both = nominee(half.data, TARGET, half.poisons), nominee(half.data, OTHER, frozenset(half.data.ids))
     cases = [Case(one, hypotheses_of(half.data, one), (wrong,)) for one in both]
@@ -177,3 +182,40 @@ def test_of_two_halves_that_both_seem_proved_the_one_that_gains_more_on_its_netw
     witnesses = SimpleNamespace(turned="turned")
     before = None if first is None else tested(genuine, first)
     assert court._gains_more(tested(turned, 0.8), turned, before, witnesses) == taken
+
+
+def test_suspects_teach_each_other_their_trigger_and_label_errors_nothing() -> None:
+    made = toy(classes=5, each=150, share=0.2)
+    labels = made.data.labels.numpy().copy()
+    errors = np.flatnonzero(labels == OTHER)[:8].tolist() + np.flatnonzero(labels == 3)[:8].tolist()
+    labels[errors] = 4
+    data = replace(made.data, labels=torch.from_numpy(labels))
+    poisons = Hypothesis(TARGET, tuple(sorted(made.poisons)), "made up")
+    mistakes = Hypothesis(4, tuple(data.ids[row] for row in errors), "made up")
+    both = [poisons, mistakes]
+    blind = train_blind(data, both, set(), recipe=SMALL, seed=0, device="cpu")
+    shared, nothing = (in_common(data, one, blind, seed=0, device="cpu") for one in both)
+    assert shared is not None
+    assert shared > 0.6
+    assert nothing is not None
+    assert nothing < SHARED
+    assert in_common(data, Hypothesis(4, mistakes.suspects[:5], "made up"), blind, seed=0) is None
+
+
+@pytest.mark.parametrize(("shared", "word"), [(0.9, "suspicious"), (0.1, None), (None, "suspicious")])
+def test_odd_samples_with_wrong_labels_and_nothing_in_common_are_no_finding(
+    monkeypatch, half: Toy, shared: float | None, word: str | None
+) -> None:
+    wrong = Content(agree=0.1, genuine_agree=0.9, mislabelled=0.9, looks=(3, 1))
+    one = nominee(half.data, OTHER, frozenset(half.data.ids[:20]))
+    test = FlipTest(wilson(2, 200), wilson(2, 200), "a control", 3, 0.5, (), "a model")
+    failed = Confirmation(hypotheses_of(half.data, one)[0], Skipped("none"), test, wrong, ())
+    tested = room.Tested(failed, one.experts[0], np.zeros((1, 5)), np.zeros(1))
+    monkeypatch.setattr(_Court, "_tried", lambda *_, **__: tested)
+    monkeypatch.setattr(causal, "in_common", lambda *_, **__: shared)
+    case = Case(one, hypotheses_of(half.data, one), (wrong,))
+    found, _ = _Court(half.data, SETTINGS, Clock(Silence()))._in_turn([case], None, None, ())
+    outcome = found[OTHER]
+    assert isinstance(outcome, room.Tested)
+    assert strength_of(one.signal, outcome.confirmation, one.standing) == word
+    assert (why_no_finding(outcome.confirmation) == LABEL_ERRORS) == (word is None)

@@ -54,7 +54,7 @@ class Confirmation:
 
     `trigger` may be Skipped where `flip_test` is not: there, the best was no better than its controls. `worth` is what
     it gained on the half of the samples that chose it, see `Trial.worth`; -1 where nothing was tried. `share` is that
-    of the suspects in their class.
+    of the suspects in their class. `in_common` is what they teach each other, see there, None where it was not asked.
     """
 
     hypothesis: Hypothesis
@@ -64,6 +64,7 @@ class Confirmation:
     sources: tuple[int, ...]
     worth: float = -1.0
     share: float = 0.0
+    in_common: float | None = None
 
     @property
     def is_detail(self) -> bool:

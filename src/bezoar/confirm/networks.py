@@ -140,6 +140,14 @@ def train_shown(
     return Networks(model.to(target), exposed.to(target), placebo.to(target), blind.parts.held_out)
 
 
+def train_taught(data: Dataset, blind: Blind, hypothesis: Hypothesis, *, seed: int, device: str = "auto") -> nn.Module:
+    """The network trained further, as `exposed` is, with the suspects of one hypothesis among other samples."""
+    shown = data.positions(hypothesis.suspects[:SUSPECTS_SHOWN]).numpy()
+    together = _with(data, blind.parts.trained[:MOST_REHEARSED], [shown])
+    taught = fine_tune(blind.model, together, epochs=EPOCHS, rate_share=RATE_SHARE, seed=seed, device=device)
+    return taught.to(choose_device(device))
+
+
 def halves(learnt: Blind, unmet: Blind) -> Networks:
     """The networks that test half of a class: one that learnt the class from it, and one that learnt it from the rest.
 

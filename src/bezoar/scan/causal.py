@@ -9,10 +9,11 @@ from typing import TypeAlias
 
 import numpy as np
 
+from bezoar.confirm.company import in_common
 from bezoar.confirm.confirm import witness_of
 from bezoar.confirm.covers import bears
 from bezoar.confirm.hypothesis import Hypothesis
-from bezoar.confirm.networks import Blind, Networks, halves, train_blind, train_shown
+from bezoar.confirm.networks import Blind, halves, train_blind, train_shown
 from bezoar.confirm.recover.recovered import Recovered
 from bezoar.confirm.rest import rest_is_marked
 from bezoar.confirm.rivals import confirm_rivals
@@ -25,7 +26,7 @@ from bezoar.scan.finding import Covering, Tested, proves
 from bezoar.scan.gathering import untrainable
 from bezoar.scan.nominees import Expert, Nominee
 from bezoar.scan.settings import ScanSettings
-from bezoar.scan.strength import MOSTLY_WRONG
+from bezoar.scan.strength import MOSTLY_WRONG, hangs_on_company
 from bezoar.scan.verdict import QUICK
 from bezoar.training import predict_logits
 from bezoar.training.allocator import recycled_memory
@@ -94,16 +95,16 @@ class _Court:
             witnesses = Witnesses.of(networks, witness)
         turnable = [place for place, case in enumerate(cases) if look and case.may_be_turned]
         first = 1 + turnable[-1] if turnable else 0
-        found, known = self._in_turn(cases[:first], witnesses, networks, proved)
+        found, known = self._in_turn(cases[:first], witnesses, blind, proved)
         if turnable and not known:
             turned = self._turned(chosen, [cases[place] for place in turnable], found, blind, witness)
             if turned:
                 return turned
-        found.update(self._in_turn(cases[first:], witnesses, networks, known)[0])
+        found.update(self._in_turn(cases[first:], witnesses, blind, known)[0])
         return found
 
     def _in_turn(
-        self, cases: Sequence[Case], witnesses: Witnesses, networks: Networks, proved: Sequence[Tested]
+        self, cases: Sequence[Case], witnesses: Witnesses, blind: Blind, proved: Sequence[Tested]
     ) -> tuple[dict[int, Outcome], list[Tested]]:
         """What becomes of each case, by label, and all that is proved by then."""
         found: dict[int, Outcome] = {}
@@ -116,8 +117,11 @@ class _Court:
                 if covering and (covering.certain or case.looks_right):
                     found[case.nominee.label] = covering
                     continue
-                tested = self._tried(case.nominee, case.rivals, witnesses, networks, trigger_is_known=bool(covering))
-                found[case.nominee.label] = tested if proves(case.nominee, tested) else covering or tested
+                tested = self._tried(case.nominee, case.rivals, witnesses, blind, trigger_is_known=bool(covering))
+                if not proves(case.nominee, tested):
+                    found[case.nominee.label] = covering or self._in_company(case.nominee, tested, blind)
+                    continue
+                found[case.nominee.label] = tested
                 if _is_proof(case.nominee, tested):
                     known.append(tested)
         return found, known
@@ -145,7 +149,7 @@ class _Court:
         networks = halves(blind, unmet)
         with self.clock.stage("recover triggers and try them"):
             witnesses = Witnesses.of(networks, witness_of(self.data, networks.blind, networks.held_out))
-            tried = {one.label: self._tried(one, hypotheses_of(self.data, one), witnesses, networks) for one in marked}
+            tried = {one.label: self._tried(one, hypotheses_of(self.data, one), witnesses, unmet) for one in marked}
             proved = [
                 tried[one.label]
                 for one in marked
@@ -189,15 +193,24 @@ class _Court:
         nominee: Nominee,
         rivals: tuple[Hypothesis, ...],
         witnesses: Witnesses,
-        networks: Networks,
+        blind: Blind,
         *,
         trigger_is_known: bool = False,
     ) -> Tested:
         seed = self.settings.seed
         confirmation = confirm_rivals(self.data, rivals, witnesses, seed=seed, from_samples_alone=trigger_is_known)
         expert = nominee.experts[rivals.index(confirmation.hypothesis)]
-        logits = predict_logits(networks.blind, self.data.inputs[expert.rows]).numpy()
-        return Tested(confirmation, expert, logits, networks.held_out)
+        logits = predict_logits(blind.model, self.data.inputs[expert.rows]).numpy()
+        return Tested(confirmation, expert, logits, blind.parts.held_out)
+
+    def _in_company(self, nominee: Nominee, tested: Tested, blind: Blind) -> Tested:
+        """With what suspects have in common, where that decides: label errors may stand out, and have nothing."""
+        confirmation = tested.confirmation
+        if not hangs_on_company(nominee.signal, confirmation, nominee.standing):
+            return tested
+        settings = self.settings
+        shared = in_common(self.data, confirmation.hypothesis, blind, seed=settings.seed, device=settings.device)
+        return replace(tested, confirmation=replace(confirmation, in_common=shared))
 
     def _blind(self, chosen: Sequence[Nominee], other: Blind | None = None) -> Blind:
         experts = [expert for one in chosen for expert in one.experts]

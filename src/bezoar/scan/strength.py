@@ -19,6 +19,8 @@ WITH_FLIPS = 0.02
 SURELY_TURNS = 0.7
 """What a natural half of a class shows by itself, its fine detail or pieces, turned 59 to 64% of samples; poisons that
 are half of a class turn 76% and more."""
+SHARED = 0.2
+"""Of suspects a network finds this share at least by what it learnt from others, or they have nothing in common."""
 MARKED_SHARE = 0.25
 MOSTLY_WRONG = 0.85
 """Of suspects that make more than a third of their class so many labels must be wrong: a network that learnt the class
@@ -85,6 +87,17 @@ def could_matter(signal: ClassSignal, shown: Sequence[Content]) -> bool:
     return signal.p_adjusted <= WITH_FLIPS or not all(labels_look_right(one) for one in shown)
 
 
+def hangs_on_company(signal: ClassSignal, confirmation: Confirmation, standing: Standing) -> bool:
+    """Whether what suspects have in common must tell what they are: odd, under wrong labels, and nothing flips."""
+    found = strength_of(signal, confirmation, standing)
+    return found == "suspicious" and not (turns(confirmation) or labels_look_right(confirmation.content))
+
+
+def have_nothing_in_common(confirmation: Confirmation) -> bool:
+    """Whether suspects teach a network nothing of each other; False where that was not asked."""
+    return confirmation.in_common is not None and confirmation.in_common < SHARED
+
+
 def labels_are_wrong(confirmation: Confirmation) -> bool:
     """Whether the suspects' labels are wrong by so much that their class can't explain it."""
     wrong = confirmation.content.mislabelled
@@ -117,11 +130,12 @@ def is_natural(confirmation: Confirmation, standing: Standing) -> bool:
     where the class is marked: a clean-label attack whose trigger could not be recovered looks like this. Others are
     unlike all that a network without them has met, and no detector of samples alone finds them either: passports
     upside down, of which there are few. Their trigger turns nothing, or it is all their fine detail, which carries what
-    drawings show. Others again are a large part of a class that is made of unlike kinds, and turn nothing.
+    drawings show. Others again are a large part of a class that is made of unlike kinds, or label errors, which have
+    nothing in common, and turn nothing.
     """
     working = turns(confirmation)
     if is_unfamiliar(confirmation.content) and not standing.in_samples:
         return not working or confirmation.is_detail
-    if confirmation.may_be_a_kind and not working:
+    if (confirmation.may_be_a_kind or have_nothing_in_common(confirmation)) and not working:
         return True
     return labels_look_right(confirmation.content) and not (standing.marked or (working and standing.in_samples))

@@ -10,7 +10,7 @@ from bezoar.confirm.content import MISLABELLED, labels_look_right
 from bezoar.records import ClassSignal, Finding, Skipped, Verdict
 from bezoar.scan.honest.words import counted, listed
 from bezoar.scan.signals import SIGNIFICANCE
-from bezoar.scan.strength import flips_hold, labels_are_wrong
+from bezoar.scan.strength import flips_hold, have_nothing_in_common, labels_are_wrong
 
 QUICK = "no trigger is tried at the budget quick"
 UNNAMED = "hardly any sample there is odd by itself"
@@ -23,11 +23,15 @@ KIND_OF_ITS_OWN = (
     "it is made of unlike kinds of pictures: a large part looks like few of the other classes, as no trigger makes it"
 )
 
+LABEL_ERRORS = "what is odd there bears wrong labels and has nothing in common, as label errors do"
+
 
 def why_no_finding(confirmation: Confirmation | None) -> str:
     """What there is to say of a nominee that stands out and is no finding; None of one that was spared the test."""
     if confirmation is None or labels_look_right(confirmation.content):
         return NATURAL
+    if have_nothing_in_common(confirmation):
+        return LABEL_ERRORS
     return KIND_OF_ITS_OWN if confirmation.may_be_a_kind else UNFAMILIAR_PART
 
 
