@@ -111,7 +111,7 @@ def test_stamped_copies_beside_their_originals_point_at_the_target():
     remark = duplicate_remarks(found, NAMES)[-1]
     assert "different labels" in remark.sentence
     assert "involve ship" in remark.sentence
-    assert remark.count == len(told)
+    assert remark.count == 2 * len(told)  # samples concerned
 
 
 def test_the_answer_follows_the_ids():
@@ -132,8 +132,8 @@ def test_remarks_count_groups_and_superfluous_copies():
     ids = tuple(f"{number // 3:016x}#{number % 3}" for number in range(12))
     (remark,) = duplicate_remarks(find_duplicates(ids, np.zeros(12, np.int64)), NAMES)
     assert remark.kind == "near-duplicates"
-    assert remark.count == 4
-    assert remark.sentence.startswith("8 superfluous copies in 4 groups")
+    assert remark.count == 12  # samples concerned
+    assert remark.sentence.startswith("8 copies in 4 groups")
     assert remark.examples[0] == ids[:3]
 
 

@@ -61,7 +61,10 @@ def scan_data(
         ),
     ] = None,
     trusted: Annotated[
-        str | None, typer.Option(metavar="DATA", help="Data of the same classes that are known to be sound.")
+        str | None,
+        typer.Option(
+            metavar="DATA", help="Data of the same classes that are known to be sound, for --budget thorough."
+        ),
     ] = None,
     budget: Annotated[
         Budget, typer.Option(help="quick trains nothing and tries no trigger; thorough asks every detector.")
@@ -173,8 +176,13 @@ def _open_model(place: str, data: Dataset) -> TrainedModel:
 
 
 def _open_trusted(reference: str, data: Dataset, reading: Reading) -> Dataset:
-    """Trusted data: their test part where they have parts. Raises DataError where classes or shape differ."""
-    trusted = replace(reading, split=None).open_test(reference)
+    """Trusted data: their test part where they have parts. Raises DataError where classes or shape differ.
+
+    Folders of contributors, which nobody asks trusted data about, may be there as in the data, or not.
+    """
+    trusted = replace(reading, split=None, source_level=None).open_test(reference)
+    if reading.source_level is not None and trusted.class_names != data.class_names:
+        trusted = replace(reading, split=None).open_test(reference)
     if (trusted.class_names, trusted.shape) != (data.class_names, data.shape):
         raise DataError(
             f"the trusted data {trusted.name} don't fit the data",

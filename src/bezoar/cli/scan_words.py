@@ -45,8 +45,8 @@ def scan_lines(record: ScanRecord) -> Iterator[str]:
 
 
 def _finding_lines(number: int, finding: Finding, record: ScanRecord) -> Iterator[str]:
-    sources = f" from {some_of([brief(name) for name in finding.sources])}" if finding.sources else ""
-    yield f"{number}. [bold]{_safe(brief(finding.target))}[/] ({finding.strength}){_safe(sources)}"
+    turned = f", turns {some_of([brief(name) for name in finding.sources])}" if finding.sources else ""
+    yield f"{number}. [bold]{_safe(brief(finding.target))}[/] ({finding.strength}){_safe(turned)}"
     yield f"   {_safe(sentence(finding.reason))}"
     yield f"   suspects: {_safe(_suspects(finding, record))}"
     yield f"   trigger: {_safe(_trigger(finding))}"

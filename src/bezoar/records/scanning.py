@@ -150,7 +150,10 @@ class Finding:
 
 @dataclass(frozen=True)
 class Remark:
-    """Something about the data that is no poison: duplicates, likely label errors, imbalance, an odd source."""
+    """Something about the data that is no poison: duplicates, likely label errors, imbalance, an odd source.
+
+    `count` are the samples concerned.
+    """
 
     kind: Literal["near-duplicates", "label errors", "imbalance", "odd source", "too small"]
     sentence: str

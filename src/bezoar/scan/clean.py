@@ -50,7 +50,7 @@ def without_suspects(
             "there is nothing to leave out",
             expected=f"a finding that is {' or '.join(strengths)} and names suspects",
             found=f"{counted(len(chosen), 'finding')}, verdict {record.verdict}",
-            remedy="Use the data as they are, or choose other findings",
+            remedy="Choose other findings, or a lower --min-strength" if chosen else "Use the data as they are",
         )
     if len(named) == len(data):
         raise DataError("every sample is a suspect", remedy="Choose fewer findings with --finding or --min-strength")

@@ -85,6 +85,8 @@ def verdict_of(
     if findings:
         told = "; ".join(f"{finding.target}: {finding.reason}" for finding in (confirmed or findings)[:3])
         return "confirmed" if confirmed else "suspicious", told
+    if classes < 2:
+        return "inconclusive", "a backdoor leads from one class to another, and all samples are of one"
     if judged == 0:
         because = "; ".join(dict.fromkeys(why_not)) or "none has samples enough"
         return "inconclusive", f"no class can be judged by a detector with a known false-alarm rate: {because}"

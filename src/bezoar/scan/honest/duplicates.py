@@ -99,12 +99,14 @@ def duplicate_remarks(found: Duplicates, class_names: Sequence[str]) -> tuple[Re
     exact, near = [group for group in agreed if group.exact], [group for group in agreed if not group.exact]
     conflicting = [group for group in found.groups if group.conflicting]
     told = (
-        (exact, f"{_copies_in(exact)} in {counted(len(exact), 'group')} of images with the same bytes and label."),
-        (near, f"{_copies_in(near)} in {counted(len(near), 'group')} of images that look alike under one label."),
+        (exact, f"{_copies_in(exact)} of images with the same bytes and label."),
+        (near, f"{_copies_in(near)} of images that look alike in shades of grey, colours aside, under one label."),
         (conflicting, _conflict(found, conflicting, class_names)),
     )
     return tuple(
-        Remark("near-duplicates", sentence, len(groups), _examples(groups)) for groups, sentence in told if groups
+        Remark("near-duplicates", sentence, sum(len(group.ids) for group in groups), _examples(groups))
+        for groups, sentence in told
+        if groups
     )
 
 
@@ -146,7 +148,9 @@ def _copies(ids: Sequence[str], labels: Labels, known: Mapping[tuple[int, int], 
 
 
 def _copies_in(groups: Sequence[DuplicateGroup]) -> str:
-    return counted(sum(len(group.ids) - 1 for group in groups), "superfluous copy", "superfluous copies")
+    copies = sum(len(group.ids) - 1 for group in groups)
+    certain = "" if all(group.exact for group in groups) else "likely "
+    return f"{counted(copies, f'{certain}copy', f'{certain}copies')} in {counted(len(groups), 'group')}"
 
 
 def _conflict(found: Duplicates, groups: Sequence[DuplicateGroup], class_names: Sequence[str]) -> str:
