@@ -190,6 +190,17 @@ def test_duplicates(cifar):
     assert near.class_counts != cifar.class_counts
 
 
+@pytest.mark.parametrize(
+    ("name", "classes", "kinds"), [("merged-pairs-a", 5, 2), ("merged-once", 9, 2), ("merged-fives", 2, 5)]
+)
+def test_merged_classes_hold_whole_classes(cifar, name, classes, kinds):
+    data, truth = build(name, cifar), hashes(cifar)
+    assert len(data.class_names) == classes
+    assert max(one.count("+") for one in data.class_names) == kinds - 1
+    for sample, label in hashes(data).items():
+        assert cifar.class_names[truth[sample]] in data.class_names[label].split("+")
+
+
 def test_classes_by_the_hundred(cifar):
     data = build("100-classes-25000", cifar)
     assert len(data.class_names) == 100

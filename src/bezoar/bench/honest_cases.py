@@ -20,6 +20,7 @@ from bezoar.bench.honest_changes import (
     Grey,
     LabelNoise,
     LongTail,
+    MergedClasses,
     Resized,
     SplitClasses,
 )
@@ -109,6 +110,17 @@ def _class_subsets() -> list[HonestCase]:
         )
         for classes, letters in ((2, "abc"), (3, "ab"), (5, "ab"))
         for letter in letters
+    ]
+
+
+def _merged() -> list[HonestCase]:
+    kind, twelve = "merged classes", Rows(12_000)
+    pairs = "classes of CIFAR-10 by twos under one name: half of a class is unlike the rest"
+    return [
+        *(HonestCase(f"merged-pairs-{letter}", kind, pairs, twelve, (MergedClasses(2),)) for letter in "ab"),
+        HonestCase("merged-threes", kind, "nine classes of CIFAR-10 by threes", twelve, (MergedClasses(3),)),
+        HonestCase("merged-once", kind, "two classes of CIFAR-10 under one name", twelve, (MergedClasses(2, 1),)),
+        HonestCase("merged-fives", kind, "two classes of five kinds each", Rows(10_000), (MergedClasses(5),)),
     ]
 
 
@@ -243,6 +255,7 @@ def _sourced() -> list[HonestCase]:
 HONEST_CASES: Final[tuple[HonestCase, ...]] = (
     *_rows(),
     *_class_subsets(),
+    *_merged(),
     *_drawn(),
     *_noisy(),
     *_sizes(),

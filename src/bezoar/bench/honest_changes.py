@@ -142,6 +142,26 @@ class SplitClasses:
 
 
 @dataclass(frozen=True)
+class MergedClasses:
+    """Classes drawn `size` at a time become one, `groups` of them, or as many as there are: unlike kinds, one name."""
+
+    size: int
+    groups: int | None = None
+
+    def apply(self, data: Dataset, generator: np.random.Generator) -> Dataset:
+        """The data with fewer classes, those that are left as they are last."""
+        order = generator.permutation(len(data.class_names)).tolist()
+        count = len(order) // self.size if self.groups is None else self.groups
+        merged = [order[self.size * place : self.size * (place + 1)] for place in range(count)]
+        together = [*merged, *([label] for label in sorted(order[self.size * count :]))]
+        coarser = np.empty(len(order), dtype=np.int64)
+        for place, members in enumerate(together):
+            coarser[members] = place
+        names = tuple("+".join(data.class_names[label] for label in members) for members in together)
+        return replace(data, labels=torch.from_numpy(coarser[data.labels.numpy()]), class_names=names)
+
+
+@dataclass(frozen=True)
 class Contributors:
     """`contributors` sources, unevenly spread over the classes, each with its own JPEG quality or brightness."""
 
