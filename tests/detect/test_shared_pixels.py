@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -151,3 +153,14 @@ def test_what_cannot_be_told_is_skipped():
     for settings in ({"spikes": 0}, {"context": -1}, {"most": 0}, {"elsewhere": 0}):
         with pytest.raises(UsageError):
             SharedPixels(**settings)
+
+
+@pytest.mark.parametrize(("levels", "told"), [(17, True), (63, True), (256, False)])
+def test_values_of_few_levels_are_shared_by_nature(levels: int, told: bool) -> None:
+    evidence, _ = planted(0.2)
+    step = 255 / (levels - 1)
+    rows = np.asarray(evidence.inputs["pixels"], dtype=np.float32)
+    coarse = replace(evidence, inputs={"pixels": ((rows / step).round() * step).astype(np.float16)})
+    found = SharedPixels(spikes=12).score(coarse, seed=0)
+    assert isinstance(found, Skipped) == told
+    assert not isinstance(found, Skipped) or f"{levels} levels only" in found.reason

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bezoar.detect.numerics.moments import blocks
-from bezoar.detect.numerics.shared_values import Place, coded, companions, histogram, shown, spikes
+from bezoar.detect.numerics.shared_values import BINS, Place, coded, companions, histogram, shown, spikes
 from bezoar.detect.samples.by_class import drawn
 from bezoar.detect.samples.hidden_pattern import HiddenPattern
 from bezoar.detect.scores import SAMPLE_DETECTORS, Scores
@@ -16,6 +16,8 @@ from bezoar.evidence import Evidence, Matrix
 from bezoar.records import Skipped
 
 LEAST = 40
+LEVELS, LOOKED_AT = BINS, 200
+"""Values that take fewer levels, in so many rows, are shared by nature: digits of 17 levels had a class stand out."""
 _SHOWN = "shown"
 
 
@@ -49,7 +51,7 @@ class SharedPixels:
             )
 
     def score(self, evidence: Evidence, *, trusted: Evidence | None = None, seed: int) -> Scores | Skipped:
-        """Scores by id, or Skipped without the evidence, two classes of 40 samples, or values that stand out.
+        """Scores by id; Skipped without the evidence, two classes of 40 samples, 64 levels, or values that stand out.
 
         `trusted` is not used.
         """
@@ -63,6 +65,9 @@ class SharedPixels:
         low, high = float(matrix[sample].min()), float(matrix[sample].max())
         if high <= low:
             return Skipped(f"all values of {self.rows} are alike")
+        levels = len(np.unique(matrix[sample[:LOOKED_AT]]))
+        if levels < LEVELS:
+            return Skipped(f"{self.rows} take {levels} levels only, so that many samples share any of them")
         places = self._places(evidence, matrix, sample, testable, (low, high), seed)
         if not places:
             return Skipped(f"no value of {self.rows} stands out in any class")
