@@ -61,6 +61,23 @@ def test_images_that_all_look_alike_must_look_more_alike():
     assert len(found.groups) >= 15
 
 
+@pytest.mark.parametrize(
+    ("change", "are_copies"),
+    [
+        (lambda images: images[:, [1, 2, 0]], False),  # the same drawing in other colours
+        (lambda images: (images.float() * 0.85).round().to(torch.uint8), True),
+        (lambda images: images.float().mean(1, keepdim=True).round().to(torch.uint8).expand(-1, 3, -1, -1), True),
+    ],
+)
+def test_pictures_of_other_colours_are_no_copies(change, are_copies):
+    tint = torch.tensor([45.0, 0.0, -45.0])[None, :, None, None]
+    images = (pictures(60).float() + tint).clamp(0, 255).round().to(torch.uint8)
+    ids = counter_ids(120)
+    both = torch.cat([images, change(images)])
+    found = find_duplicates(ids, np.zeros(120, np.int64), fingerprints(both, ids))
+    assert len(found.groups) >= 57 if are_copies else not found.groups
+
+
 def test_many_copies_of_one_are_one_group():
     """More copies than neighbours looked at: they are joined through one another."""
     shaken = pictures(1, seed=8) + torch.randint(0, 4, (25, 3, 32, 32), generator=torch.Generator().manual_seed(2))

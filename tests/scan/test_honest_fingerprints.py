@@ -91,4 +91,4 @@ def test_errors():
     with pytest.raises(EmptyDataError):
         fingerprints(pictures(1)[:0], ())
     with pytest.raises(DataError, match="bits and ids"):
-        Fingerprints(("a",), np.zeros((2, 22), np.uint8), np.zeros((1, 255), np.int8))
+        Fingerprints(("a",), np.zeros((2, 22), np.uint8), np.zeros((1, 255), np.int8), np.zeros((1, 32), np.int8))

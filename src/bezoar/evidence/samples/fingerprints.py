@@ -20,6 +20,8 @@ LOW = 64
 """Coefficients of lowest frequency whose signs are kept."""
 STEPS = 8
 """Cells along a side between which steps of brightness are kept."""
+CELLS = 4
+"""Cells along a side over which colours are kept."""
 BITS = LOW + 2 * STEPS * (STEPS - 1)
 CLIP = 3.0
 LEVELS = 42
@@ -38,15 +40,18 @@ class Fingerprints:
     `bits` (n, BITS / 8) uint8 are packed signs: the first LOW of low-frequency coefficients, the others of steps
     of brightness from cell to cell. `coefficients` (n, SIDE^2 - 1) int8 are the thumbnail's DCT without its mean, each
     in robust deviations from its median over the data, clipped at CLIP, times LEVELS; an image without features
-    has zeros. Rows of one data set can be compared, not those of two. Raises DataError where lengths differ.
+    has zeros. `colours` (n, 2 * CELLS^2) int8 are red against green, then blue against both, over CELLS x CELLS
+    cells, in half levels; zeros where an image is grey. Rows of one data set can be compared, not those of two. Raises
+    DataError where lengths differ.
     """
 
     ids: tuple[str, ...]
     bits: NDArray[np.uint8]
     coefficients: NDArray[np.int8]
+    colours: NDArray[np.int8]
 
     def __post_init__(self) -> None:
-        for name, rows in (("bits", self.bits), ("coefficients", self.coefficients)):
+        for name, rows in (("bits", self.bits), ("coefficients", self.coefficients), ("colours", self.colours)):
             if len(rows) != len(self.ids):
                 raise DataError(
                     f"fingerprints: {name} and ids differ in length", expected=str(len(self.ids)), found=str(len(rows))
@@ -78,7 +83,16 @@ def fingerprints(images: Tensor, ids: Sequence[str]) -> Fingerprints:
     step = _step(images)
     parts = [reference.rows(thumbnails(images[at : at + step])) for at in range(0, len(images), step)]
     bits, coefficients = zip(*parts, strict=True)
-    return Fingerprints(tuple(ids), np.concatenate(bits), np.concatenate(coefficients))
+    colours = np.concatenate([opponents(images[at : at + step]) for at in range(0, len(images), step)])
+    return Fingerprints(tuple(ids), np.concatenate(bits), np.concatenate(coefficients), colours)
+
+
+def opponents(images: Tensor) -> NDArray[np.int8]:
+    """Red against green and blue against both (n, 2 * CELLS^2) of uint8 images (n, c, h, w), zeros without colour."""
+    if images.shape[1] < 3:
+        return np.zeros((len(images), 2 * CELLS**2), dtype=np.int8)
+    red, green, blue = adaptive_avg_pool2d(images[:, :3].float(), CELLS).flatten(2).unbind(1)
+    return (torch.cat([red - green, blue - (red + green) / 2], 1) / 2).round().clamp(-127, 127).to(torch.int8).numpy()
 
 
 def thumbnails(images: Tensor) -> NDArray[np.float32]:

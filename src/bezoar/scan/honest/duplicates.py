@@ -100,7 +100,7 @@ def duplicate_remarks(found: Duplicates, class_names: Sequence[str]) -> tuple[Re
     conflicting = [group for group in found.groups if group.conflicting]
     told = (
         (exact, f"{_copies_in(exact)} of images with the same bytes and label."),
-        (near, f"{_copies_in(near)} of images that look alike in shades of grey, colours aside, under one label."),
+        (near, f"{_copies_in(near)} of images that look alike under one label."),
         (conflicting, _conflict(found, conflicting, class_names)),
     )
     return tuple(

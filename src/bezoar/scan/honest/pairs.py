@@ -21,6 +21,9 @@ USUAL_PAIRS = 100_000
 USUAL_LEVEL = 0.999
 COPIES = 0.3
 ROWS_AT_A_TIME = 1 << 15
+COLOURLESS, COLOURS_APART, CHANGED = 3, (6.0, 0.3), 0.3
+"""An image of no more half levels is grey. Two colours differ that are further apart than 6 half levels and 30% of the
+stronger one; a copy may differ in 30% of its cells, as a patch makes it."""
 
 Pairs = NDArray[np.int64]
 Whole = NDArray[np.int64]
@@ -34,8 +37,9 @@ def similar_pairs(
     Candidates share all bits of one of 2 TABLES keys, drawn from a fixed stream among the low-frequency signs or among
     the steps of brightness; within a key each row meets its NEIGHBOURS next ones in order of id only, so that the
     time grows as n log n whatever the data. A candidate passes when SIMILAR_BITS of either kind of bits agree and
-    the correlation of its whitened coefficients is at least `similarity`, by default `usual_similarity` of the labels.
-    Hashing misses some pairs: the more two images differ, the likelier; of many copies of one, some pair is found.
+    the correlation of its whitened coefficients is at least `similarity`, by default `usual_similarity` of the labels,
+    unless both have colours that differ: drawn signs of one shape are no copies. Hashing misses some pairs: the more
+    two images differ, the likelier; of many copies of one, some pair is found.
     """
     order = np.array(sorted(range(len(prints.ids)), key=prints.ids.__getitem__), dtype=np.int64)
     bits, coefficients = prints.bits[order], prints.coefficients[order]
@@ -43,7 +47,7 @@ def similar_pairs(
     found = _unique(candidates(bits), len(order))
     found = found[_agreeing(bits, found)]
     similar = correlation(coefficients, found)
-    kept = similar >= least
+    kept = (similar >= least) & same_colours(prints.colours[order], found)
     return order[found[kept]], similar[kept]
 
 
@@ -97,6 +101,20 @@ def correlation(coefficients: NDArray[np.int8], pairs: Pairs) -> NDArray[np.floa
         one, other = (coefficients[part[:, side]].astype(np.float32) for side in (0, 1))
         squares = np.einsum("ij,ij->i", one, one) * np.einsum("ij,ij->i", other, other)
         result[start : start + len(part)] = np.einsum("ij,ij->i", one, other) / np.sqrt(np.maximum(squares, 1))
+    return result
+
+
+def same_colours(colours: NDArray[np.int8], pairs: Pairs) -> NDArray[np.bool_]:
+    """Whether the images of each pair (p,) have about the same colours at the same places, or one of them is grey."""
+    result = np.ones(len(pairs), dtype=np.bool_)
+    near, share = COLOURS_APART
+    for start in range(0, len(pairs), ROWS_AT_A_TIME):
+        part = pairs[start : start + ROWS_AT_A_TIME]
+        one, other = (colours[part[:, side]].astype(np.float32) for side in (0, 1))
+        stronger = np.maximum(np.abs(one), np.abs(other))
+        differing = (np.abs(one - other) > near + share * stronger).mean(axis=1)
+        grey = np.minimum(np.abs(one).max(axis=1), np.abs(other).max(axis=1)) <= COLOURLESS
+        result[start : start + len(part)] = grey | (differing <= CHANGED)
     return result
 
 
