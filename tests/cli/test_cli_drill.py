@@ -121,6 +121,7 @@ def test_resume_goes_on_and_refuses_what_does_not_fit(bezoar, toy, tmp_path, mon
         cut = bezoar("train", "toy.npz", *SMALL, "--out", "run")
     assert cut.code == 130
     assert "--resume" in cut.err
+    assert cut.err.rstrip().endswith("interrupted")
     assert "next:" not in cut.out
     assert json.loads((tmp_path / "run/record.json").read_text())["training"]["interrupted"] is True
     assert bezoar("train", "toy.npz", *SMALL, "--out", "run", "--seed", 9, "--resume").code == 2

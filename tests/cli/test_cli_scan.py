@@ -198,6 +198,16 @@ def test_every_scan_gets_a_folder_and_its_own_is_used_again(bezoar, toy, asked, 
     assert (tmp_path / "run/record.json").read_text() == '{"kind": "training"}'
 
 
+def test_a_scan_that_is_interrupted_says_so_and_leaves_nothing(bezoar, toy, asked, tmp_path):
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    asked["record"] = interrupted
+    answer = bezoar("scan", toy, "--out", "scan")
+    assert (answer.code, answer.err.rstrip().endswith("interrupted")) == (130, True)
+    assert not (tmp_path / "scan").exists()
+
+
 def test_sarif_and_junit_go_where_they_are_asked_for(bezoar, asked, tmp_path):
     drawn_folder(tmp_path / "sets/pictures")
     asked["record"] = lambda data: planted_record(data, [finding(data, [0, 1], target="ant")])

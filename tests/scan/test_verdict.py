@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -32,6 +33,7 @@ from bezoar.scan.verdict import (
     UNNAMED,
     false_alarm_sentence,
     reason_of,
+    unlike_calibration,
     verdict_of,
     why_no_finding,
 )
@@ -306,3 +308,17 @@ def test_the_stated_error_rate_rests_on_the_smallest_reference() -> None:
     assert "1%" in sentence
     assert "120 clean classes in 12 data sets" in sentence
     assert "no detector" in false_alarm_sentence({})
+
+
+@pytest.mark.parametrize(("standing", "told"), [("", False), ("ab", False), ("abc", True), ("abcd", True)])
+def test_where_most_classes_stand_out_the_data_are_unlike_the_calibration(standing: str, told: bool) -> None:
+    signals = [ClassSignal("spectre", name, 0.7, 1e-5, 1e-3, name in standing) for name in "abcd" for _ in range(2)]
+    (caution,) = unlike_calibration(signals, [], 4) or ("",)
+    assert bool(caution) == told
+    assert not told or caution.startswith(f"{len(standing)} of 4 classes stand out")
+
+
+def test_classes_that_are_findings_stand_out_for_a_reason() -> None:
+    signals = [ClassSignal("spectre", name, 0.7, 1e-5, 1e-3, True) for name in "abcd"]
+    found = [SimpleNamespace(target=name) for name in "abc"]
+    assert unlike_calibration(signals, found, 4) == ()

@@ -59,6 +59,8 @@ def run(arguments: list[str] | None = None) -> int:
     try:
         with warnings_as_lines(), _own_modules_importable():
             code = _answer(given)
+        if code == INTERRUPTED:
+            errors.print("interrupted")
         sys.stdout.flush()  # here, where a reader that is gone can still be dealt with
     except (BrokenPipeError, SystemExit):
         return _reader_gone()
@@ -73,7 +75,6 @@ def _answer(given: list[str]) -> int:
         print_error(error)
         return WRONG_USAGE if isinstance(error, UsageError) else ERROR
     except (typer.Abort, KeyboardInterrupt):
-        errors.print("interrupted")
         return INTERRUPTED
     except typer.Exit as leave:
         return int(leave.exit_code)
@@ -94,7 +95,7 @@ def _answer(given: list[str]) -> int:
     except Exception as error:  # noqa: BLE001 - a user's own trigger or attack can raise anything
         print_error(_unexpected(error))
         return ERROR
-    return int(result or 0)
+    return int(result or 0)  # typer makes 130 of Ctrl-C
 
 
 def _reader_gone() -> int:

@@ -100,7 +100,7 @@ def train(
         _say_how_it_went(record, out)
     if record.training.interrupted:
         errors.print(
-            f"interrupted after epoch {len(record.training.history)}: go on with the same command and --resume"
+            f"the model after epoch {len(record.training.history)} is kept: go on with the same command and --resume"
         )
         raise typer.Exit(INTERRUPTED)
 

@@ -27,6 +27,7 @@ from bezoar.scan.suspicion import suspicion_of
 from bezoar.scan.verdict import (
     UNNAMED,
     false_alarm_sentence,
+    unlike_calibration,
     verdict_of,
     why_no_finding,
 )
@@ -194,7 +195,7 @@ def _record(
         signals=signals,
         projection=projection(seen.evidence, chances, settings.seed),
         histograms=histograms(seen.evidence, answers.scores, findings),
-        notes=seen.notes,
+        notes=(*seen.notes, *unlike_calibration(signals, findings, seen.evidence.classes)),
         commands=settings.commands,
         stages=(),
         versions=versions(),

@@ -101,6 +101,21 @@ def verdict_of(
     return "no evidence", f"{told}{tried}{left}"
 
 
+def unlike_calibration(signals: Sequence[ClassSignal], findings: Sequence[Finding], classes: int) -> tuple[str, ...]:
+    """A caution where more than half of the classes stand out and are no findings; else none.
+
+    Detectors are calibrated: on data like those, none would in ninety-nine scans of a hundred.
+    """
+    named = {finding.target for finding in findings}
+    standing = {signal.class_name for signal in signals if signal.fired} - named
+    if 2 * len(standing) <= classes:
+        return ()
+    return (
+        f"{len(standing)} of {counted(classes, 'class', 'classes')} stand out and are no findings: these data are "
+        "unlike those on which the detectors' error rates were measured, and p-values mean little here.",
+    )
+
+
 def false_alarm_sentence(references: dict[str, tuple[int, int]]) -> str:
     """The stated error rate and what it rests on; `references` are classes and data sets for each kind of detector."""
     if not references:
