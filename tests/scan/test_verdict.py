@@ -117,10 +117,11 @@ def test_what_only_networks_find_apart_turns_others_by_nature() -> None:
     ("kind", "flips", "apart", "share", "word"),
     [
         ("residual", 128, 0.53, 0.5, None),  # frogs in a class with airplanes turned 64%
+        ("residual", 158, 0.53, 0.4, None),
         ("pieces", 128, 0.23, 0.4, None),
         ("residual", 128, 0.08, 0.5, "confirmed"),  # from all classes alike, as poisons are
         ("residual", 128, None, 0.5, "confirmed"),
-        ("residual", 152, 0.53, 0.5, "confirmed"),  # one source class, and a trigger that works
+        ("residual", 164, 0.53, 0.5, "confirmed"),  # one source class, and a trigger that works
         ("additive", 128, 0.53, 0.5, "confirmed"),  # more than what samples show as they are
         ("residual", 128, 0.53, 0.3, "confirmed"),  # no large part
         ("residual", 40, 0.53, 0.5, None),
@@ -138,6 +139,9 @@ def test_an_unlike_kind_in_a_class_is_natural(
     assert strength_of(signal(FIRED), tested, Standing(in_samples=True)) == word
     if word is None:
         assert why_no_finding(tested) == KIND_OF_ITS_OWN
+    if flips == 164:  # three kinds in each of three classes turned 74% against 45%
+        tested = replace(tested, flip_test=replace(test, control=wilson(90, 200)))
+        assert strength_of(signal(FIRED), tested, Standing(in_samples=True)) is None
 
 
 @pytest.mark.parametrize(("p_adjusted", "word"), [(FIRED, "suspicious"), (NEARLY, None)])

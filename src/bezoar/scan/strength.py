@@ -16,9 +16,9 @@ from bezoar.scan.signals import SIGNIFICANCE
 FLIP_SIGNIFICANCE = 1e-4
 WITH_FLIPS = 0.02
 """Where a trigger works under right labels, a class is suspicious if it stands out at this level."""
-SURELY_TURNS = 0.7
-"""What a natural half of a class shows by itself, its fine detail or pieces, turned 59 to 64% of samples; poisons that
-are half of a class turn 76% and more."""
+SURELY_TURNS, SURELY_GAINS = 0.8, 0.4
+"""What an unlike kind shows by itself, fine detail or pieces, turned 59 to 74% of samples, 27 to 56 points more than
+controls. Poisons of few classes that are found by nothing else turn more."""
 SHARED = 0.2
 """Of suspects a network finds this share at least by what it learnt from others, or they have nothing in common."""
 MARKED_SHARE = 0.25
@@ -55,8 +55,8 @@ def turns(confirmation: Confirmation) -> bool:
     test = confirmation.flip_test
     if isinstance(test, Skipped) or not flips_hold(test):
         return False
-    by_nature = confirmation.may_be_a_kind and confirmation.may_be_its_own
-    return test.flips.value >= SURELY_TURNS or not by_nature
+    surely = test.flips.value >= SURELY_TURNS and test.flips.value - test.control.value >= SURELY_GAINS
+    return surely or not (confirmation.may_be_a_kind and confirmation.may_be_its_own)
 
 
 def strength_of(
