@@ -18,9 +18,9 @@ MISLABELLED = 0.5
 """Above this share of wrong labels among suspects, a mark is no honest one: it does not go with what is shown."""
 IMITATING = 0.15
 """A trigger imitates the target by which a network that never met it takes so much more of the others for it."""
-APART = 0.2
-"""Poisons look like all other classes, as these are spread: within .1. Kinds that share a class by nature, frogs called
-what airplanes are called, look like one or two of them: .23 to .56 apart."""
+APART = 0.12
+"""Poisons look like all other classes, as these are spread: within .1. Kinds that share a class by nature, such as
+frogs and airplanes, look like one or two of them: .15 to .6 apart."""
 UNFAMILIAR = 0.15
 """Of no more held-out samples than this share the network is less sure than of unfamiliar suspects."""
 LEAST_CONTRAST, STANDARD_ERRORS = 0.05, 3.0
@@ -65,7 +65,8 @@ def is_one_kind(content: Content) -> bool:
 
 
 def apart(blind: Witness, suspects: Carriers, target: int) -> float | None:
-    """Total variation between the answers to suspects and to held-out samples of other classes, the target left out.
+    """Total variation between the answers to suspects and to held-out samples of other classes, the target left out,
+    less what is to be expected of draws of so many from one distribution; 0 at least.
 
     None where either never get another answer.
     """
@@ -75,8 +76,11 @@ def apart(blind: Witness, suspects: Carriers, target: int) -> float | None:
     if not all(one.sum() for one in counts):
         return None
     width = max(map(len, counts))
-    here, there = (np.pad(one, (0, width - len(one))) / one.sum() for one in counts)
-    return float(0.5 * np.abs(here - there).sum())
+    here, there = padded = [np.pad(one, (0, width - len(one))) for one in counts]
+    pooled, sizes = sum(padded) / sum(one.sum() for one in padded), [one.sum() for one in padded]
+    by_chance = np.sqrt(2 / np.pi * pooled * (1 - pooled) * (1 / sizes[0] + 1 / sizes[1]))
+    differences = np.abs(here / sizes[0] - there / sizes[1])
+    return max(0.0, float(0.5 * (differences.sum() - by_chance.sum())))
 
 
 def familiarity(blind: Witness, suspects: Carriers) -> float | None:
