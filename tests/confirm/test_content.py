@@ -67,7 +67,9 @@ def test_wrong_labels_are_told():
     [([0, 2, 3], 0.0), ([0], 2 / 3), ([0, 2], 1 / 3), ([TARGET], None), ([0, TARGET, 2, 3], 0.0)],
 )
 def test_it_is_told_how_far_suspects_differ_from_all_other_classes(shown, expected):
-    told = apart(Witness.of(MODEL, carriers(400)), suspects(shown, corner), TARGET)
+    blind = Witness.of(MODEL, carriers(400))
+    looks = content_of(blind, suspects(shown, corner), TARGET, None, 4).looks
+    told = apart(blind, looks, TARGET)
     assert told == (None if expected is None else pytest.approx(expected, abs=0.12))  # less what chance makes
     assert is_one_kind(Content(0, 0, 1.0, (), apart=told)) == (expected is not None and expected > 0.3)
 
@@ -82,7 +84,8 @@ def test_draws_from_one_distribution_are_hardly_apart(count, classes):
         return Carriers(images, np.zeros(size, np.int64))
 
     model = Rule(lambda images: one_hot((images[:, 0, 0, 0] * 255).round().to(torch.int64), classes + 1))
-    told = [apart(Witness.of(model, one(1000)), one(count), classes) for _ in range(40)]
+    drawn = [(Witness.of(model, one(1000)), one(count).answers(model)) for _ in range(40)]
+    told = [apart(blind, np.bincount(answers, minlength=classes + 1), classes) for blind, answers in drawn]
     assert np.mean(told) < 0.03
     assert max(told) < APART
 

@@ -117,7 +117,7 @@ def confirm(
     plain = replace(
         plain,
         familiar=familiarity(witnesses.blind, suspects),
-        apart=apart(witnesses.blind, suspects, hypothesis.target),
+        apart=apart(witnesses.blind, plain.looks, hypothesis.target),
     )
     if labels_look_right(plain) and trial.worth < LEAST_WORTH:
         content = plain  # there is no trigger to allow for

@@ -64,22 +64,21 @@ def is_one_kind(content: Content) -> bool:
     return content.apart is not None and content.apart >= APART
 
 
-def apart(blind: Witness, suspects: Carriers, target: int) -> float | None:
-    """Total variation between the answers to suspects and to held-out samples of other classes, the target left out,
-    less what is to be expected of draws of so many from one distribution; 0 at least.
+def apart(blind: Witness, looks: Sequence[int], target: int) -> float | None:
+    """Total variation between what suspects look like, see `Content`, and the answers to held-out samples of other
+    classes, the target left out, less what is to be expected of draws of so many from one distribution; 0 at least.
 
     None where either never get another answer.
     """
-    carriers, classes = blind.carriers, 1 + max(int(blind.answers.max(initial=0)), target)
-    answers = suspects.answers(blind.model), blind.answers[carriers.labels != target]
-    counts = [np.bincount(one[one != target], minlength=classes) for one in answers]
-    if not all(one.sum() for one in counts):
+    others = blind.answers[blind.carriers.labels != target]
+    both = np.array([looks, np.bincount(others, minlength=len(looks))])
+    both[:, target] = 0
+    sizes = both.sum(1, keepdims=True)
+    if not sizes.all():
         return None
-    width = max(map(len, counts))
-    here, there = padded = [np.pad(one, (0, width - len(one))) for one in counts]
-    pooled, sizes = sum(padded) / sum(one.sum() for one in padded), [one.sum() for one in padded]
-    by_chance = np.sqrt(2 / np.pi * pooled * (1 - pooled) * (1 / sizes[0] + 1 / sizes[1]))
-    differences = np.abs(here / sizes[0] - there / sizes[1])
+    pooled = both.sum(0) / sizes.sum()
+    by_chance = np.sqrt(2 / np.pi * pooled * (1 - pooled) * (1 / sizes).sum())
+    differences = np.abs(np.diff(both / sizes, axis=0))
     return max(0.0, float(0.5 * (differences.sum() - by_chance.sum())))
 
 

@@ -126,26 +126,24 @@ def train_shown(
     Hypotheses of one class are rivals: their suspects are shown together, those that most rivals name first.
     """
     trained = blind.parts.trained
-    rehearsed = trained[:MOST_REHEARSED]
     together = united(hypotheses)
     shown = [data.positions(hypothesis.suspects[:SUSPECTS_SHOWN]).numpy() for hypothesis in together]
     spare = trained[MOST_REHEARSED:] if len(trained) > 2 * MOST_REHEARSED else trained
     in_place = [_innocent(data, spare, one.target, len(rows)) for one, rows in zip(together, shown, strict=True)]
     model = blind.model.to("cpu")
-    exposed, placebo = (
-        fine_tune(model, _with(data, rehearsed, groups), epochs=EPOCHS, rate_share=RATE_SHARE, seed=seed, device=device)
-        for groups in (shown, in_place)
-    )
-    target = choose_device(device)
-    return Networks(model.to(target), exposed.to(target), placebo.to(target), blind.parts.held_out)
+    exposed, placebo = (_shown(data, blind, groups, seed, device) for groups in (shown, in_place))
+    return Networks(model.to(choose_device(device)), exposed, placebo, blind.parts.held_out)
 
 
 def train_taught(data: Dataset, blind: Blind, hypothesis: Hypothesis, *, seed: int, device: str = "auto") -> nn.Module:
     """The network trained further, as `exposed` is, with the suspects of one hypothesis among other samples."""
-    shown = data.positions(hypothesis.suspects[:SUSPECTS_SHOWN]).numpy()
-    together = _with(data, blind.parts.trained[:MOST_REHEARSED], [shown])
-    taught = fine_tune(blind.model, together, epochs=EPOCHS, rate_share=RATE_SHARE, seed=seed, device=device)
-    return taught.to(choose_device(device))
+    return _shown(data, blind, [data.positions(hypothesis.suspects[:SUSPECTS_SHOWN]).numpy()], seed, device)
+
+
+def _shown(data: Dataset, blind: Blind, groups: Sequence[Rows], seed: int, device: str) -> nn.Module:
+    together = _with(data, blind.parts.trained[:MOST_REHEARSED], groups)
+    further = fine_tune(blind.model, together, epochs=EPOCHS, rate_share=RATE_SHARE, seed=seed, device=device)
+    return further.to(choose_device(device))
 
 
 def halves(learnt: Blind, unmet: Blind) -> Networks:
