@@ -9,6 +9,7 @@ import pytest
 from signal_toys import POISON, answers, bare_evidence, planted, reference
 
 from bezoar.scan.nominees import Nominee, nominees
+from bezoar.scan.panel import IN_DETAIL, kinds_of
 from bezoar.scan.signals import Answers, signals_of
 
 
@@ -34,6 +35,20 @@ def test_planted_scores_are_nominated_with_their_suspects_first(known: Callable[
 def test_nobody_is_nominated_where_nothing_speaks(known: Callable[..., None]) -> None:
     known(loud=reference())
     assert chosen(answers(loud=planted((0.3, 0.4, 0.2)))) == ()
+
+
+def test_fine_detail_alone_nominates_sooner_but_beside_another_detector_it_says_nothing_more(
+    known: Callable[..., None],
+) -> None:
+    faint = reference().start + 1.5 * reference().excess
+    assert 0.005 < reference().p_value(faint) <= 0.05
+    known(**{kinds_of([IN_DETAIL])[IN_DETAIL]: reference(), "loud": reference()})
+    scores = planted((0.0, faint, 0.0))
+    (found,) = chosen(answers(**{IN_DETAIL: scores}))
+    assert (found.label, found.signal.detector) == (1, IN_DETAIL)
+    assert chosen(answers(loud=scores)) == ()
+    (found,) = chosen(answers(**{IN_DETAIL: scores, "loud": planted((0.0, 9.0, 0.0), rows=np.arange(150, 180))}))
+    assert [one.signal.detector for one in found.experts] == ["loud"]
 
 
 @pytest.mark.parametrize("order", [("clear", "vague"), ("vague", "clear")])

@@ -11,11 +11,15 @@ from bezoar.detect.numerics.two_groups import two_groups
 from bezoar.evidence import Evidence, Real
 from bezoar.records import ClassSignal
 from bezoar.scan.calibration import references_for
+from bezoar.scan.panel import IN_DETAIL
 from bezoar.scan.signals import Answers
 from bezoar.scan.strength import NOWHERE, Standing, standings
 
 NOMINATED = 0.005
 """A class whose uncorrected p-value is at most this is put to the test: one clean set in three or so has one."""
+NOMINATED_IN_DETAIL = 0.05
+"""The same for fine detail alone: 9 of 67 clean sets have a class between the two, and few poisons in small classes
+reach no farther."""
 FEWEST_SUSPECTS = 5
 """An expert that names fewer suspects than this is not believed."""
 MOST_CLASSES, MOST_EXPERTS = 12, 3
@@ -65,11 +69,12 @@ class Nominee:
 
 
 def nominees(answers: Answers, signals: Sequence[ClassSignal], evidence: Evidence) -> tuple[Nominee, ...]:
-    """The classes with a p-value of at most 0.5% by any detector, the clearest first, each with up to three experts.
+    """The classes with a p-value of at most 0.5% by any detector, or else of 5% in their fine detail.
 
-    The expert that fires names the suspects: an average over detectors would thin out what one of them sees clearly.
-    First comes, of those equally sure, the one on whose suspects the others agree most; of two, or of equals, the one
-    whose statistic lies farthest beyond its reference, in mean excesses of it. (P-values end at the least that is
+    The clearest come first, each with up to three experts. The expert that fires names the suspects: an average over
+    detectors would thin out what one of them sees clearly. First comes, of those equally sure, the one on whose
+    suspects the others agree most; of two, or of equals, the one whose statistic lies farthest beyond its reference,
+    in mean excesses of it. (P-values end at the least that is
     believed, where many are equal; how far scores lie apart can't be compared between detectors.) Then come those that
     name other suspects. An expert that names fewer than 5 is passed over.
     """
@@ -81,7 +86,7 @@ def nominees(answers: Answers, signals: Sequence[ClassSignal], evidence: Evidenc
     where = standings(signals, evidence.classes)
     found = []
     for label, name in enumerate(evidence.class_names):
-        speaking = [signal for signal in signals if signal.class_name == name and signal.p_value <= NOMINATED]
+        speaking = _speaking([signal for signal in signals if signal.class_name == name])
         ordered = sorted(speaking, key=clearness, reverse=True)
         usable = [
             one
@@ -92,6 +97,12 @@ def nominees(answers: Answers, signals: Sequence[ClassSignal], evidence: Evidenc
             experts = different(_most_trusted(usable), usable)
             found.append(Nominee(label, ordered[0], experts, where.get(name, NOWHERE)))
     return tuple(sorted(found, key=lambda one: clearness(one.signal), reverse=True)[:MOST_CLASSES])
+
+
+def _speaking(signals: Sequence[ClassSignal]) -> list[ClassSignal]:
+    """Those of the signals of one class for which it is put to the test, if any."""
+    clear = [signal for signal in signals if signal.p_value <= NOMINATED]
+    return clear or [one for one in signals if one.detector == IN_DETAIL and one.p_value <= NOMINATED_IN_DETAIL]
 
 
 def _most_trusted(experts: Sequence[Expert]) -> Expert:
