@@ -5,7 +5,7 @@ import pytest
 from scipy.optimize import minimize
 from scipy.stats import norm, t
 
-from bezoar.detect.numerics.two_groups import LEAST_VARIANCE, TwoGroups, robust_scale, two_groups
+from bezoar.detect.numerics.two_groups import LEAST_VARIANCE, TwoGroups, robust_scale, two_groups, two_groups_of
 
 
 def planted(share: float, *, far: float = 6.0, count: int = 2000, seed: int = 0):
@@ -42,7 +42,7 @@ def test_odds_by_hand():
 
 @pytest.mark.parametrize("share", [0.05, 0.3])
 def test_the_fit_is_the_likeliest_by_another_optimiser(share):
-    values, _ = planted(share)
+    values, _ = planted(share, count=400)
     found = two_groups(values, freedoms=(8.0,), steps=200)
 
     def less_single(p):
@@ -102,12 +102,21 @@ def test_the_order_of_numbers_does_not_matter():
     assert two_groups(np.random.default_rng(1).permutation(values)) == two_groups(values)
 
 
-def test_of_many_numbers_quantiles_stand_for_all():
-    values, _ = planted(0.1, count=12_000)
-    few = two_groups(values[np.random.default_rng(2).permutation(12_000)[:4000]])
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.1, 0.4])
+def test_of_many_numbers_means_of_neighbours_stand_for_all(share, monkeypatch):
+    values, _ = planted(share, far=4.0, count=6_000)
+    few = two_groups(values)
+    monkeypatch.setattr("bezoar.detect.numerics.two_groups.TOGETHER", 6_000)
     many = two_groups(values)
-    assert many.gain == pytest.approx(few.gain, abs=0.03)
-    assert many.share == pytest.approx(0.1, abs=0.005)
+    assert few.gain == pytest.approx(many.gain, abs=6e-4)
+    assert few.share == pytest.approx(many.share, abs=0.002)
+    assert few.place == pytest.approx(many.place, abs=0.01)
+
+
+def test_lines_are_fitted_side_by_side_as_they_are_one_by_one():
+    lines = np.array([planted(share, count=300, seed=seed)[0] for seed, share in enumerate((0.0, 0.1, 0.5))])
+    assert two_groups_of(lines) == tuple(two_groups(line) for line in lines)
+    assert two_groups_of(lines[:0]) == ()
 
 
 @pytest.mark.parametrize("values", [np.zeros(20), np.r_[np.zeros(19), 1.0], np.r_[np.zeros(10), np.ones(10)]])

@@ -126,6 +126,15 @@ def test_the_deeper_half_of_the_layers_is_a_kind_of_its_own(layers: str, deep: s
     assert sum(kind == "hidden-pattern on layers" for kind in kinds.values()) == len(layers) - len(deep)
 
 
+@pytest.mark.parametrize(("layers", "early"), [("a", ""), ("abc", "a"), ("abcdef", "ab")])
+def test_from_content_the_first_third_of_the_layers_is_a_kind_of_its_own(layers: str, early: str) -> None:
+    kinds = kinds_of(panel("standard", layers))
+    found = {kind: [spec for spec in kinds if kinds[spec] == kind] for kind in kinds.values()}
+    assert [spec.split("=")[1][0] for spec in found.get("hidden-pattern by content on layers", [])] == list(early)
+    assert len(found["hidden-pattern by content on deep layers"]) == len(layers) - len(early)
+    assert found["hidden-pattern by content on samples"] == ["hidden-pattern:rows=spectrum,first=content"]
+
+
 def test_the_panel_grows_with_the_budget() -> None:
     layers = ("stem", "stages.0", "stages.1")
     quick, standard, thorough, trusting = (
@@ -135,7 +144,8 @@ def test_the_panel_grows_with_the_budget() -> None:
         panel("thorough", layers, trusted=True),
     )
     assert set(quick) < set(standard) < set(thorough) < set(trusting)
-    assert "hidden-pattern:rows=stem" not in standard  # the shallower third of a network is left out
+    assert "hidden-pattern:rows=stem" not in standard  # the shallower third of a network is left out,
+    assert "hidden-pattern:rows=stem,first=content" in standard  # but not where content says what is odd
     assert panel("thorough", ()) == quick
 
 

@@ -18,6 +18,7 @@ from bezoar.evidence.confused import confused_answers
 from bezoar.evidence.evidence import Matrix
 from bezoar.evidence.gather import Gathered, gather_model, gather_probe, gather_samples
 from bezoar.evidence.probe import ProbeRecipe, architecture
+from bezoar.evidence.samples.content import CONTENT
 from bezoar.evidence.samples.pixels import PIXELS
 from bezoar.evidence.samples.spectrum import SPECTRUM
 from bezoar.evidence.store import Store
@@ -27,7 +28,7 @@ from bezoar.scan.settings import ScanSettings
 from bezoar.training.models import MODELS
 from bezoar.training.precision import choose_device
 
-GATHERERS = (SPECTRUM, PIXELS)
+GATHERERS = (SPECTRUM, PIXELS, CONTENT)
 OVERLAYS = 8
 """Samples laid over each one for STRIP: what is laid over them costs a pass through the network each."""
 

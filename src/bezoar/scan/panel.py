@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 
 from bezoar.detect.samples.hidden_pattern import HiddenPattern
 from bezoar.detect.scores import SAMPLE_DETECTORS, SampleDetector
+from bezoar.evidence.samples.content import CONTENT
 from bezoar.evidence.samples.pixels import PIXELS
 from bezoar.evidence.samples.spectrum import SPECTRUM
 
@@ -15,7 +16,8 @@ Budget: TypeAlias = Literal["quick", "standard", "thorough"]
 FROM_PICTURES = (SPECTRUM.name, PIXELS.name)
 """Evidence that no network had a part in."""
 IN_DETAIL = f"hidden-pattern:rows={SPECTRUM.name}"
-FROM_SAMPLES = (IN_DETAIL, "shared-pixels")
+BY_CONTENT = f"first={CONTENT.name}"
+FROM_SAMPLES = (IN_DETAIL, f"{IN_DETAIL},{BY_CONTENT}", "shared-pixels")
 FROM_FEATURES = ("activation-clustering", "spectre", "scan:normalised=false")
 RANKING = ("spectral", "beatrix", "layer-clustering", "training-dynamics", "neighbour-disagreement", "strip", "roni")
 WITH_TRUST = ("asset", "confusion-training")
@@ -24,15 +26,22 @@ WITH_TRUST = ("asset", "confusion-training")
 def panel(budget: Budget, layers: Sequence[str], *, trusted: bool = False) -> tuple[str, ...]:
     """Specifications of the detectors asked: `layers` are the names of the layers there is evidence of.
 
-    Hidden patterns are sought in the samples and in every layer of the deeper half of a network: what a warp does to
-    features shows there and nowhere else. `thorough` asks every detector there is; those that need a trusted set
+    Hidden patterns are sought in the samples and in the layers of a network: from the labels that features tell, in the
+    deeper two thirds, since what a warp does shows there and nowhere else, and before them classes fall apart by colour
+    and background; from coarse content in all. `thorough` asks every detector there is; those that need a trusted set
     only where there is one.
     """
     if budget == "quick" or not layers:
         return FROM_SAMPLES
-    deeper = tuple(f"hidden-pattern:rows={name}" for name in layers[len(layers) // 3 :])
+    deeper = set(layers[len(layers) // 3 :])
+    sought = [
+        spec
+        for name in layers
+        for spec in (f"hidden-pattern:rows={name}", f"hidden-pattern:rows={name},{BY_CONTENT}")
+        if name in deeper or _by_content(spec)
+    ]
     further = (*RANKING, *(WITH_TRUST if trusted else ())) if budget == "thorough" else ()
-    return (*FROM_SAMPLES, *deeper, *FROM_FEATURES, *further)
+    return (*FROM_SAMPLES, *sought, *FROM_FEATURES, *further)
 
 
 def built(specs: Sequence[str]) -> tuple[SampleDetector, ...]:
@@ -43,11 +52,14 @@ def built(specs: Sequence[str]) -> tuple[SampleDetector, ...]:
 def kinds_of(specs: Sequence[str]) -> dict[str, str]:
     """What each detector's statistic is comparable with: that of the same method on the same kind of evidence.
 
-    `specs` are all detectors of a scan, layers in the order in which data pass them: the deeper half of the layers
-    asked is of another kind than those before, where classes fall apart by colour and background.
+    `specs` are all detectors of a scan, layers in the order in which data pass them. The first layers, where classes
+    fall apart by colour and background, are of another kind than those behind them: half of those in which a pattern
+    is sought from labels, a third of those in which it is sought from content.
     """
-    layers = [spec for spec in specs if _rows(spec) not in (None, *FROM_PICTURES)]
-    deep = set(layers[len(layers) // 2 :])
+    in_layers = [spec for spec in specs if _rows(spec) not in (None, *FROM_PICTURES)]
+    by_labels = [spec for spec in in_layers if not _by_content(spec)]
+    by_content = [spec for spec in in_layers if _by_content(spec)]
+    deep = {*by_labels[len(by_labels) // 2 :], *by_content[len(by_content) // 3 :]}
     return {spec: _kind(spec, deep=spec in deep) for spec in specs}
 
 
@@ -55,12 +67,20 @@ def _kind(spec: str, *, deep: bool) -> str:
     name, rows = spec.partition(":")[0], _rows(spec)
     if rows is None:
         return name
-    return f"{name} on {'samples' if rows in FROM_PICTURES else 'deep layers' if deep else 'layers'}"
+    place = "samples" if rows in FROM_PICTURES else "deep layers" if deep else "layers"
+    return f"{name} by content on {place}" if _by_content(spec) else f"{name} on {place}"
 
 
 def _rows(spec: str) -> str | None:
     """The evidence in which a hidden pattern is sought, None for other detectors."""
     name, _, fields = spec.partition(":")
-    if name != "hidden-pattern":
-        return None
-    return dict(field.partition("=")[::2] for field in fields.split(",")).get("rows", HiddenPattern.rows)
+    return _fields(fields).get("rows", HiddenPattern.rows) if name == "hidden-pattern" else None
+
+
+def _by_content(spec: str) -> bool:
+    """Whether a hidden pattern is sought from what coarse content says against labels."""
+    return _fields(spec.partition(":")[2]).get("first") == CONTENT.name
+
+
+def _fields(text: str) -> dict[str, str]:
+    return dict(field.partition("=")[::2] for field in text.split(","))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bezoar.confirm.confirm import LARGE, Confirmation
-from bezoar.confirm.content import MISLABELLED, Content, is_unfamiliar, labels_look_right
+from bezoar.confirm.content import MISLABELLED, Content, is_one_kind, is_unfamiliar, labels_look_right
 from bezoar.confirm.flips import LEAST_FLIPS, LEAST_GAIN
 from bezoar.records import ClassSignal, FlipTest, Skipped
 from bezoar.records.scanning import Strength
@@ -130,12 +130,13 @@ def is_natural(confirmation: Confirmation, standing: Standing) -> bool:
     where the class is marked: a clean-label attack whose trigger could not be recovered looks like this. Others are
     unlike all that a network without them has met, and no detector of samples alone finds them either: passports
     upside down, of which there are few. Their trigger turns nothing, or it is all their fine detail, which carries what
-    drawings show. Others again are a large part of a class that is made of unlike kinds, or label errors, which have
-    nothing in common, and turn nothing.
+    drawings show, or they all look like one other class, as ones with a foot look like eights: what is drawn over a
+    picture is then a digit of its own. Others again are a large part of a class that is made of unlike kinds, or label
+    errors, which have nothing in common, and turn nothing.
     """
     working = turns(confirmation)
     if is_unfamiliar(confirmation.content) and not standing.in_samples:
-        return not working or confirmation.is_detail
+        return not working or confirmation.is_detail or is_one_kind(confirmation.content)
     if (confirmation.may_be_a_kind or have_nothing_in_common(confirmation)) and not working:
         return True
     return labels_look_right(confirmation.content) and not (standing.marked or (working and standing.in_samples))

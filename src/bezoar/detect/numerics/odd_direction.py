@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 
 from bezoar.detect.numerics.moments import Moments
-from bezoar.detect.numerics.two_groups import TwoGroups, two_groups
+from bezoar.detect.numerics.two_groups import TwoGroups, two_groups, two_groups_of
 from bezoar.evidence import Real
 
 Single = NDArray[np.float32]
@@ -126,7 +126,10 @@ def odd_part(
     ordered, directions = _levelled(*_exchange(rows, weights, bounds, whiteners, first), bounds, others, other_halves)
     scores = np.empty_like(ordered)
     scores[:, order] = ordered
-    found = [_judged(scores[s], directions[:, s], others, other_halves, foreign) for s in range(len(starts))]
+    found = [
+        _judged(groups, scores[s], directions[:, s], others, other_halves, foreign)
+        for s, groups in enumerate(two_groups_of(scores))
+    ]
     best = max(found, key=lambda part: part.statistic)
     line = scores[[part is best for part in found]][:, order]
     return _sharpened(best, rows, line, order, bounds, whiteners, first)
@@ -246,7 +249,9 @@ def _odds(scores: Real) -> Single:
     """Odds (s, m) of each row to belong to the upper of two groups; 0 where there are too few rows for groups."""
     if scores.shape[1] < FEWEST:
         return np.zeros(scores.shape, np.float32)
-    return np.array([_quick(line).odds(line) for line in scores], np.float32).reshape(scores.shape)
+    found = two_groups_of(scores, freedoms=(8.0,), steps=15)
+    odds = [groups.odds(line) for groups, line in zip(found, scores, strict=True)]
+    return np.array(odds, np.float32).reshape(scores.shape)
 
 
 def _differences(rows: Single, weights: Single) -> Real:
@@ -258,14 +263,14 @@ def _differences(rows: Single, weights: Single) -> Real:
     return difference
 
 
-def _quick(scores: Real) -> TwoGroups:
-    return two_groups(scores, freedoms=(8.0,), steps=15)
-
-
 def _judged(
-    scores: Real, directions: Single, others: Single, other_halves: NDArray[np.integer], foreign: bool
+    groups: TwoGroups,
+    scores: Real,
+    directions: Single,
+    others: Single,
+    other_halves: NDArray[np.integer],
+    foreign: bool,
 ) -> OddPart:
-    groups = two_groups(scores)
     elsewhere = np.where(other_halves == 0, others @ directions[0], others @ directions[1])
     standard = (scores - groups.place) / groups.scale
     part = OddPart(standard, groups, excess(scores, elsewhere), directions, groups.place, groups.scale)

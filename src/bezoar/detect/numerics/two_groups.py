@@ -15,9 +15,8 @@ SHARES = (0.02, 0.1, 0.35)
 """Shares of the numbers with which the search for an odd group begins."""
 LEAST_VARIANCE = 0.05
 
-
-MOST = 4000
-"""Of more numbers, this many evenly spaced quantiles are fitted: the same answer in bounded time."""
+LOWEST, TOGETHER, HIGHEST = 64, 256, 128
+"""Of many numbers the lowest and the highest are fitted one by one, all others as so many means of neighbours."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +49,16 @@ class TwoGroups:
         chance: Real = np.exp(odd - likelihood)
         return chance
 
+    def moved(self, origin: float, unit: float) -> TwoGroups:
+        """The same in other units."""
+        return replace(
+            self,
+            place=origin + unit * self.place,
+            scale=unit * self.scale,
+            odd_place=origin + unit * self.odd_place,
+            odd_scale=unit * self.odd_scale,
+        )
+
     def _likelihood(self, numbers: Real) -> tuple[Real, Real]:
         odd = np.log(self.share / self.odd_scale) - 0.5 * np.log(2 * np.pi)
         odd = odd - 0.5 * ((numbers - self.odd_place) / self.odd_scale) ** 2
@@ -64,27 +73,31 @@ def two_groups(
 
     `numbers` (n,) finite, at least 8. Where no odd group above the main one is found, gain and share are 0.
     """
-    ordered = np.sort(numbers)
-    if len(ordered) > MOST:
-        ordered = ordered[np.linspace(0, len(ordered) - 1, MOST).round().astype(int)]
-    middle, unit = robust_scale(ordered)
+    return two_groups_of(numbers[None], shares=shares, freedoms=freedoms, steps=steps)[0]
+
+
+def two_groups_of(
+    lines: Real, *, shares: tuple[float, ...] = SHARES, freedoms: tuple[float, ...] = FREEDOMS, steps: int = 25
+) -> tuple[TwoGroups, ...]:
+    """The same for each of several lines (s, n) of numbers, side by side: fits of few numbers cost calls, not sums."""
+    if not len(lines):
+        return ()
+    ordered = np.sort(lines, axis=1)
+    scales = [robust_scale(line) for line in ordered]
+    middle, unit = (np.array(column)[:, None] for column in zip(*scales, strict=True))
     values = (ordered - middle) / unit
-    singles = [(freedom, *_fit_t(values, freedom)) for freedom in freedoms]
-    densities = [float(_t_density(values, place, scale, freedom).sum()) for freedom, place, scale in singles]
-    single = max(densities)
-    freedom, place, scale = singles[densities.index(single)]
-    alone = TwoGroups(0.0, 0.0, place, scale, freedom, place, scale)
-    likelihood, best = max((_fit_two(values, freedom, shares, steps) for freedom in freedoms), key=lambda fit: fit[0])
-    if likelihood <= single:
-        best = alone
-    return replace(
-        best,
-        gain=max(0.0, (likelihood - single) / len(values)),
-        place=middle + unit * best.place,
-        scale=unit * best.scale,
-        odd_place=middle + unit * best.odd_place,
-        odd_scale=unit * best.odd_scale,
-    )
+    beginnings = [np.quantile(values, 1 - share, axis=1) for share in shares]
+    points = _points(values)
+    singles = [_fit_t(points, freedom) for freedom in freedoms]
+    pairs = [_fit_two(points, freedom, np.array(beginnings), steps) for freedom in freedoms]
+    found = []
+    for line in range(len(lines)):
+        single = max((one[line] for one in singles), key=lambda fit: fit[0])
+        likelihood, best = max((one[line] for one in pairs), key=lambda fit: fit[0])
+        chosen = best if likelihood > single[0] else single[1]
+        gain = max(0.0, (likelihood - single[0]) / values.shape[1])
+        found.append(replace(chosen.moved(*scales[line]), gain=gain))
+    return tuple(found)
 
 
 def robust_scale(numbers: Real) -> tuple[float, float]:
@@ -94,54 +107,97 @@ def robust_scale(numbers: Real) -> tuple[float, float]:
     return middle, max(unit if unit > 0 else float(np.std(numbers)), 1e-12)
 
 
-def _fit_two(values: Real, freedom: float, shares: tuple[float, ...], steps: int) -> tuple[float, TwoGroups]:
-    """The likeliest fit of beginnings at each share, taken side by side as (b, n): few numbers cost calls, not sums.
+@dataclass(frozen=True, eq=False)
+class _Points:
+    """Numbers (s, 1, m) of several lines, each of which stands for `weights` (m,) of them, `total` in all."""
+
+    values: Real
+    weights: Real
+    total: int
+
+    def sums(self, weights: Real) -> Real:
+        """Sums (s, b, 1) over the points of weights (s, b, m) that count them already."""
+        found: Real = weights.sum(axis=2, keepdims=True)
+        return found
+
+    def products(self, weights: Real, numbers: Real) -> Real:
+        """Sums (s, b, 1) of the numbers (s, 1 or b, m) by those weights (s, b, m)."""
+        found: Real = np.einsum("sbm,sbm->sb", weights, np.broadcast_to(numbers, weights.shape))[:, :, None]
+        return found
+
+    def likelihood(self, densities: Real) -> Real:
+        """Log-likelihoods (s, b) of all numbers, by the logarithms of densities (s, b, m)."""
+        found: Real = densities @ self.weights
+        return found
+
+
+def _points(values: Real) -> _Points:
+    """Sorted numbers (s, n), of many those in the middle by means of neighbours."""
+    count = values.shape[1]
+    if count <= LOWEST + TOGETHER + HIGHEST:
+        return _Points(values[:, None], np.ones(count), count)
+    high = count - HIGHEST
+    between = np.linspace(LOWEST, high, TOGETHER + 1).round().astype(int)[:-1]
+    bounds = np.concatenate([np.arange(LOWEST), between, np.arange(high, count)])
+    weights = np.diff(bounds, append=count).astype(float)
+    return _Points((np.add.reduceat(values, bounds, axis=1) / weights)[:, None], weights, count)
+
+
+def _fit_two(points: _Points, freedom: float, beginnings: Real, steps: int) -> list[tuple[float, TwoGroups]]:
+    """Log-likelihood and groups of each line, the likeliest fit of `beginnings` (b, s), values above which are odd.
 
     Minus infinity is the log-likelihood of a fit whose odd group sinks below the main one.
     """
-    odds = np.stack([values >= np.quantile(values, 1 - share) for share in shares]).astype(float)
-    place, scale = (np.full((len(shares), 1), number) for number in robust_scale(values))
+    values = points.values
+    odds = (values >= beginnings.T[:, :, None]).astype(float)
+    place, scale = np.zeros((*odds.shape[:2], 1)), np.ones((*odds.shape[:2], 1))
     for _ in range(steps):
-        mass = np.maximum(odds.sum(axis=1, keepdims=True), 1e-9)
-        share = np.clip(mass / len(values), 1 / len(values), 0.9)
-        centre = (odds @ values)[:, None] / mass
-        spread = np.sqrt(np.maximum(_moment(odds, values - centre) / mass, LEAST_VARIANCE))
-        place, scale = _main_group(values, 1 - odds + 1e-6, freedom, place, scale)
-        odd = np.log(share / spread) - 0.5 * np.log(2 * np.pi) - 0.5 * ((values - centre) / spread) ** 2
+        weighed = odds * points.weights
+        mass = np.maximum(points.sums(weighed), 1e-9)
+        share = np.clip(mass / points.total, 1 / points.total, 0.9)
+        centre = points.products(weighed, values) / mass
+        apart = values - centre
+        spread = np.sqrt(np.maximum(points.products(weighed, apart * apart) / mass, LEAST_VARIANCE))
+        place, scale = _main_group(points, (1 - odds + 1e-6) * points.weights, freedom, place, scale)
+        odd = np.log(share / spread) - 0.5 * np.log(2 * np.pi) - 0.5 * (apart / spread) ** 2
         likelihood = np.logaddexp(odd, np.log1p(-share) + _t_density(values, place, scale, freedom))
         odds = np.exp(odd - likelihood)
-    sums = np.where((centre > place)[:, 0], likelihood.sum(axis=1), -np.inf)
-    best = int(sums.argmax())
-    part, middle, width, odd_middle, odd_width = (
-        float(column[best, 0]) for column in (share, place, scale, centre, spread)
+    sums = np.where((centre > place)[:, :, 0], points.likelihood(likelihood), -np.inf)
+    best = sums.argmax(axis=1)
+    chosen = zip(
+        *(column[np.arange(len(best)), best, 0] for column in (share, place, scale, centre, spread)), strict=True
     )
-    return float(sums[best]), TwoGroups(0.0, part, middle, width, freedom, odd_middle, odd_width)
+    groups = [
+        TwoGroups(0.0, float(part), float(middle), float(width), freedom, float(above), float(wide))
+        for part, middle, width, above, wide in chosen
+    ]
+    return list(zip(sums.max(axis=1).tolist(), groups, strict=True))
 
 
-def _main_group(values: Real, weights: Real, freedom: float, place: Real, scale: Real) -> tuple[Real, Real]:
-    """Two steps towards place and scale (b, 1) of t distributions by weights (b, n), as `_fit_t` takes them."""
-    mass = weights.sum(axis=1, keepdims=True)
+def _main_group(points: _Points, weights: Real, freedom: float, place: Real, scale: Real) -> tuple[Real, Real]:
+    """Two steps towards place and scale (s, b, 1) of t distributions by weights (s, b, m), as `_fit_t` takes them."""
+    mass = points.sums(weights)
     for _ in range(2):
-        pull = weights * (freedom + 1) / (freedom + ((values - place) / scale) ** 2)
-        place = (pull @ values)[:, None] / pull.sum(axis=1, keepdims=True)
-        scale = np.sqrt(_moment(pull, values - place) / mass) + 1e-9
+        apart = points.values - place
+        pull = weights * (freedom + 1) / (freedom + (apart / scale) ** 2)
+        place = points.products(pull, points.values) / points.sums(pull)
+        scale = np.sqrt(points.products(pull, (points.values - place) ** 2) / mass) + 1e-9
     return place, scale
 
 
-def _moment(weights: Real, apart: Real) -> Real:
-    """Weighted sums of squares (b, 1)."""
-    found: Real = np.einsum("bn,bn->b", weights, apart * apart)[:, None]
-    return found
-
-
-def _fit_t(values: Real, freedom: float, *, steps: int = 20) -> tuple[float, float]:
-    """Place and scale of a t distribution, by iteratively reweighted moments."""
-    place, scale = robust_scale(values)
-    for _ in range(steps):
-        pull = (freedom + 1) / (freedom + ((values - place) / scale) ** 2)
-        place = float(pull @ values / pull.sum())
-        scale = float(np.sqrt(pull @ (values - place) ** 2 / len(values))) + 1e-9
-    return place, scale
+def _fit_t(points: _Points, freedom: float, *, steps: int = 20) -> list[tuple[float, TwoGroups]]:
+    """Log-likelihood and place and scale of a t distribution alone, by iteratively reweighted moments."""
+    lines = len(points.values)
+    place, scale = np.zeros((lines, 1, 1)), np.ones((lines, 1, 1))
+    everyone = np.broadcast_to(points.weights, (lines, 1, len(points.weights)))
+    for _ in range(steps // 2):
+        place, scale = _main_group(points, everyone, freedom, place, scale)
+    sums = points.likelihood(_t_density(points.values, place, scale, freedom))[:, 0].tolist()
+    alone = [
+        TwoGroups(0.0, 0.0, at, wide, freedom, at, wide)
+        for at, wide in zip(place[:, 0, 0].tolist(), scale[:, 0, 0].tolist(), strict=True)
+    ]
+    return list(zip(sums, alone, strict=True))
 
 
 def _t_density(values: Real, place: Real | float, scale: Real | float, freedom: float) -> Real:

@@ -8,13 +8,17 @@ import numpy as np
 
 from bezoar.detect.numerics.moments import Moments, blocks, moments_by_part
 from bezoar.detect.numerics.odd_direction import OddPart, Single, Whitener, odd_part, origins
-from bezoar.detect.numerics.ridge import Folds, folds_of
+from bezoar.detect.numerics.ridge import Folds
 from bezoar.detect.samples.by_class import drawn, in_order_of_ids
+from bezoar.detect.samples.doubt import content_doubt
+from bezoar.detect.samples.kept import Kept, halves_of
 from bezoar.detect.scores import SAMPLE_DETECTORS, Scores
 from bezoar.errors import UsageError
 from bezoar.evidence import Evidence, Matrix, Real
+from bezoar.evidence.samples.content import CONTENT
 from bezoar.records import Skipped
 
+LABELS = "labels"
 LEAST = 40
 """A class needs this many samples: half of them find a direction, the others judge it."""
 LEAST_OF_HALF = 10
@@ -33,6 +37,10 @@ class HiddenPattern:
     whitened difference between their mean and that of the rest is a matched filter for it, judged on the half it was
     not found on; its odds take the suspects' place, `rounds` times. The start that leads to the clearest odd part wins.
 
+    With `first` content, the first score is instead what coarse content says against the sample's label, see
+    `content_doubt`. It finds carriers of triggers so faint that no label can be told by them, and of a class whose half
+    is poison the right half; of carriers whose labels are right it knows nothing.
+
     The statistic of a class is that of `OddPart`; a score is the distance from the main part of the class in its
     scales. Assumes that suspects agree in something linear in `rows`; of a class, at most `most` samples find the
     directions, all are judged. `penalty` is the ridge relative to a column's variance,
@@ -43,6 +51,7 @@ class HiddenPattern:
     """
 
     rows: str = "spectrum"
+    first: str = LABELS
     starts: tuple[float, ...] = (0.005, 0.02, 0.1, 0.35)
     rounds: int = 4
     penalty: float = 0.01
@@ -51,6 +60,12 @@ class HiddenPattern:
     foreign: bool = False
 
     def __post_init__(self) -> None:
+        if self.first not in (LABELS, CONTENT.name):
+            raise UsageError(
+                "hidden-pattern: the first score is of one of two kinds",
+                expected=f"first={LABELS} or first={CONTENT.name}",
+                found=self.first,
+            )
         if not self.starts or min(self.starts) <= 0 or max(self.starts) >= 1 or self.rounds < 1:
             raise UsageError(
                 "hidden-pattern: starts lie between 0 and 1 and there is at least one round", found=repr(self)
@@ -61,12 +76,15 @@ class HiddenPattern:
         matrix = evidence.inputs.get(self.rows, evidence.layers.get(self.rows))
         if matrix is None:
             return Skipped(f"no evidence {self.rows} was gathered")
-        halves = folds_of(evidence.ids, 2, seed=seed)
+        halves = halves_of(evidence, seed=seed)
         counts = [np.bincount(evidence.labels[halves == half], minlength=evidence.classes) for half in (0, 1)]
         testable = np.flatnonzero((counts[0] + counts[1] >= LEAST) & (np.minimum(*counts) >= LEAST_OF_HALF)).tolist()
         if not testable:
             return Skipped(f"no class has {LEAST} samples")
-        search = _Search(evidence, matrix, self, seed, halves)
+        doubt = content_doubt(evidence, seed=seed) if self.first == CONTENT.name else None
+        if self.first == CONTENT.name and doubt is None:
+            return Skipped("nothing can be told from coarse content: it was not gathered, or there is one class")
+        search = _Search(evidence, matrix, self, seed, doubt)
         values, statistics = np.zeros(len(evidence)), np.full(evidence.classes, np.nan)
         for label in testable:
             members, scores, statistic = search.judge(label)
@@ -74,23 +92,40 @@ class HiddenPattern:
         return Scores(evidence.ids, values, statistics)
 
 
-def _whitener(moments: Moments, penalty: float) -> Whitener:
-    """With a ridge for so many rows: of few in many columns the covariance is mostly chance."""
-    few = COLUMNS_A_ROW * moments.means.shape[1] / max(1.0, moments.total)
-    return Whitener(moments, max(penalty, few))
+@dataclass(frozen=True, eq=False)
+class _Basis:
+    """What searches of the same rows share: moments and a whitener for either half, both of the other one."""
+
+    moments: tuple[Moments, Moments]
+    whiteners: tuple[Whitener, Whitener]
+
+    @classmethod
+    def of(cls, evidence: Evidence, matrix: Matrix, penalty: float, halves: Folds) -> _Basis:
+        """Of few rows in many columns the covariance is mostly chance: they get a ridge for so many."""
+        first, second = moments_by_part(matrix, evidence.labels, evidence.classes, halves, 2)
+        few = [COLUMNS_A_ROW * matrix.shape[1] / max(1.0, part.total) for part in (second, first)]
+        whiteners = [Whitener(part, max(penalty, ridge)) for part, ridge in zip((second, first), few, strict=True)]
+        return cls((second, first), (whiteners[0], whiteners[1]))
+
+
+_bases: Kept[_Basis] = Kept(1)
 
 
 class _Search:
     """What all classes share: halves, their moments, whiteners, first scores and rows of other classes."""
 
-    def __init__(self, evidence: Evidence, matrix: Matrix, settings: HiddenPattern, seed: int, halves: Folds) -> None:
+    def __init__(
+        self, evidence: Evidence, matrix: Matrix, settings: HiddenPattern, seed: int, first: Real | None
+    ) -> None:
         self.evidence, self.matrix, self.settings, self.seed = evidence, matrix, settings, seed
-        self.halves = halves
-        parts = moments_by_part(matrix, evidence.labels, evidence.classes, self.halves, 2)
-        # What judges a half was found on the other one.
-        self.moments: tuple[Moments, Moments] = (parts[1], parts[0])
-        self.whiteners = (_whitener(parts[1], settings.penalty), _whitener(parts[0], settings.penalty))
-        self.first = self._first_scores()
+        self.halves, self.quarters = halves_of(evidence, seed=seed), halves_of(evidence, seed=seed + 1)
+        basis = _bases.get(
+            evidence,
+            (settings.rows, settings.penalty, seed),
+            lambda: _Basis.of(evidence, matrix, settings.penalty, self.halves),
+        )
+        self.moments, self.whiteners = basis.moments, basis.whiteners
+        self.first = self._first_scores() if first is None else first
         everyone = np.arange(len(evidence))
         self.sample = drawn(evidence, everyone, settings.elsewhere, seed)
         self.sampled = self._less_class_means(self.sample)
@@ -110,14 +145,10 @@ class _Search:
             starts=self.settings.starts,
             rounds=self.settings.rounds,
             foreign=self.settings.foreign,
-            quarters=self._quarters(chosen),
+            quarters=self.quarters[chosen],  # halves of halves: another hash of the id
         )
         scores = part.scores if len(chosen) == len(members) else self._scores_of(members, part)
         return (chosen if len(chosen) == len(members) else members), scores, part.statistic
-
-    def _quarters(self, rows: np.ndarray) -> Folds:
-        """Which half of its half a row lies in: another hash of its id."""
-        return folds_of([self.evidence.ids[row] for row in rows.tolist()], 2, seed=self.seed + 1)
 
     def _first_scores(self) -> Real:
         """Each row's own-label discriminant, fitted on the other half."""

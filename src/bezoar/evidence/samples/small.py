@@ -41,9 +41,9 @@ def small_blocks(data: Dataset) -> Iterator[tuple[slice, FloatImages]]:
 
 
 def representative(data: Dataset, count: int) -> FloatImages:
-    """Small images of at most `count` samples, the same ones whatever the order of the rows."""
+    """Small images of at most `count` samples, the same ones in the same order whatever the order of the rows."""
     rows = np.argsort(np.array(data.ids))[: min(count, len(data))]
-    return small(data.inputs[torch.from_numpy(np.sort(rows))], small_shape(data))
+    return small(data.inputs[torch.from_numpy(rows)], small_shape(data))
 
 
 def as_rows(images: FloatImages) -> Matrix:
