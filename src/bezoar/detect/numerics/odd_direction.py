@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg import cho_factor, lapack
 
 from bezoar.detect.numerics.moments import Moments
 from bezoar.detect.numerics.two_groups import TwoGroups, two_groups, two_groups_of
@@ -39,8 +39,12 @@ class Whitener:
         covariance /= self._units[:, None]
         covariance /= self._units
         covariance[np.diag_indices_from(covariance)] = 1.0 + penalty
-        factor, lower = cho_factor(covariance, lower=True, overwrite_a=True, check_finite=False)
-        self._factor = factor.astype(np.float32), lower
+        # Not a factor: a few differences at a time are solved for, which would read all of it for each of them.
+        factor, _ = cho_factor(covariance, lower=True, overwrite_a=True, check_finite=False)
+        inverse, _ = lapack.dpotri(factor, lower=True, overwrite_c=True)
+        self._inverse = inverse.astype(np.float32)
+        above = np.triu_indices(len(inverse), 1)
+        self._inverse[above] = self._inverse.T[above]
 
     def directions(self, differences: Real) -> Single:
         """Discriminant directions (d, s) of differences (s, d) of means, scaled to unit variance within classes.
@@ -48,9 +52,9 @@ class Whitener:
         A difference of nothing has no direction: 0.
         """
         scaled = (differences / self._units).astype(np.float32)
-        solved = cho_solve(self._factor, scaled.T, check_finite=False)
-        lengths = np.sqrt(np.maximum(np.einsum("sd,ds->s", scaled, solved), 1e-20))
-        found: Single = (solved / lengths / self._units[:, None]).astype(np.float32)
+        solved = scaled @ self._inverse
+        lengths = np.sqrt(np.maximum(np.einsum("sd,sd->s", scaled, solved), 1e-20))
+        found: Single = (solved / lengths[:, None] / self._units).astype(np.float32).T
         return found
 
 
@@ -123,11 +127,13 @@ def odd_part(
         for _ in range(rounds - 1):
             line, _directions = _exchange(rows[found_on], weights[:, found_on], within, pair, first[found_on])
             weights[:, found_on] = _odds(line)
-    ordered, directions = _levelled(*_exchange(rows, weights, bounds, whiteners, first), bounds, others, other_halves)
+    ordered, directions, elsewhere = _levelled(
+        *_exchange(rows, weights, bounds, whiteners, first), bounds, others, other_halves
+    )
     scores = np.empty_like(ordered)
     scores[:, order] = ordered
     found = [
-        _judged(groups, scores[s], directions[:, s], others, other_halves, foreign)
+        _judged(groups, scores[s], directions[:, s], elsewhere[s], foreign)
         for s, groups in enumerate(two_groups_of(scores))
     ]
     best = max(found, key=lambda part: part.statistic)
@@ -179,9 +185,9 @@ def _exchange(
     large group lies above the rest, either of the two could be the odd one: `first` (m,) says which one is suspected.
     """
     scores = np.zeros(weights.shape)
-    directions = np.zeros((2, len(weights), rows.shape[1]), np.float32)
-    for part, (judged, found_on) in enumerate((bounds, bounds[::-1])):
-        directions[part] = whiteners[part].directions(_differences(rows[found_on], weights[:, found_on])).T
+    differences = np.array([_differences(rows[found_on], weights[:, found_on]) for found_on in bounds[::-1]])
+    directions = _whitened(differences, whiteners)
+    for part, judged in enumerate(bounds):
         scores[:, judged] = (rows[judged] @ directions[part].T).T
         turned = _wrong_way(scores[:, judged], first[judged])
         scores[turned, judged] = -scores[turned, judged]
@@ -190,6 +196,14 @@ def _exchange(
     for part, offset in enumerate(found):
         scores[:, bounds[part]] -= offset[:, None]
     return scores, directions
+
+
+def _whitened(differences: Real, whiteners: tuple[Whitener, Whitener]) -> Single:
+    """Directions (2, s, d) of differences (2, s, d), each by its own whitener; by one and the same at once."""
+    one, other = whiteners
+    if one is other:
+        return one.directions(differences.reshape(-1, differences.shape[2])).T.reshape(differences.shape)
+    return np.array([whitener.directions(part).T for whitener, part in zip(whiteners, differences, strict=True)])
 
 
 def _wrong_way(scores: Real, first: Real) -> NDArray[np.bool_]:
@@ -229,20 +243,23 @@ def _levelled(
     bounds: tuple[slice, slice],
     others: Single,
     other_halves: NDArray[np.integer],
-) -> tuple[Real, Single]:
-    """The same in units of the spread that rows of other classes have along the directions, half by half.
+) -> tuple[Real, Single, Real]:
+    """The same in units of the spread that rows of other classes have along the directions, half by half; and those
+    rows' scores (s, o).
 
     Of few samples a whitener knows its own variances only, and two halves of unlike spread would look like two groups.
     """
     scores, directions = scores.copy(), directions.copy()
+    along = (others @ directions.reshape(-1, others.shape[1]).T).T.reshape(*directions.shape[:2], -1)
     for half, turn in enumerate(bounds):
-        elsewhere = others[other_halves == half]
-        if len(elsewhere) >= FEWEST:
-            along = (elsewhere @ directions[half].T).std(axis=0)
-            units = np.where(along > 1e-6, along, 1.0)[:, None]
+        elsewhere = along[half][:, other_halves == half]
+        if elsewhere.shape[1] >= FEWEST:
+            spread = elsewhere.std(axis=1)
+            units = np.where(spread > 1e-6, spread, 1.0)[:, None]
             scores[:, turn] /= units
             directions[half] /= units
-    return scores, directions
+            along[half] /= units
+    return scores, directions, np.where(other_halves == 0, along[0], along[1]).astype(np.float64)
 
 
 def _odds(scores: Real) -> Single:
@@ -263,18 +280,10 @@ def _differences(rows: Single, weights: Single) -> Real:
     return difference
 
 
-def _judged(
-    groups: TwoGroups,
-    scores: Real,
-    directions: Single,
-    others: Single,
-    other_halves: NDArray[np.integer],
-    foreign: bool,
-) -> OddPart:
-    elsewhere = np.where(other_halves == 0, others @ directions[0], others @ directions[1])
+def _judged(groups: TwoGroups, scores: Real, directions: Single, elsewhere: Real, foreign: bool) -> OddPart:
     standard = (scores - groups.place) / groups.scale
     part = OddPart(standard, groups, excess(scores, elsewhere), directions, groups.place, groups.scale)
-    return replace(part, foreign=_foreign(groups, scores, elsewhere)) if foreign and len(others) else part
+    return replace(part, foreign=_foreign(groups, scores, elsewhere)) if foreign and len(elsewhere) else part
 
 
 def _foreign(groups: TwoGroups, scores: Real, elsewhere: Real) -> float:

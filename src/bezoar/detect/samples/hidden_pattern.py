@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bezoar.detect.numerics.moments import Moments, blocks, moments_by_part
 from bezoar.detect.numerics.odd_direction import OddPart, Single, Whitener, odd_part, origins
@@ -94,18 +95,26 @@ class HiddenPattern:
 
 @dataclass(frozen=True, eq=False)
 class _Basis:
-    """What searches of the same rows share: moments and a whitener for either half, both of the other one."""
+    """What searches of the same rows share: moments and a whitener for either half, both of the other one; and a
+    `sample` of all rows, as they are `sampled`, less the means of their classes.
+    """
 
     moments: tuple[Moments, Moments]
     whiteners: tuple[Whitener, Whitener]
+    sample: NDArray[np.int64]
+    sampled: Single
 
     @classmethod
-    def of(cls, evidence: Evidence, matrix: Matrix, penalty: float, halves: Folds) -> _Basis:
+    def of(cls, evidence: Evidence, matrix: Matrix, settings: HiddenPattern, halves: Folds, seed: int) -> _Basis:
         """Of few rows in many columns the covariance is mostly chance: they get a ridge for so many."""
         first, second = moments_by_part(matrix, evidence.labels, evidence.classes, halves, 2)
         few = [COLUMNS_A_ROW * matrix.shape[1] / max(1.0, part.total) for part in (second, first)]
-        whiteners = [Whitener(part, max(penalty, ridge)) for part, ridge in zip((second, first), few, strict=True)]
-        return cls((second, first), (whiteners[0], whiteners[1]))
+        ridges = [max(settings.penalty, ridge) for ridge in few]
+        sample = drawn(evidence, np.arange(len(evidence)), settings.elsewhere, seed)
+        labels, half = evidence.labels[sample], halves[sample, None]
+        means = np.where(half == 0, second.means[labels], first.means[labels]).astype(np.float32)
+        sampled = matrix[sample].astype(np.float32) - means
+        return cls((second, first), (Whitener(second, ridges[0]), Whitener(first, ridges[1])), sample, sampled)
 
 
 _bases: Kept[_Basis] = Kept(1)
@@ -121,14 +130,12 @@ class _Search:
         self.halves, self.quarters = halves_of(evidence, seed=seed), halves_of(evidence, seed=seed + 1)
         basis = _bases.get(
             evidence,
-            (settings.rows, settings.penalty, seed),
-            lambda: _Basis.of(evidence, matrix, settings.penalty, self.halves),
+            (settings.rows, settings.penalty, settings.elsewhere, seed),
+            lambda: _Basis.of(evidence, matrix, settings, self.halves, seed),
         )
         self.moments, self.whiteners = basis.moments, basis.whiteners
+        self.sample, self.sampled = basis.sample, basis.sampled
         self.first = self._first_scores() if first is None else first
-        everyone = np.arange(len(evidence))
-        self.sample = drawn(evidence, everyone, settings.elsewhere, seed)
-        self.sampled = self._less_class_means(self.sample)
 
     def judge(self, label: int) -> tuple[np.ndarray, Real, float]:
         """Rows of a class in order of their ids, the score of each, and the statistic of the class."""
@@ -180,9 +187,3 @@ class _Search:
     def _rows(self, rows: np.ndarray) -> Single:
         found: Single = self.matrix[rows].astype(np.float32)
         return found
-
-    def _less_class_means(self, rows: np.ndarray) -> Single:
-        labels, halves = self.evidence.labels[rows], self.halves[rows]
-        means = np.where((halves == 0)[:, None], self.moments[0].means[labels], self.moments[1].means[labels])
-        less: Single = self._rows(rows) - means.astype(np.float32)
-        return less
