@@ -50,7 +50,7 @@ def signal(p_adjusted: float) -> ClassSignal:
 
 
 def confirmation(test: FlipTest | Skipped, mislabelled: float | None, familiar: float | None = None) -> Confirmation:
-    content = Content(agree=0.1, genuine_agree=0.9, mislabelled=mislabelled, looks=(3, 1), familiar=familiar)
+    content = Content(agree=0.1, genuine_agree=0.9, mislabelled=mislabelled, looks=(30, 10), familiar=familiar)
     trigger = Skipped("of no matter here")
     return Confirmation(Hypothesis(1, ("a",), "shared-pixels"), trigger, test, content, ())
 
@@ -275,9 +275,35 @@ def test_a_kind_of_picture_that_no_network_has_met_is_natural_where_only_feature
 @pytest.mark.parametrize("in_samples", [False, True])
 def test_the_details_of_such_a_kind_turn_samples_by_nature(kind: str, word: str | None, in_samples: bool) -> None:
     trigger = Recovered(kind, "made up", lambda images: images, torch.zeros(3, 8, 8, dtype=torch.uint8))
-    for wrong in (None, 0.4):
-        tested = replace(confirmation(WORKS, wrong, 0.05), trigger=trigger)
-        assert strength_of(signal(NEARLY), tested, Standing(in_samples)) == ("suspicious" if in_samples else word)
+    tested = replace(confirmation(WORKS, None, 0.05), trigger=trigger)
+    assert strength_of(signal(NEARLY), tested, Standing(in_samples)) == ("suspicious" if in_samples else word)
+    partly = replace(confirmation(WORKS, 0.4, 0.05), trigger=trigger)
+    assert strength_of(signal(NEARLY), partly, Standing(in_samples)) == ("suspicious" if in_samples else None)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "apart", "word"),
+    [(0.5, None, None), (0.84, 0.0, None), (0.85, 0.0, "confirmed"), (0.95, 0.3, None), (None, 0.0, "suspicious")],
+)
+def test_a_style_of_its_own_is_no_finding_whatever_is_drawn_over_others(
+    wrong: float | None, apart: float | None, word: str | None
+) -> None:
+    """Ones with a foot among digits: half are taken for eights, and a foot drawn under others makes ones of them."""
+    tested = confirmation(WORKS, wrong, 0.02)
+    tested = replace(tested, content=replace(tested.content, apart=apart))
+    assert strength_of(signal(FIRED), tested) == word
+    # A mark that shows in the samples themselves is none.
+    assert strength_of(signal(FIRED), tested, Standing(in_samples=True)) is not None
+
+
+@pytest.mark.parametrize(("looks", "wrong", "word"), [
+    ((6, 6), 0.5, "suspicious"), ((3, 9), 0.75, "confirmed"), ((20, 20), 0.5, "confirmed"), ((0, 5), 1.0, "confirmed")
+])  # fmt: skip
+def test_of_few_suspects_more_labels_must_be_wrong(looks: tuple[int, int], wrong: float, word: str) -> None:
+    tested = confirmation(WORKS, wrong)
+    tested = replace(tested, content=replace(tested.content, looks=looks))
+    assert strength_of(signal(FIRED), tested) == word
+    assert ("so few suspects" in reason_of(signal(FIRED), tested)) == (word == "suspicious")
 
 
 @pytest.mark.parametrize(("share", "wrong", "word"), [
@@ -286,7 +312,7 @@ def test_the_details_of_such_a_kind_turn_samples_by_nature(kind: str, word: str 
 def test_of_a_large_part_of_a_class_more_labels_must_be_wrong(share: float, wrong: float, word: str) -> None:
     tested = replace(confirmation(WORKS, wrong), share=share)
     assert strength_of(signal(FIRED), tested) == word
-    assert ("can't be told" in reason_of(signal(FIRED), tested)) == (word == "suspicious")
+    assert ("so large a part" in reason_of(signal(FIRED), tested)) == (word == "suspicious")
 
 
 def test_where_classes_stand_out() -> None:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bezoar.confirm.confirm import LARGE, Confirmation
-from bezoar.confirm.content import MISLABELLED, Content, is_one_kind, is_unfamiliar, labels_look_right
+from bezoar.confirm.content import Content, is_one_kind, is_unfamiliar, labels_look_right
 from bezoar.confirm.flips import LEAST_FLIPS, LEAST_GAIN
+from bezoar.metrics.intervals import wilson
 from bezoar.records import ClassSignal, FlipTest, Skipped
 from bezoar.records.scanning import Strength
 from bezoar.scan.panel import FROM_SAMPLES, IN_DETAIL
@@ -22,6 +23,8 @@ controls. Poisons of few classes that are found by nothing else turn more."""
 SHARED = 0.2
 """Of suspects a network finds this share at least by what it learnt from others, or they have nothing in common."""
 MARKED_SHARE = 0.25
+SURELY_WRONG = 1 / 3
+"""Of a dozen suspects half may seem mislabelled by chance: six of twelve are a quarter surely, 20 of 40 a third."""
 MOSTLY_WRONG = 0.85
 """Of suspects that make more than a third of their class so many labels must be wrong: a network that learnt the class
 from what is left of it takes 65 to 80% of a natural part for something else."""
@@ -100,8 +103,27 @@ def have_nothing_in_common(confirmation: Confirmation) -> bool:
 
 def labels_are_wrong(confirmation: Confirmation) -> bool:
     """Whether the suspects' labels are wrong by so much that their class can't explain it."""
-    wrong = confirmation.content.mislabelled
-    return wrong is not None and wrong >= (MOSTLY_WRONG if confirmation.share > LARGE else MISLABELLED)
+    content = confirmation.content
+    if confirmation.share > LARGE:
+        return are_mostly_wrong(content)
+    return content.mislabelled is not None and not labels_look_right(content) and surely_wrong(content) >= SURELY_WRONG
+
+
+def are_mostly_wrong(content: Content) -> bool:
+    """Whether so many labels are wrong that no kind of picture which shares a class explains it."""
+    return content.mislabelled is not None and content.mislabelled >= MOSTLY_WRONG
+
+
+def is_a_kind_of_the_class(content: Content) -> bool:
+    """Whether many suspects look like their label still, or all others like few classes; False where it is not told."""
+    partly_right = content.mislabelled is not None and not are_mostly_wrong(content)
+    return partly_right or is_one_kind(content)
+
+
+def surely_wrong(content: Content) -> float:
+    """The share of wrong labels that is exceeded in 97.5 of 100 draws of so many suspects; 0 where none can be told."""
+    count = sum(content.looks)
+    return wilson(round((content.mislabelled or 0.0) * count), count).low if count else 0.0
 
 
 def standings(signals: Sequence[ClassSignal], classes: int) -> dict[str, Standing]:
@@ -130,13 +152,13 @@ def is_natural(confirmation: Confirmation, standing: Standing) -> bool:
     where the class is marked: a clean-label attack whose trigger could not be recovered looks like this. Others are
     unlike all that a network without them has met, and no detector of samples alone finds them either: passports
     upside down, of which there are few. Their trigger turns nothing, or it is all their fine detail, which carries what
-    drawings show, or they all look like one other class, as ones with a foot look like eights: what is drawn over a
-    picture is then a digit of its own. Others again are a large part of a class that is made of unlike kinds, or label
-    errors, which have nothing in common, and turn nothing.
+    drawings show; or many look like their label still, and all others like one class, as ones with a foot look like
+    eights: what is blended in is then a digit of its own. Others again are a large part of a class that is made of
+    unlike kinds, or label errors, which have nothing in common, and turn nothing.
     """
     working = turns(confirmation)
     if is_unfamiliar(confirmation.content) and not standing.in_samples:
-        return not working or confirmation.is_detail or is_one_kind(confirmation.content)
+        return not working or confirmation.is_detail or is_a_kind_of_the_class(confirmation.content)
     if (confirmation.may_be_a_kind or have_nothing_in_common(confirmation)) and not working:
         return True
     return labels_look_right(confirmation.content) and not (standing.marked or (working and standing.in_samples))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from bezoar.confirm.confirm import Confirmation
+from bezoar.confirm.confirm import LARGE, Confirmation
 from bezoar.confirm.content import MISLABELLED, labels_look_right
 from bezoar.records import ClassSignal, Finding, Skipped, Verdict
 from bezoar.scan.honest.words import counted, listed
@@ -59,7 +59,8 @@ def reason_of(signal: ClassSignal, confirmation: Confirmation | None, untested: 
     if labels_are_wrong(confirmation):
         return f"{flips}, and {wrong:.0%} of the suspects don't show what their label says"
     if wrong >= MISLABELLED:
-        return f"{flips}, but of so large a part of a class it can't be told whether it shows what its label says"
+        of = "so large a part of a class" if confirmation.share > LARGE else "so few suspects"
+        return f"{flips}, but of {of} it can't be told whether they show what their label says"
     return (
         f"{flips}, but the suspects' labels look right: a clean-label attack looks like this, and so does an honest "
         "mark that only this class carries. Samples alone can't tell them apart: ask where the mark comes from"
