@@ -24,7 +24,7 @@ from bezoar.scan.case import Case, case_of, hypotheses_of
 from bezoar.scan.clock import Clock
 from bezoar.scan.finding import Covering, Tested, proves
 from bezoar.scan.gathering import untrainable
-from bezoar.scan.nominees import Expert, Nominee
+from bezoar.scan.nominees import MOST_SUSPECTED, Expert, Nominee
 from bezoar.scan.settings import ScanSettings
 from bezoar.scan.strength import MOSTLY_WRONG, hangs_on_company
 from bezoar.scan.verdict import QUICK
@@ -38,7 +38,8 @@ MOST_MISSED = 0.2
 """Of a genuine half a network that learnt the class from poisons knows no more than the poisons in it. Of natural
 halves either knows a fifth of the other at least."""
 DOUBTFUL = 0.1
-"""Samples with more than these odds, suspects or not, are kept from the networks that shall not meet any."""
+"""Samples with more than these odds, suspects or not, are kept from the networks that shall not meet any, unless that
+were most of their class: a network that never met a class can't tell what suspects show."""
 
 
 def causal_test(data: Dataset, chosen: Sequence[Nominee], settings: ScanSettings, clock: Clock) -> Outcomes | str:
@@ -213,8 +214,7 @@ class _Court:
         return replace(tested, confirmation=replace(confirmation, in_common=shared))
 
     def _blind(self, chosen: Sequence[Nominee], other: Blind | None = None) -> Blind:
-        experts = [expert for one in chosen for expert in one.experts]
-        doubtful = {self.data.ids[row] for expert in experts for row in expert.rows[expert.odds > DOUBTFUL]}
+        doubtful = {self.data.ids[row] for one in chosen for row in _doubtful(one)}
         with self.clock.stage("train a network without the suspects"):
             return train_blind(
                 self.data,
@@ -226,6 +226,13 @@ class _Court:
                 progress=self.clock.listener.trains,
                 other=other,
             )
+
+
+def _doubtful(nominee: Nominee) -> list[int]:
+    """Rows of the class that are kept from the networks beside the suspects; none where they are most of it."""
+    experts = nominee.experts
+    rows = set().union(*(expert.rows[expert.odds > DOUBTFUL].tolist() for expert in experts))
+    return sorted(rows) if len(rows) <= MOST_SUSPECTED * len(experts[0].rows) else []
 
 
 def _is_proof(nominee: Nominee, tested: Tested) -> bool:
