@@ -11,9 +11,12 @@ from numpy.typing import NDArray
 
 from bezoar.confirm.confirm import Confirmation
 from bezoar.confirm.content import Content
+from bezoar.confirm.covers import bears
+from bezoar.confirm.recover.recovered import Recovered
 from bezoar.data.dataset import Dataset
 from bezoar.evidence import Evidence, Real
 from bezoar.records import ClassSignal, Contributor, Covers, Finding, RecoveredTrigger, Skipped, Suspect
+from bezoar.scan.case import hypotheses_of
 from bezoar.scan.honest.sources import concentration
 from bezoar.scan.nominees import Expert, Nominee
 from bezoar.scan.pictures import EXAMPLES, suspect_pictures, trigger_record
@@ -83,7 +86,7 @@ def finding_of(
         return None
     target = evidence.class_names[nominee.label]
     expert = nominee.experts[0] if isinstance(tested, str) else tested.expert
-    odds = expert.odds if isinstance(tested, str) else _odds(nominee.label, tested)
+    odds = expert.odds if isinstance(tested, str) else _odds(data, nominee, tested)
     looks = None if isinstance(tested, str) else tested.logits.argmax(1)
     suspects = listed(evidence, nominee.label, expert, odds, looks, answers.scores)
     finding = Finding(
@@ -125,11 +128,19 @@ def _trigger(data: Dataset, label: int, tested: Tested) -> RecoveredTrigger | Sk
     return trigger_record(data, trigger, _source_rows(data, tested.held_out, label, tested.confirmation))
 
 
-def _odds(label: int, tested: Tested) -> Real:
-    """The expert's odds, sharpened by what samples show where most suspects carry a wrong label."""
+def _odds(data: Dataset, nominee: Nominee, tested: Tested) -> Real:
+    """The expert's odds, sharpened by what samples show where most suspects carry a wrong label.
+
+    There the suspects of other experts join them if they bear the proved trigger as well: one may see a part of them.
+    """
     if not labels_are_wrong(tested.confirmation):
         return tested.expert.odds
-    return with_content(tested.expert.odds, tested.logits, label)
+    trigger = tested.confirmation.trigger
+    odds = tested.expert.odds
+    for hypothesis, expert in zip(hypotheses_of(data, nominee), nominee.experts, strict=True):
+        if isinstance(trigger, Recovered) and bears(data, hypothesis, trigger.borne or trigger):
+            odds = np.maximum(odds, expert.odds)
+    return with_content(odds, tested.logits, nominee.label)
 
 
 def _sources(evidence: Evidence, label: int, confirmation: Confirmation | None) -> tuple[str, ...]:
