@@ -15,7 +15,7 @@ from bezoar.confirm.recover.recovered import Recovered
 from bezoar.data.dataset import Dataset
 from bezoar.metrics import wilson
 from bezoar.records import ClassSignal, FlipTest, Skipped
-from bezoar.scan.finding import Tested, _odds
+from bezoar.scan import finding
 from bezoar.scan.nominees import Expert, Nominee
 
 SIGNAL = ClassSignal("loud", "bee", 5.0, 1e-6, 1e-4, True)
@@ -43,13 +43,13 @@ def expert(rows: range) -> Expert:
     return Expert(SIGNAL, ROWS, odds, odds)
 
 
-def tested(first: Expert, wrong: float) -> Tested:
+def outcome(first: Expert, wrong: float) -> finding.Tested:
     logits = np.zeros((200, 2), np.float32)
     logits[:, 1] = np.where(np.isin(ROWS, POISON), -3.0, 3.0)
     trigger = Recovered("patch", "a white corner", patched, torch.zeros(3, 16, 16, dtype=torch.uint8))
     content = Content(0.1, 0.9, wrong, (36, 4), 0.5)
     confirmation = Confirmation(Hypothesis(1, ("id 100",), "loud"), trigger, WORKS, content, ())
-    return Tested(confirmation, first, logits, np.arange(10))
+    return finding.Tested(confirmation, first, logits, np.arange(10))
 
 
 def named(odds: np.ndarray) -> list[int]:
@@ -59,14 +59,14 @@ def named(odds: np.ndarray) -> list[int]:
 def test_other_experts_suspects_join_if_they_bear_the_trigger() -> None:
     first, second, mistaken = expert(range(100, 120)), expert(range(120, 140)), expert(range(200, 230))
     nominee = Nominee(1, SIGNAL, (first, second, mistaken))
-    assert named(_odds(data(), nominee, tested(first, 0.95))) == POISON.tolist()
+    assert named(finding._odds(data(), nominee, outcome(first, 0.95))) == POISON.tolist()
 
 
 @pytest.mark.parametrize("wrong", [0.1, 0.95])
 def test_nobody_joins_where_labels_look_right_or_no_trigger_was_shown(wrong: float) -> None:
     first, second = expert(range(100, 120)), expert(range(120, 140))
     nominee = Nominee(1, SIGNAL, (first, second))
-    found = tested(first, wrong)
+    found = outcome(first, wrong)
     if wrong > 0.5:
         found = replace(found, confirmation=replace(found.confirmation, trigger=Skipped("nothing was recovered")))
-    assert named(_odds(data(), nominee, found)) == list(range(100, 120))
+    assert named(finding._odds(data(), nominee, found)) == list(range(100, 120))
