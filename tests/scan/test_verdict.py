@@ -15,7 +15,7 @@ from bezoar.confirm.hypothesis import Hypothesis
 from bezoar.confirm.recover.recovered import Recovered
 from bezoar.metrics import wilson
 from bezoar.records import ClassSignal, Finding, FlipTest, Skipped
-from bezoar.scan.panel import IN_DETAIL
+from bezoar.scan.panel import BY_CONTENT, IN_DETAIL
 from bezoar.scan.strength import (
     FLIP_SIGNIFICANCE,
     Standing,
@@ -320,11 +320,13 @@ def test_where_classes_stand_out() -> None:
         return ClassSignal(detector, name, 0.7, p_adjusted / 10, p_adjusted, p_adjusted <= 0.01)
 
     told = standings([one("bee", IN_DETAIL, 0.001), one("bee", "spectre", 0.5), one("cat", "spectre", 0.001),
-                      one("cat", IN_DETAIL, 0.3), one("ant", "shared-pixels", NEARLY), one("dog", "spectre", WEAK)], 8)  # fmt: skip
+                      one("cat", IN_DETAIL, 0.3), one("ant", "shared-pixels", NEARLY), one("dog", "spectre", WEAK),
+                      one("elk", f"{IN_DETAIL},{BY_CONTENT}", 0.001)], 8)  # fmt: skip
     assert told == {
         "bee": Standing(in_samples=True, marked=True),
         "cat": Standing(),
         "ant": Standing(in_samples=True),
+        "elk": Standing(),
     }
 
 

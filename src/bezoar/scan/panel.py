@@ -17,7 +17,9 @@ FROM_PICTURES = (SPECTRUM.name, PIXELS.name)
 """Evidence that no network had a part in."""
 IN_DETAIL = f"hidden-pattern:rows={SPECTRUM.name}"
 BY_CONTENT = f"first={CONTENT.name}"
-FROM_SAMPLES = (IN_DETAIL, f"{IN_DETAIL},{BY_CONTENT}", "shared-pixels")
+MARKS = (IN_DETAIL, "shared-pixels")
+"""Detectors of marks in the samples as such, whatever they show."""
+FROM_SAMPLES = (*MARKS, f"{IN_DETAIL},{BY_CONTENT}")
 FROM_FEATURES = ("activation-clustering", "spectre", "scan:normalised=false")
 RANKING = ("spectral", "beatrix", "layer-clustering", "training-dynamics", "neighbour-disagreement", "strip", "roni")
 WITH_TRUST = ("asset", "confusion-training")

@@ -11,7 +11,7 @@ from bezoar.confirm.flips import LEAST_FLIPS, LEAST_GAIN
 from bezoar.metrics.intervals import wilson
 from bezoar.records import ClassSignal, FlipTest, Skipped
 from bezoar.records.scanning import Strength
-from bezoar.scan.panel import FROM_SAMPLES, IN_DETAIL
+from bezoar.scan.panel import IN_DETAIL, MARKS
 from bezoar.scan.signals import SIGNIFICANCE
 
 FLIP_SIGNIFICANCE = 1e-4
@@ -32,7 +32,9 @@ from what is left of it takes 65 to 80% of a natural part for something else."""
 
 @dataclass(frozen=True)
 class Standing:
-    """Where a class stands out: in its samples as such, without any network; and `marked`, see `marked_classes`."""
+    """Where a class stands out: `in_samples`, by a mark that shows whatever they do and without any network; and
+    `marked`, see `marked_classes`.
+    """
 
     in_samples: bool = False
     marked: bool = False
@@ -129,7 +131,7 @@ def surely_wrong(content: Content) -> float:
 def standings(signals: Sequence[ClassSignal], classes: int) -> dict[str, Standing]:
     """Where each class stands out that does so, at 2% or more surely. `classes` is the number of all."""
     loud = [one for one in signals if one.p_adjusted <= WITH_FLIPS]
-    in_samples = {one.class_name for one in loud if one.detector in FROM_SAMPLES}
+    in_samples = {one.class_name for one in loud if one.detector in MARKS}
     marked = marked_classes(signals, classes)
     return {name: Standing(name in in_samples, name in marked) for name in sorted({one.class_name for one in loud})}
 
