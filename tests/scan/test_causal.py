@@ -202,7 +202,7 @@ def test_suspects_teach_each_other_their_trigger_and_label_errors_nothing() -> N
     assert in_common(data, Hypothesis(4, mistakes.suspects[:5], "made up"), blind, seed=0) is None
 
 
-@pytest.mark.parametrize(("shared", "word"), [(0.9, "suspicious"), (0.1, None), (None, "suspicious")])
+@pytest.mark.parametrize(("shared", "word"), [(0.9, "suspicious"), (0.05, None), (None, "suspicious")])
 def test_odd_samples_with_wrong_labels_and_nothing_in_common_are_no_finding(
     monkeypatch, half: Toy, shared: float | None, word: str | None
 ) -> None:

@@ -20,7 +20,7 @@ WITH_FLIPS = 0.02
 SURELY_TURNS, SURELY_GAINS = 0.8, 0.4
 """What an unlike kind shows by itself, fine detail or pieces, turned 59 to 74% of samples, 27 to 56 points more than
 controls. Poisons of few classes that are found by nothing else turn more."""
-SHARED = 0.2
+SHARED = 0.1
 """Of suspects a network finds this share at least by what it learnt from others, or they have nothing in common."""
 MARKED_SHARE = 0.25
 SURELY_WRONG = 1 / 3
