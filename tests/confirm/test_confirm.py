@@ -342,3 +342,20 @@ def test_suspects_that_the_network_knows_well_are_asked_as_they_are_where_detail
     trigger = Recovered(kind, "made up", lambda images: images, torch.zeros(3, 8, 8, dtype=torch.uint8))
     found = room._content(bench, bench.carriers, trigger, plain, 4)
     assert (found.mislabelled, found.familiar, found.apart) == (told, familiar, 0.4)
+
+
+@pytest.mark.parametrize(
+    ("agree", "genuine", "lost"),
+    [
+        (0.07, 0.1, True),  # of a tenth, where six in ten were recognised, nothing can be told
+        (0.07, 0.3, False),
+        (0.12, 0.1, False),  # recognised more often than genuine samples are
+        (0.07, None, True),
+    ],
+)
+def test_what_hardly_any_genuine_sample_is_recognised_under_tells_nothing(
+    agree: float, genuine: float | None, lost: bool
+) -> None:
+    plain = room.Content(0.05, 0.6, 0.95, (30, 10))
+    told = room.Content(agree, genuine, None if genuine is None else 0.38, (30, 10))
+    assert room._is_lost(told, plain) == lost

@@ -34,6 +34,8 @@ ENOUGH = 0.5
 """Triggers found in samples that gain this much leave no need for pieces and warps, which take seconds to find."""
 FAMILIAR = 0.2
 """A network that is less sure of this share of held-out samples than of the median suspect sees what suspects show."""
+RECOGNISED = 0.25
+"""Under fine detail of others this share of genuine samples that were recognised must still be."""
 LARGE, DETAIL = 1 / 3, "residual"
 """Suspects who make more than this share of their class, and the kind of trigger that is all their fine detail."""
 LEAST_WORTH = 0.1
@@ -131,10 +133,21 @@ def _content(bench: Bench, suspects: Carriers, trigger: Recovered, plain: Conten
     """What the suspects show, the trigger allowed for; `plain` is what they show as they are."""
     blind = bench.witnesses.blind
     content = content_of(blind, suspects, bench.target, trigger.borne or trigger, classes)
-    if content.mislabelled is None and trigger.kind == DETAIL and (plain.familiar or 0.0) >= FAMILIAR:
+    if trigger.kind == DETAIL and _is_lost(content, plain) and (plain.familiar or 0.0) >= FAMILIAR:
         # Others' details on a picture make no picture of the kind; the suspects as they are the network knows well.
         return plain
     return replace(content, familiar=plain.familiar, apart=plain.apart)
+
+
+def _is_lost(content: Content, plain: Content) -> bool:
+    """Whether under a trigger what suspects show can't be told, or only by the few genuine samples still recognised.
+
+    Suspects that are recognised more often than those show what their label says all the same.
+    """
+    if content.mislabelled is None:
+        return True
+    few = (content.genuine_agree or 0.0) < RECOGNISED * (plain.genuine_agree or 0.0)
+    return few and content.agree < (content.genuine_agree or 0.0)
 
 
 def shown_by(data: Dataset, hypothesis: Hypothesis, blind: Witness) -> Content:
