@@ -62,11 +62,18 @@ def test_other_experts_suspects_join_if_they_bear_the_trigger() -> None:
     assert named(finding._odds(data(), nominee, outcome(first, 0.95))) == POISON.tolist()
 
 
-@pytest.mark.parametrize("wrong", [0.1, 0.95])
-def test_nobody_joins_where_labels_look_right_or_no_trigger_was_shown(wrong: float) -> None:
+@pytest.mark.parametrize("case", ["labels look right", "no trigger was recovered", "it turns nothing", "all detail"])
+def test_nobody_joins_where_no_trigger_is_proved_to_be_theirs(case: str) -> None:
     first, second = expert(range(100, 120)), expert(range(120, 140))
     nominee = Nominee(1, SIGNAL, (first, second))
-    found = outcome(first, wrong)
-    if wrong > 0.5:
-        found = replace(found, confirmation=replace(found.confirmation, trigger=Skipped("nothing was recovered")))
+    found = outcome(first, 0.1 if case == "labels look right" else 0.95)
+    trigger = found.confirmation.trigger
+    assert isinstance(trigger, Recovered)
+    changed = {
+        "labels look right": {},
+        "no trigger was recovered": {"trigger": Skipped("nothing was recovered")},
+        "it turns nothing": {"flip_test": replace(WORKS, control=WORKS.flips)},
+        "all detail": {"trigger": replace(trigger, kind="residual")},
+    }[case]
+    found = replace(found, confirmation=replace(found.confirmation, **changed))
     assert named(finding._odds(data(), nominee, found)) == list(range(100, 120))

@@ -21,7 +21,7 @@ from bezoar.scan.honest.sources import concentration
 from bezoar.scan.nominees import Expert, Nominee
 from bezoar.scan.pictures import EXAMPLES, suspect_pictures, trigger_record
 from bezoar.scan.signals import Answers
-from bezoar.scan.strength import labels_are_wrong, strength_of
+from bezoar.scan.strength import labels_are_wrong, strength_of, turns
 from bezoar.scan.suspects import listed, with_content
 from bezoar.scan.verdict import reason_of
 
@@ -133,13 +133,14 @@ def _odds(data: Dataset, nominee: Nominee, tested: Tested) -> Real:
 
     There the suspects of other experts join them if they bear the proved trigger as well: one may see a part of them.
     """
-    if not labels_are_wrong(tested.confirmation):
-        return tested.expert.odds
-    trigger = tested.confirmation.trigger
-    odds = tested.expert.odds
-    for hypothesis, expert in zip(hypotheses_of(data, nominee), nominee.experts, strict=True):
-        if isinstance(trigger, Recovered) and bears(data, hypothesis, trigger.borne or trigger):
-            odds = np.maximum(odds, expert.odds)
+    confirmation, odds = tested.confirmation, tested.expert.odds
+    if not labels_are_wrong(confirmation):
+        return odds
+    trigger = confirmation.trigger
+    if isinstance(trigger, Recovered) and turns(confirmation) and not confirmation.is_detail:
+        for hypothesis, expert in zip(hypotheses_of(data, nominee), nominee.experts, strict=True):
+            if bears(data, hypothesis, trigger.borne or trigger):
+                odds = np.maximum(odds, expert.odds)
     return with_content(odds, tested.logits, nominee.label)
 
 
