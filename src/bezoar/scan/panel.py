@@ -19,7 +19,7 @@ IN_DETAIL = f"hidden-pattern:rows={SPECTRUM.name}"
 BY_CONTENT = f"first={CONTENT.name}"
 MARKS = (IN_DETAIL, "shared-pixels")
 """Detectors of marks in the samples as such, whatever they show."""
-FROM_SAMPLES = (*MARKS, f"{IN_DETAIL},{BY_CONTENT}")
+IN_DOUBTED_DETAIL = f"{IN_DETAIL},{BY_CONTENT}"
 FROM_FEATURES = ("activation-clustering", "spectre", "scan:normalised=false")
 RANKING = ("spectral", "beatrix", "layer-clustering", "training-dynamics", "neighbour-disagreement", "strip", "roni")
 WITH_TRUST = ("asset", "confusion-training")
@@ -30,11 +30,12 @@ def panel(budget: Budget, layers: Sequence[str], *, trusted: bool = False) -> tu
 
     Hidden patterns are sought in the samples and in the layers of a network: from the labels that features tell, in the
     deeper two thirds, since what a warp does shows there and nowhere else, and before them classes fall apart by colour
-    and background; from coarse content in all. `thorough` asks every detector there is; those that need a trusted set
-    only where there is one.
+    and background. From coarse content they are sought in all layers, and in the samples where a test can tell what is
+    found: among 64 noisy waves of a class those that are doubted lie apart by their phase. `thorough` asks every
+    detector there is; those that need a trusted set only where there is one.
     """
     if budget == "quick" or not layers:
-        return FROM_SAMPLES
+        return MARKS
     deeper = set(layers[len(layers) // 3 :])
     sought = [
         spec
@@ -43,7 +44,7 @@ def panel(budget: Budget, layers: Sequence[str], *, trusted: bool = False) -> tu
         if name in deeper or _by_content(spec)
     ]
     further = (*RANKING, *(WITH_TRUST if trusted else ())) if budget == "thorough" else ()
-    return (*FROM_SAMPLES, *sought, *FROM_FEATURES, *further)
+    return (*MARKS, IN_DOUBTED_DETAIL, *sought, *FROM_FEATURES, *further)
 
 
 def built(specs: Sequence[str]) -> tuple[SampleDetector, ...]:
