@@ -139,7 +139,7 @@ def _odds(data: Dataset, nominee: Nominee, tested: Tested) -> Real:
     trigger = confirmation.trigger
     if isinstance(trigger, Recovered) and turns(confirmation) and not confirmation.is_detail:
         for hypothesis, expert in zip(hypotheses_of(data, nominee), nominee.experts, strict=True):
-            if bears(data, hypothesis, trigger.borne or trigger):
+            if expert is not tested.expert and bears(data, hypothesis, trigger.borne or trigger):
                 odds = np.maximum(odds, expert.odds)
     return with_content(odds, tested.logits, nominee.label)
 

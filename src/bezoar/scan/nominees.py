@@ -73,10 +73,10 @@ def nominees(answers: Answers, signals: Sequence[ClassSignal], evidence: Evidenc
 
     The clearest come first, each with up to three experts. The expert that fires names the suspects: an average over
     detectors would thin out what one of them sees clearly. First comes, of those equally sure, the one on whose
-    suspects the others agree most; of two, or of equals, the one whose statistic lies farthest beyond its reference,
-    in mean excesses of it. (P-values end at the least that is
-    believed, where many are equal; how far scores lie apart can't be compared between detectors.) Then come those that
-    name other suspects. An expert that names fewer than 5 is passed over.
+    suspects the others agree most; of two, or of equals, the one whose statistic lies farthest beyond its reference, in
+    mean excesses of it. (P-values end at the least that is believed, where many are equal; how far scores lie apart
+    can't be compared between detectors.) Then come those that name other suspects. An expert that names fewer than 5
+    is passed over.
     """
     known = references_for(list(answers.scores))
 

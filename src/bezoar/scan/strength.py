@@ -108,7 +108,7 @@ def labels_are_wrong(confirmation: Confirmation) -> bool:
     content = confirmation.content
     if confirmation.share > LARGE:
         return are_mostly_wrong(content)
-    return content.mislabelled is not None and not labels_look_right(content) and surely_wrong(content) >= SURELY_WRONG
+    return not labels_look_right(content) and surely_wrong(content) >= SURELY_WRONG
 
 
 def are_mostly_wrong(content: Content) -> bool:
