@@ -9,7 +9,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 from torch import nn
 
-from bezoar.confirm.content import Content, apart, content_of, familiarity, is_one_kind, labels_look_right
+from bezoar.confirm.content import (
+    Content,
+    apart,
+    content_of,
+    familiarity,
+    is_one_kind,
+    labels_look_right,
+    least_blame,
+)
 from bezoar.confirm.flips import LEAST_FLIPS, Carriers, Rows, above_chance
 from bezoar.confirm.hypothesis import Hypothesis
 from bezoar.confirm.measured import flip_test
@@ -133,10 +141,22 @@ def _content(bench: Bench, suspects: Carriers, trigger: Recovered, plain: Conten
     """What the suspects show, the trigger allowed for; `plain` is what they show as they are."""
     blind = bench.witnesses.blind
     content = content_of(blind, suspects, bench.target, trigger.borne or trigger, classes)
-    if trigger.kind == DETAIL and _is_lost(content, plain) and (plain.familiar or 0.0) >= FAMILIAR:
+    if trigger.kind != DETAIL:
+        return replace(content, familiar=plain.familiar, apart=plain.apart)
+    if _is_lost(content, plain) and (plain.familiar or 0.0) >= FAMILIAR:
         # Others' details on a picture make no picture of the kind; the suspects as they are the network knows well.
-        return plain
+        content = plain
+    content = least_blame(content, _seen_coarsely(bench, suspects, classes))
     return replace(content, familiar=plain.familiar, apart=plain.apart)
+
+
+def _seen_coarsely(bench: Bench, suspects: Carriers, classes: int) -> Content | None:
+    """What the suspects show to one who can't see their details, which may be no more than those of a noisy camera."""
+    sight = bench.witnesses.coarse
+    if sight is None:
+        return None
+    seen = content_of(Witness.of(sight.network, bench.carriers), suspects, bench.target, None, classes)
+    return replace(seen, coarsely=True)
 
 
 def _is_lost(content: Content, plain: Content) -> bool:

@@ -34,7 +34,7 @@ class Content:
     `mislabelled` is the share of suspects whose label seems wrong, from both; None where it can't be told. `looks`
     counts suspects by the class they look like. `familiar` is the share of held-out samples of which the network is
     less sure than of the median suspect, and `apart` how far what suspects look like differs from what samples of all
-    other classes do, in 0..1: None where that was not asked.
+    other classes do, in 0..1: None where that was not asked. `coarsely`: no detail was looked at, see `CoarseSight`.
     """
 
     agree: float
@@ -43,11 +43,19 @@ class Content:
     looks: tuple[int, ...]
     familiar: float | None = None
     apart: float | None = None
+    coarsely: bool = False
 
 
 def labels_look_right(content: Content) -> bool:
     """Whether most suspects show what their labels say; False where that can't be told."""
     return content.mislabelled is not None and content.mislabelled < MISLABELLED
+
+
+def least_blame(content: Content, other: Content | None) -> Content:
+    """The one of two by which fewer labels are wrong; the first where the second tells nothing."""
+    if other is None or other.mislabelled is None:
+        return content
+    return other if content.mislabelled is None or other.mislabelled < content.mislabelled else content
 
 
 def is_unfamiliar(content: Content) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from bezoar.confirm.coarse import CoarseSight, coarse_sight
 from bezoar.confirm.flips import Rows
 from bezoar.confirm.hypothesis import Hypothesis
 from bezoar.data.dataset import Dataset
@@ -36,12 +37,14 @@ MOST_VALUES = 1 << 30
 class Networks:
     """`blind` never met a suspect; `exposed` is `blind` trained further with the suspects of all hypotheses among other
     samples, `placebo` the same with as many other samples of their classes. `held_out` are rows that none of them met.
+    `coarse` is what `blind` was trained on, without its details; None of data that have none.
     """
 
     blind: nn.Module
     exposed: nn.Module
     placebo: nn.Module
     held_out: Rows
+    coarse: CoarseSight | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,10 +57,11 @@ class Parts:
 
 @dataclass(frozen=True, eq=False)
 class Blind:
-    """A network that met no suspect, and what it was trained on and not."""
+    """A network that met no suspect, what it was trained on and not, and the same training set without its details."""
 
     model: nn.Module
     parts: Parts
+    coarse: CoarseSight | None = None
 
 
 def divided(data: Dataset, doubtful: set[str], seed: int, met: Rows | None = None) -> Parts:
@@ -115,7 +119,7 @@ def train_blind(
     trained = data.select(parts.trained.tolist())
     smaller = replace(recipe, batch_size=min(recipe.batch_size, BATCH))
     probe = train_probe(trained, recipe=smaller, seed=seed, device=device, progress=progress)
-    return Blind(probe.model, parts)
+    return Blind(probe.model, parts, coarse_sight(data, parts.trained))
 
 
 def train_shown(
@@ -132,7 +136,7 @@ def train_shown(
     in_place = [_innocent(data, spare, one.target, len(rows)) for one, rows in zip(together, shown, strict=True)]
     model = blind.model.to("cpu")
     exposed, placebo = (_shown(data, blind, groups, seed, device) for groups in (shown, in_place))
-    return Networks(model.to(choose_device(device)), exposed, placebo, blind.parts.held_out)
+    return Networks(model.to(choose_device(device)), exposed, placebo, blind.parts.held_out, blind.coarse)
 
 
 def train_taught(data: Dataset, blind: Blind, hypothesis: Hypothesis, *, seed: int, device: str = "auto") -> nn.Module:
@@ -151,7 +155,7 @@ def halves(learnt: Blind, unmet: Blind) -> Networks:
 
     `unmet` was trained beside `learnt`, so that nothing that is held out was met by either.
     """
-    return Networks(unmet.model, learnt.model, unmet.model, unmet.parts.held_out)
+    return Networks(unmet.model, learnt.model, unmet.model, unmet.parts.held_out, unmet.coarse)
 
 
 def united(hypotheses: Sequence[Hypothesis]) -> tuple[Hypothesis, ...]:

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from bezoar.confirm.coarse import CoarseSight
 from bezoar.confirm.flips import Carriers, Change, Flags, Flips, flips
 from bezoar.confirm.networks import Networks
 from bezoar.training import predict_logits
@@ -52,18 +53,20 @@ class Witness:
 
 @dataclass(frozen=True, eq=False)
 class Witnesses:
-    """The networks of a causal test before the same carriers."""
+    """The networks of a causal test before the same carriers; `coarse` sees no details, None where there are none."""
 
     blind: Witness
     exposed: Witness
     placebo: Witness
+    coarse: CoarseSight | None = None
 
     @staticmethod
     def of(networks: Networks, blind: Witness) -> Witnesses:
         """The blind network's testimony, and that of the two others on the same carriers."""
         exposed = Witness.of(networks.exposed, blind.carriers)
         same = networks.placebo is networks.blind
-        return Witnesses(blind, exposed, blind if same else Witness.of(networks.placebo, blind.carriers))
+        placebo = blind if same else Witness.of(networks.placebo, blind.carriers)
+        return Witnesses(blind, exposed, placebo, networks.coarse)
 
     @property
     def carriers(self) -> Carriers:
@@ -73,11 +76,12 @@ class Witnesses:
     @property
     def turned(self) -> Witnesses:
         """The exposed network in the blind one's place, and the blind one in the exposed one's."""
-        return Witnesses(self.exposed, self.blind, self.exposed)
+        return Witnesses(self.exposed, self.blind, self.exposed, self.coarse)
 
     def part(self, chosen: Flags) -> Witnesses:
         """The same before the chosen carriers alone."""
         carriers = self.carriers.part(chosen)
         blind, exposed = (one._among(chosen, carriers) for one in (self.blind, self.exposed))
         same = self.placebo is self.blind
-        return Witnesses(blind, exposed, blind if same else self.placebo._among(chosen, carriers))
+        placebo = blind if same else self.placebo._among(chosen, carriers)
+        return Witnesses(blind, exposed, placebo, self.coarse)

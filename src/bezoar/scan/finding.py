@@ -25,6 +25,7 @@ from bezoar.scan.strength import labels_are_wrong, strength_of, turns
 from bezoar.scan.suspects import listed, with_content
 from bezoar.scan.verdict import reason_of
 
+BLIND = "A network that never met the suspects"
 ATLAS = ("AML.T0020", "AML.T0019")
 
 
@@ -163,7 +164,8 @@ def _content(content: Content, names: Sequence[str], target: str) -> str:
         reverse=True,
     )
     seen = ", ".join(f"{name} ({count})" for count, name in looks[:4])
-    said = f"A network that never met the suspects gives {content.agree:.0%} of them their label"
+    who = "A network that sees no fine detail and never met the suspects" if content.coarsely else BLIND
+    said = f"{who} gives {content.agree:.0%} of them their label"
     if content.genuine_agree is None:
         return f"{said}; too few genuine samples of {target} to compare with."
     said += f", and {content.genuine_agree:.0%} of genuine samples of {target}"

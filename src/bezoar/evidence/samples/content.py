@@ -60,6 +60,11 @@ class RandomFilters:
         return F.adaptive_avg_pool2d(maps, POOLED)
 
 
+def filters_of(data: Dataset) -> RandomFilters:
+    """The filters that the evidence of these data is made with."""
+    return RandomFilters.of(coarse(representative(data, SAMPLE)))
+
+
 def coarse(images: FloatImages) -> FloatImages:
     """Images averaged over areas to at most 8 pixels a side."""
     height, width = images.shape[2:]
@@ -78,7 +83,7 @@ def _even(patches: Tensor) -> Tensor:
 
 
 def _blocks(data: Dataset) -> Iterator[tuple[slice, Matrix]]:
-    filters = RandomFilters.of(coarse(representative(data, SAMPLE)))
+    filters = filters_of(data)
     for turn, images in small_blocks(data):
         for start in range(0, len(images), 256):  # what 256 images answer stays in a processor's cache
             block = coarse(images[start : start + 256])
