@@ -62,6 +62,12 @@ def test_other_experts_suspects_join_if_they_bear_the_trigger() -> None:
     assert named(finding._odds(data(), nominee, outcome(first, 0.95))) == POISON.tolist()
 
 
+def test_experts_who_add_nobody_that_bears_the_trigger_join_nobody() -> None:
+    first, mistaken = expert(range(100, 140)), expert(range(102, 190))
+    nominee = Nominee(1, SIGNAL, (first, mistaken))
+    assert named(finding._odds(data(), nominee, outcome(first, 0.95))) == POISON.tolist()
+
+
 @pytest.mark.parametrize("case", ["labels look right", "no trigger was recovered", "it turns nothing", "all detail"])
 def test_nobody_joins_where_no_trigger_is_proved_to_be_theirs(case: str) -> None:
     first, second = expert(range(100, 120)), expert(range(120, 140))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -132,7 +132,7 @@ def _trigger(data: Dataset, label: int, tested: Tested) -> RecoveredTrigger | Sk
 def _odds(data: Dataset, nominee: Nominee, tested: Tested) -> Real:
     """The expert's odds, sharpened by what samples show where most suspects carry a wrong label.
 
-    There the suspects of other experts join them if they bear the proved trigger as well: one may see a part of them.
+    There others' suspects join them if those that are new bear the proved trigger: one expert may see a part of them.
     """
     confirmation, odds = tested.confirmation, tested.expert.odds
     if not labels_are_wrong(confirmation):
@@ -140,7 +140,9 @@ def _odds(data: Dataset, nominee: Nominee, tested: Tested) -> Real:
     trigger = confirmation.trigger
     if isinstance(trigger, Recovered) and turns(confirmation) and not confirmation.is_detail:
         for hypothesis, expert in zip(hypotheses_of(data, nominee), nominee.experts, strict=True):
-            if expert is not tested.expert and bears(data, hypothesis, trigger.borne or trigger):
+            known = {data.ids[row] for row in expert.rows[odds > 0.5]}
+            new = tuple(one for one in hypothesis.suspects if one not in known)
+            if new and bears(data, replace(hypothesis, suspects=new), trigger.borne or trigger, beside=known):
                 odds = np.maximum(odds, expert.odds)
     return with_content(odds, tested.logits, nominee.label)
 
