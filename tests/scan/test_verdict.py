@@ -29,6 +29,7 @@ from bezoar.scan.verdict import (
     KIND_OF_ITS_OWN,
     NATURAL,
     QUICK,
+    STYLE_OF_ITS_OWN,
     UNFAMILIAR_PART,
     UNNAMED,
     false_alarm_sentence,
@@ -243,6 +244,9 @@ def test_silence_is_no_evidence_or_inconclusive() -> None:
         "no evidence",
         "bee stands out, but what is odd there shows what its label says, as natural parts of a class do",
     )
+    turned = verdict_of([], judged=10, classes=10, tested=2, turning=["bee"])[1]
+    assert "a part of bee looks like turns clean samples" in turned
+    assert "no recovered trigger" not in turned
     assert "bee and cat stand out" in verdict_of([], judged=10, classes=10, tested=1, odd={NATURAL: ["bee", "cat"]})[1]
 
 
@@ -333,6 +337,8 @@ def test_where_classes_stand_out() -> None:
 def test_what_is_said_of_a_class_that_is_no_finding() -> None:
     assert why_no_finding(None) == why_no_finding(confirmation(FAILS, 0.1)) == NATURAL
     assert why_no_finding(confirmation(FAILS, 0.9, 0.01)) == UNFAMILIAR_PART
+    assert why_no_finding(confirmation(WORKS, 0.9, 0.01)) == STYLE_OF_ITS_OWN
+    assert why_no_finding(confirmation(WORKS, 0.1)) == NATURAL
 
 
 def test_the_stated_error_rate_rests_on_the_smallest_reference() -> None:

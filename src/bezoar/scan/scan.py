@@ -23,6 +23,7 @@ from bezoar.scan.nominees import Nominee, nominees
 from bezoar.scan.panel import kinds_of, panel
 from bezoar.scan.settings import ScanSettings
 from bezoar.scan.signals import Answers, ask, signals_of
+from bezoar.scan.strength import turns
 from bezoar.scan.suspicion import suspicion_of
 from bezoar.scan.verdict import (
     UNNAMED,
@@ -150,6 +151,15 @@ def _odd(judged: _Judged, outcomes: Outcomes | str) -> dict[str, list[str]]:
     return odd
 
 
+def _turning(judged: _Judged, outcomes: Outcomes) -> list[str]:
+    """Classes with a trigger that turns clean samples, proof or not."""
+    return [
+        nominee.signal.class_name
+        for nominee, outcome in zip(judged.chosen, outcomes, strict=True)
+        if isinstance(outcome, Tested) and turns(outcome.confirmation)
+    ]
+
+
 def _any_proved(judged: _Judged, outcomes: Sequence[Outcome | str]) -> bool:
     return any(
         isinstance(outcome, Tested) and proves(nominee, outcome)
@@ -173,6 +183,7 @@ def _record(
         classes=len(np.unique(seen.evidence.labels)),
         tested=0 if isinstance(tested, str) else sum(one is not None for one in tested),
         odd=_odd(judged, tested),
+        turning=() if isinstance(tested, str) else _turning(judged, tested),
         why_not=[run.skipped.reason for run in answers.runs if run.skipped is not None],
     )
     known = references()

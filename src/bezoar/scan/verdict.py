@@ -10,13 +10,18 @@ from bezoar.confirm.content import MISLABELLED, labels_look_right
 from bezoar.records import ClassSignal, Finding, Skipped, Verdict
 from bezoar.scan.honest.words import counted, listed
 from bezoar.scan.signals import SIGNIFICANCE
-from bezoar.scan.strength import flips_hold, have_nothing_in_common, labels_are_wrong
+from bezoar.scan.strength import flips_hold, have_nothing_in_common, labels_are_wrong, turns
 
 QUICK = "no trigger is tried at the budget quick"
 UNNAMED = "hardly any sample there is odd by itself"
 NATURAL = "what is odd there shows what its label says, as natural parts of a class do"
 UNFAMILIAR_PART = (
     "what is odd there is of a kind that a network without it doesn't know, and bears no trigger that works"
+)
+
+STYLE_OF_ITS_OWN = (
+    "what is odd there is of a kind that a network without it doesn't know, and what turns others is no more than the "
+    "look of such pictures"
 )
 
 KIND_OF_ITS_OWN = (
@@ -32,7 +37,9 @@ def why_no_finding(confirmation: Confirmation | None) -> str:
         return NATURAL
     if have_nothing_in_common(confirmation):
         return LABEL_ERRORS
-    return KIND_OF_ITS_OWN if confirmation.may_be_a_kind else UNFAMILIAR_PART
+    if confirmation.may_be_a_kind:
+        return KIND_OF_ITS_OWN
+    return STYLE_OF_ITS_OWN if turns(confirmation) else UNFAMILIAR_PART
 
 
 def reason_of(signal: ClassSignal, confirmation: Confirmation | None, untested: str = QUICK) -> str:
@@ -74,13 +81,14 @@ def verdict_of(
     classes: int,
     tested: int,
     odd: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    turning: Sequence[str] = (),
     why_not: Sequence[str] = (),
 ) -> tuple[Verdict, str]:
     """The scan's verdict and why.
 
     `judged` of `classes` classes with samples have a statistic by a detector with a known false-alarm rate, `why_not`
     says why where none has; `tested` classes had a trigger tried. `odd` classes stand out and are no findings, by the
-    reason for it.
+    reason for it; of classes that are none `turning` have one that turns clean samples all the same.
     """
     confirmed = [finding for finding in findings if finding.strength == "confirmed"]
     if findings:
@@ -96,10 +104,15 @@ def verdict_of(
         if classes > judged
         else ""
     )
-    tried = ", and no recovered trigger turned clean samples" if tested else ""
     stand = [f"{listed(names)} {'stands' if len(names) == 1 else 'stand'} out, but {why}" for why, names in odd.items()]
     told = "; ".join(stand) if stand else f"none of {counted(judged, 'class', 'classes')} stands out"
-    return "no evidence", f"{told}{tried}{left}"
+    return "no evidence", f"{told}{_tried(tested, turning)}{left}"
+
+
+def _tried(tested: int, turning: Sequence[str]) -> str:
+    if turning:
+        return f"; what a part of {listed(turning)} looks like turns clean samples, as a natural part's look may"
+    return ", and no recovered trigger turned clean samples" if tested else ""
 
 
 def unlike_calibration(signals: Sequence[ClassSignal], findings: Sequence[Finding], classes: int) -> tuple[str, ...]:
