@@ -238,7 +238,7 @@ def test_findings_make_the_verdict() -> None:
 
 
 def test_silence_is_no_evidence_or_inconclusive() -> None:
-    assert verdict_of([], judged=10, classes=10, tested=0) == ("no evidence", "none of 10 classes stands out")
+    assert verdict_of([], judged=10, classes=10, tested=0) == ("no evidence", "None of 10 classes stands out")
     assert "recovered trigger" in verdict_of([], judged=10, classes=10, tested=2)[1]
     assert verdict_of([], judged=10, classes=10, tested=0, odd={NATURAL: ["bee"]}) == (
         "no evidence",

@@ -28,8 +28,8 @@ from bezoar.scan.settings import ScanSettings
 from bezoar.training.models import MODELS
 from bezoar.training.precision import choose_device
 
-QUICK = (SPECTRUM, PIXELS)
-GATHERERS = (*QUICK, CONTENT)
+AT_QUICK = (SPECTRUM, PIXELS)
+GATHERERS = (*AT_QUICK, CONTENT)
 OVERLAYS = 8
 """Samples laid over each one for STRIP: what is laid over them costs a pass through the network each."""
 
@@ -74,7 +74,7 @@ def gather(
     Raises as the gatherers do: DataError, ModelError for a model that does not fit, TrainingError.
     """
     with clock.stage("look at the samples"):
-        evidence = gather_samples(data, store, QUICK if settings.budget == "quick" else GATHERERS)
+        evidence = gather_samples(data, store, AT_QUICK if settings.budget == "quick" else GATHERERS)
     if settings.budget == "quick":
         unused = [name for name, given in (("model", model), ("trusted set", trusted)) if given is not None]
         return Seen(evidence, None, tuple(f"The {name} was not used: quick looks at samples alone." for name in unused))

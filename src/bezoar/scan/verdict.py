@@ -45,7 +45,7 @@ def why_no_finding(confirmation: Confirmation | None) -> str:
 def reason_of(signal: ClassSignal, confirmation: Confirmation | None, untested: str = QUICK) -> str:
     """Why, in a sentence or two. `untested` says why no trigger was tried where there is no confirmation."""
     stands = (
-        f"class {signal.class_name!r} stands out by {signal.detector} "
+        f"Class {signal.class_name!r} stands out by {signal.detector} "
         f"(p {signal.p_adjusted:.2g} over all classes and detectors)"
     )
     if confirmation is None:
@@ -54,12 +54,12 @@ def reason_of(signal: ClassSignal, confirmation: Confirmation | None, untested: 
     if isinstance(test, Skipped):
         return f"{stands}; no trigger could be tried: {test.reason}"
     flips = (
-        f"the recovered trigger turns {test.flips.value:.0%} of clean samples to it, "
+        f"The recovered trigger turns {test.flips.value:.0%} of clean samples to it, "
         f"{test.control.value:.0%} under the strongest control"
     )
     if not flips_hold(test):
         of = f"{flips} (of {counted(test.flips.trials, 'sample')})"
-        return f"{stands}, but not so that clean samples surely go over with a trigger: {of}"
+        return f"{stands}, but not so that clean samples surely go over with a trigger. {of}"
     wrong = confirmation.content.mislabelled
     if wrong is None:
         return f"{flips}, but whether the suspects show what their label says could not be told"
@@ -95,17 +95,17 @@ def verdict_of(
         told = "; ".join(f"{finding.target}: {finding.reason}" for finding in (confirmed or findings)[:3])
         return "confirmed" if confirmed else "suspicious", told
     if classes < 2:
-        return "inconclusive", "a backdoor leads from one class to another, and all samples are of one"
+        return "inconclusive", "A backdoor leads from one class to another, and all samples are of one"
     if judged == 0:
         because = "; ".join(dict.fromkeys(why_not)) or "none has samples enough"
-        return "inconclusive", f"no class can be judged by a detector with a known false-alarm rate: {because}"
+        return "inconclusive", f"No class can be judged by a detector with a known false-alarm rate: {because}"
     left = (
         f"; {classes - judged} of {counted(classes, 'class', 'classes')} too small to be judged"
         if classes > judged
         else ""
     )
     stand = [f"{listed(names)} {'stands' if len(names) == 1 else 'stand'} out, but {why}" for why, names in odd.items()]
-    told = "; ".join(stand) if stand else f"none of {counted(judged, 'class', 'classes')} stands out"
+    told = "; ".join(stand) if stand else f"None of {counted(judged, 'class', 'classes')} stands out"
     return "no evidence", f"{told}{_tried(tested, turning)}{left}"
 
 
