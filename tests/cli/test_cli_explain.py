@@ -82,6 +82,7 @@ def test_without_an_earlier_scan_one_is_made(bezoar, asked, tmp_path):
     assert answer.code == 0
     assert asked["times"] == 1
     assert answer.json["findings"] == []
+    assert "they are scanned first" in answer.err
     assert "report: scan/report.html" in answer.err
 
 
@@ -89,10 +90,16 @@ def test_a_scan_of_other_data_explains_nothing(bezoar, pictures, toy, asked):
     answer = bezoar("scan", toy, "--explain", "1.png", "--findings", "scan")
     assert answer.code == 2
     assert "the findings are of other data" in answer.err
-    assert (
-        bezoar("scan", toy, "--explain", "1.png").code == 4
-    )  # and is passed over: a new one is made, of which no sample
+    known = open_data(str(toy)).ids[0]
+    assert bezoar("scan", toy, "--explain", known).code in (0, 1)  # it is passed over, and a new one is made
     assert asked["times"] == 1
+
+
+def test_a_name_that_is_none_costs_no_scan(bezoar, asked, tmp_path):
+    drawn_folder(tmp_path / "pictures")
+    assert bezoar("scan", "pictures", "--explain", "nobody.png").code == 4
+    assert asked["times"] == 0
+    assert not (tmp_path / "scan").exists()
 
 
 def test_a_name_of_several_samples_lists_them(bezoar, pictures):

@@ -13,7 +13,7 @@ import typer
 
 from bezoar.cli.codes import code_of
 from bezoar.cli.console import TerminalListener, command_line, errors, own_code_speaks_on_stderr, print_json
-from bezoar.cli.explain import explain, say_explanation
+from bezoar.cli.explain import explain, sample_called, say_explanation
 from bezoar.cli.folders import new_folder
 from bezoar.cli.options import Data, Device, Json, Reading, Seed, reads_data
 from bezoar.cli.scan_folder import (
@@ -103,8 +103,11 @@ def scan_data(
         require_same_data(opened, earlier)
     elif explain_id is not None and out is None:
         earlier = newest_scan(opened)
-    if earlier is not None and explain_id is not None:
-        _explain(opened, earlier, explain_id, fail_on=fail_on, json=json)
+    if explain_id is not None:
+        sample_called(opened.ids, explain_id)  # raises for a name that is none before a scan is spent on it
+        if earlier is not None:
+            _explain(opened, earlier, explain_id, fail_on=fail_on, json=json)
+        errors.print("No earlier scan of these data is here: they are scanned first.", markup=False)
     with own_code_speaks_on_stderr():
         subject = None if model is None else _open_model(model, opened)
         beside = None if trusted is None else _open_trusted(trusted, opened, reading)
