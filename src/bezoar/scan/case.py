@@ -9,8 +9,12 @@ from bezoar.confirm.content import Content, labels_look_right
 from bezoar.confirm.hypothesis import Hypothesis
 from bezoar.confirm.witness import Witness
 from bezoar.data.dataset import Dataset
-from bezoar.scan.nominees import Nominee
+from bezoar.scan.nominees import MOST_SUSPECTED, Nominee
 from bezoar.scan.strength import WITH_FLIPS, could_matter
+
+DOUBTFUL = 0.1
+"""Samples with more than these odds, suspects or not, are kept from the networks that shall not meet any, unless that
+were most of their class: a network that never met a class can't tell what suspects show."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +53,13 @@ def case_of(data: Dataset, nominee: Nominee, witness: Witness) -> Case:
     """The case of a nominee, as the network sees it that was to meet no suspect."""
     rivals = hypotheses_of(data, nominee)
     return Case(nominee, rivals, tuple(shown_by(data, one, witness) for one in rivals))
+
+
+def doubtful(nominee: Nominee) -> list[int]:
+    """Rows of the class that are kept from the networks beside the suspects; none where they are most of it."""
+    experts = nominee.experts
+    rows = set().union(*(expert.rows[expert.odds > DOUBTFUL].tolist() for expert in experts))
+    return sorted(rows) if len(rows) <= MOST_SUSPECTED * len(experts[0].rows) else []
 
 
 def hypotheses_of(data: Dataset, nominee: Nominee) -> tuple[Hypothesis, ...]:

@@ -20,42 +20,40 @@ from bezoar.confirm.rivals import confirm_rivals
 from bezoar.confirm.witness import Witness, Witnesses
 from bezoar.data.dataset import Dataset
 from bezoar.errors import DataError, TrainingError
-from bezoar.scan.case import Case, case_of, hypotheses_of
+from bezoar.scan.case import Case, case_of, doubtful, hypotheses_of
 from bezoar.scan.clock import Clock
-from bezoar.scan.finding import Covering, Tested, proves
+from bezoar.scan.finding import Covering, Tested, Untested, proves
 from bezoar.scan.gathering import untrainable
-from bezoar.scan.nominees import MOST_SUSPECTED, Expert, Nominee
+from bezoar.scan.glance import glance
+from bezoar.scan.nominees import Expert, Nominee
 from bezoar.scan.settings import ScanSettings
 from bezoar.scan.strength import MOSTLY_WRONG, hangs_on_company
-from bezoar.scan.verdict import QUICK
 from bezoar.training import predict_logits
 from bezoar.training.allocator import recycled_memory
 
-Outcome: TypeAlias = Tested | Covering | None
+Outcome: TypeAlias = Tested | Covering | Untested | None
 Outcomes: TypeAlias = tuple[Outcome, ...]
 """What became of each nominee; None of one that no test could make a finding of."""
 MOST_MISSED = 0.2
 """Of a genuine half a network that learnt the class from poisons knows no more than the poisons in it. Of natural
 halves either knows a fifth of the other at least."""
-DOUBTFUL = 0.1
-"""Samples with more than these odds, suspects or not, are kept from the networks that shall not meet any, unless that
-were most of their class: a network that never met a class can't tell what suspects show."""
 
 
-def causal_test(data: Dataset, chosen: Sequence[Nominee], settings: ScanSettings, clock: Clock) -> Outcomes | str:
-    """What the causal test made of each nominee, or why there is no test."""
-    if settings.budget == "quick":
-        return QUICK
+def causal_test(data: Dataset, chosen: Sequence[Nominee], settings: ScanSettings, clock: Clock) -> Outcomes:
+    """What the causal test made of each nominee. At quick, and where nothing can be trained, none is made."""
     if not chosen:
         return ()
+    if settings.budget == "quick":
+        with clock.stage("see what the suspects show"):
+            return glance(data, chosen, seed=settings.seed)
     reason = untrainable(data, settings.probe)
     if reason is not None:
-        return f"no trigger could be tried: {reason}"
+        return (Untested(f"no trigger could be tried: {reason}"),) * len(chosen)
     try:
         with recycled_memory():  # hundreds of times some thousand samples are copied, changed and asked about
             return _Court(data, settings, clock).outcomes(chosen)
     except (DataError, TrainingError) as error:  # too few samples that nobody doubts, or a training that diverged
-        return f"no trigger could be tried: {error.what}"
+        return (Untested(f"no trigger could be tried: {error.what}"),) * len(chosen)
 
 
 @dataclass(frozen=True, eq=False)
@@ -214,7 +212,7 @@ class _Court:
         return replace(tested, confirmation=replace(confirmation, in_common=shared))
 
     def _blind(self, chosen: Sequence[Nominee], other: Blind | None = None) -> Blind:
-        doubtful = {self.data.ids[row] for one in chosen for row in _doubtful(one)}
+        doubtful = {self.data.ids[row] for one in chosen for row in doubtful(one)}
         with self.clock.stage("train a network without the suspects"):
             return train_blind(
                 self.data,
@@ -226,13 +224,6 @@ class _Court:
                 progress=self.clock.listener.trains,
                 other=other,
             )
-
-
-def _doubtful(nominee: Nominee) -> list[int]:
-    """Rows of the class that are kept from the networks beside the suspects; none where they are most of it."""
-    experts = nominee.experts
-    rows = set().union(*(expert.rows[expert.odds > DOUBTFUL].tolist() for expert in experts))
-    return sorted(rows) if len(rows) <= MOST_SUSPECTED * len(experts[0].rows) else []
 
 
 def _is_proof(nominee: Nominee, tested: Tested) -> bool:

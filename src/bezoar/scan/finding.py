@@ -50,6 +50,14 @@ class Tested:
     held_out: NDArray[np.int64]
 
 
+@dataclass(frozen=True)
+class Untested:
+    """A nominee of which no trigger was tried, the reason, and what its suspects show as far as that was looked at."""
+
+    reason: str
+    shown: Content | None = None
+
+
 def proves(nominee: Nominee, tested: Tested) -> bool:
     """Whether the test confirms the nominee."""
     return strength_of(nominee.signal, tested.confirmation, nominee.standing) == "confirmed"
@@ -74,35 +82,38 @@ def finding_of(
     answers: Answers,
     signals: Sequence[ClassSignal],
     nominee: Nominee,
-    tested: Tested | str,
+    tested: Tested | Untested,
     covers: Sequence[Covering] = (),
 ) -> Found | None:
-    """The finding, or None where neither statistics nor flips say anything. `tested` is a reason where nothing was.
+    """The finding, or None where neither statistics nor flips say anything.
 
     Of `covers` those of its own trigger belong to it.
     """
-    confirmation = None if isinstance(tested, str) else tested.confirmation
-    strength = strength_of(nominee.signal, confirmation, nominee.standing)
+    known = tested if isinstance(tested, Tested) else None
+    confirmation = known.confirmation if known else None
+    shown = confirmation.content if confirmation else tested.shown if isinstance(tested, Untested) else None
+    strength = strength_of(nominee.signal, confirmation, nominee.standing, shown)
     if strength is None:
         return None
     target = evidence.class_names[nominee.label]
-    expert = nominee.experts[0] if isinstance(tested, str) else tested.expert
-    odds = expert.odds if isinstance(tested, str) else _odds(data, nominee, tested)
-    looks = None if isinstance(tested, str) else tested.logits.argmax(1)
+    expert = known.expert if known else nominee.experts[0]
+    odds = _odds(data, nominee, known) if known else expert.odds
+    looks = known.logits.argmax(1) if known else None
+    untried = tested.reason if isinstance(tested, Untested) else ""
     suspects = listed(evidence, nominee.label, expert, odds, looks, answers.scores)
     finding = Finding(
         fingerprint=_fingerprint(target, suspects),
         strength=strength,
         target=target,
         sources=_sources(evidence, nominee.label, confirmation),
-        reason=reason_of(nominee.signal, confirmation, tested if isinstance(tested, str) else ""),
+        reason=reason_of(nominee.signal, confirmation, untried),
         suspects=suspects,
         signals=_speaking(signals, target, {nominee.signal, expert.signal}),
-        trigger=Skipped(tested) if isinstance(tested, str) else _trigger(data, nominee.label, tested),
-        flip_test=Skipped(tested) if isinstance(tested, str) else tested.confirmation.flip_test,
-        content=f"What the suspects show was not asked: {tested}."
-        if isinstance(tested, str)
-        else _content(tested.confirmation.content, evidence.class_names, target),
+        trigger=_trigger(data, nominee.label, known) if known else Skipped(untried),
+        flip_test=known.confirmation.flip_test if known else Skipped(untried),
+        content=_content(shown, evidence.class_names, target)
+        if shown
+        else f"What the suspects show was not asked: {untried}.",
         contributors=_contributors(evidence, suspects),
         atlas=ATLAS,
         remedies=("bezoar clean DATA --findings record.json --out cleaned",),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -14,9 +13,9 @@ from bezoar.evidence.store import Store
 from bezoar.records import ClassSignal, Finding, ScanRecord
 from bezoar.records.versions import versions
 from bezoar.scan.calibration import references
-from bezoar.scan.causal import Outcome, Outcomes, causal_test
+from bezoar.scan.causal import Outcomes, causal_test
 from bezoar.scan.clock import Clock
-from bezoar.scan.finding import Covering, Found, Tested, finding_of, proves
+from bezoar.scan.finding import Covering, Found, Tested, Untested, finding_of, proves
 from bezoar.scan.gathering import Seen, TrainedModel, gather
 from bezoar.scan.honest.report import remarks_on
 from bezoar.scan.nominees import Nominee, nominees
@@ -106,9 +105,8 @@ def _judge(seen: Seen, settings: ScanSettings, with_trust: bool, clock: Clock) -
         return _Judged(answers, signals, nominees(answers, signals, seen.evidence))
 
 
-def _found(data: Dataset, seen: Seen, judged: _Judged, tested: Outcomes | str) -> tuple[Found, ...]:
+def _found(data: Dataset, seen: Seen, judged: _Judged, outcomes: Outcomes) -> tuple[Found, ...]:
     """Findings, confirmed ones first, then by their least p-value."""
-    outcomes: Sequence[Outcome | str] = (tested,) * len(judged.chosen) if isinstance(tested, str) else tested
     covers = [one for one in outcomes if isinstance(one, Covering)]
     proved = _any_proved(judged, outcomes)
     found = [
@@ -123,7 +121,7 @@ def _found(data: Dataset, seen: Seen, judged: _Judged, tested: Outcomes | str) -
             covers,
         )
         for nominee, outcome in zip(judged.chosen, outcomes, strict=True)
-        if isinstance(outcome, Tested | str)
+        if isinstance(outcome, Tested | Untested)
     ]
     strengths = ("confirmed", "suspicious")
     return tuple(
@@ -138,10 +136,10 @@ def _unmarked(nominee: Nominee) -> Nominee:
     return replace(nominee, standing=replace(nominee.standing, marked=False))
 
 
-def _odd(judged: _Judged, outcomes: Outcomes | str) -> dict[str, list[str]]:
+def _odd(judged: _Judged, outcomes: Outcomes) -> dict[str, list[str]]:
     """Classes that stand out, by what there is to say of them if they are no findings."""
-    tested = {} if isinstance(outcomes, str) else dict(zip(judged.chosen, outcomes, strict=True))
-    by_name = {nominee.signal.class_name: outcome for nominee, outcome in tested.items()}
+    named = (nominee.signal.class_name for nominee in judged.chosen)
+    by_name = dict(zip(named, outcomes, strict=True))
     odd: dict[str, list[str]] = {}
     for name in dict.fromkeys(signal.class_name for signal in judged.signals if signal.fired):
         outcome = by_name.get(name)
@@ -160,7 +158,7 @@ def _turning(judged: _Judged, outcomes: Outcomes) -> list[str]:
     ]
 
 
-def _any_proved(judged: _Judged, outcomes: Sequence[Outcome | str]) -> bool:
+def _any_proved(judged: _Judged, outcomes: Outcomes) -> bool:
     return any(
         isinstance(outcome, Tested) and proves(nominee, outcome)
         for nominee, outcome in zip(judged.chosen, outcomes, strict=True)
@@ -171,7 +169,7 @@ def _record(
     data: Dataset,
     seen: Seen,
     judged: _Judged,
-    tested: Outcomes | str,
+    tested: Outcomes,
     findings: tuple[Finding, ...],
     settings: ScanSettings,
 ) -> ScanRecord:
@@ -181,9 +179,9 @@ def _record(
         findings,
         judged=len({signal.class_name for signal in signals}),
         classes=len(np.unique(seen.evidence.labels)),
-        tested=0 if isinstance(tested, str) else sum(one is not None for one in tested),
+        tested=sum(isinstance(one, Tested | Covering) for one in tested),
         odd=_odd(judged, tested),
-        turning=() if isinstance(tested, str) else _turning(judged, tested),
+        turning=_turning(judged, tested),
         why_not=[run.skipped.reason for run in answers.runs if run.skipped is not None],
     )
     known = references()

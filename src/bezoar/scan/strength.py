@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bezoar.confirm.confirm import LARGE, Confirmation
-from bezoar.confirm.content import Content, is_one_kind, is_unfamiliar, labels_look_right
+from bezoar.confirm.content import MISLABELLED, Content, is_one_kind, is_unfamiliar, labels_look_right
 from bezoar.confirm.flips import LEAST_FLIPS, LEAST_GAIN
 from bezoar.metrics.intervals import wilson
 from bezoar.records import ClassSignal, FlipTest, Skipped
@@ -65,17 +65,22 @@ def turns(confirmation: Confirmation) -> bool:
 
 
 def strength_of(
-    signal: ClassSignal, confirmation: Confirmation | None, standing: Standing = NOWHERE
+    signal: ClassSignal,
+    confirmation: Confirmation | None,
+    standing: Standing = NOWHERE,
+    shown: Content | None = None,
 ) -> Strength | None:
     """The word for a nominee. None: neither statistics nor flips say anything.
 
     Confirmed: flips hold and the suspects' labels are mostly wrong. Labels that are right, with a mark that turns other
     classes, are what a clean-label attack looks like, and what an honest mark on one class looks like too: that is
     suspicious where the class stands out as well, at 2% over all classes and detectors. So is a class that stands out
-    at 1% although nothing flips, unless it is natural, see `is_natural`.
+    at 1% although nothing flips, unless it is natural, see `is_natural`. Where no trigger is tried, suspects that are
+    surely what their labels say, by what is `shown` of them, are no finding unless their class is marked.
     """
     if confirmation is None:
-        return "suspicious" if signal.p_adjusted <= SIGNIFICANCE else None
+        natural = shown is not None and surely_right(shown) and not standing.marked
+        return "suspicious" if signal.p_adjusted <= SIGNIFICANCE and not natural else None
     if is_natural(confirmation, standing):
         return None
     if turns(confirmation) and labels_are_wrong(confirmation):
@@ -120,6 +125,14 @@ def is_a_kind_of_the_class(content: Content) -> bool:
     """Whether many suspects look like their label still, or all others like few classes; False where it is not told."""
     partly_right = content.mislabelled is not None and not are_mostly_wrong(content)
     return partly_right or is_one_kind(content)
+
+
+def surely_right(content: Content) -> bool:
+    """Whether in 97.5 of 100 draws of so many suspects fewer than half have wrong labels; False where none is told."""
+    count = sum(content.looks)
+    if content.mislabelled is None or not count:
+        return False
+    return wilson(round(content.mislabelled * count), count).high < MISLABELLED
 
 
 def surely_wrong(content: Content) -> float:
