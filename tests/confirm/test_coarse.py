@@ -114,7 +114,7 @@ def test_noisy_suspects_are_judged_by_what_they_show(monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize(
     ("first", "second", "least"),
-    [(0.9, 0.1, 0.1), (0.1, 0.9, 0.1), (None, 0.8, 0.8), (0.8, None, 0.8), (None, None, None)],
+    [(0.9, 0.1, 0.1), (0.1, 0.9, 0.1), (None, 0.8, None), (None, 0.2, 0.2), (0.8, None, 0.8), (None, None, None)],
 )
 def test_the_least_blame_counts(first: float | None, second: float | None, least: float | None) -> None:
     one, other = (Content(0.1, 0.8, wrong, (3, 1)) for wrong in (first, second))

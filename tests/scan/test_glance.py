@@ -9,13 +9,13 @@ import pytest
 import torch
 from scan_toys import Toy, toy
 
-from bezoar.confirm.content import Content
+from bezoar.confirm.content import Content, surely_right
 from bezoar.data import Dataset
 from bezoar.records import ClassSignal, Finding
 from bezoar.scan import ScanSettings, scan
 from bezoar.scan.glance import glance
 from bezoar.scan.nominees import Expert, Nominee
-from bezoar.scan.strength import Standing, strength_of, surely_right
+from bezoar.scan.strength import Standing, strength_of
 
 FIRED = ClassSignal("shared-pixels", "kind 3", 5.0, 1e-6, 1e-4, True)
 QUICK = ScanSettings(budget="quick", device="cpu")
@@ -65,21 +65,38 @@ def test_nothing_is_looked_at_where_no_class_stands_out_or_too_little_could_be_l
 
 
 @pytest.mark.parametrize(
-    ("wrong", "marked", "word"),
-    [(0.0, False, None), (0.0, True, "suspicious"), (0.45, False, "suspicious"), (None, False, "suspicious")],
+    ("agree", "wrong", "marked", "word"),
+    [
+        (0.9, 0.0, False, None),
+        (0.9, 0.0, True, "suspicious"),
+        (0.5, 0.45, False, "suspicious"),
+        (0.9, None, False, "suspicious"),
+    ],
 )
 def test_suspects_that_are_what_their_labels_say_are_no_finding(
-    wrong: float | None, marked: bool, word: str | None
+    agree: float, wrong: float | None, marked: bool, word: str | None
 ) -> None:
-    shown = Content(0.8, 0.9, wrong, (4, 36))
+    shown = Content(agree, 0.9, wrong, (4, 36), contrast=0.85)
     assert strength_of(FIRED, None, Standing(marked=marked), shown) == word
 
 
 @pytest.mark.parametrize(
-    ("wrong", "count", "sure"), [(0.0, 12, True), (0.25, 12, False), (0.25, 120, True), (0.0, 0, False)]
+    ("agree", "genuine", "contrast", "count", "sure"),
+    [
+        (0.8, 0.9, 0.85, 12, True),
+        (0.65, 0.9, 0.85, 12, False),
+        (0.65, 0.9, 0.85, 120, True),
+        (0.3, 0.3, 0.25, 40, True),
+        (0.3, 0.3, 0.25, 20, False),  # of twenty, as few as a seventh may be recognised by chance
+        (0.3, 0.3, 0.06, 400, False),  # who hardly tells the class from others can't tell who is right
+        (0.9, None, None, 100, False),
+    ],
 )
-def test_few_suspects_are_rarely_sure_to_be_right(wrong: float, count: int, sure: bool) -> None:
-    assert surely_right(Content(0.8, 0.9, wrong, (0, count))) == sure
+def test_few_suspects_or_little_contrast_are_rarely_sure_to_be_right(
+    agree: float, genuine: float | None, contrast: float | None, count: int, sure: bool
+) -> None:
+    shown = Content(agree, genuine, None if genuine is None else 0.0, (0, count), contrast=contrast)
+    assert surely_right(shown) == sure
 
 
 def test_a_quick_scan_says_what_the_suspects_show(poisoned: Toy) -> None:

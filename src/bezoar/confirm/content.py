@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from bezoar.confirm.flips import Carriers, Change
 from bezoar.confirm.recover.recovered import Recovered
 from bezoar.confirm.witness import Witness
+from bezoar.metrics.intervals import wilson
 
 FEWEST = 10
 MISLABELLED = 0.5
@@ -35,6 +36,7 @@ class Content:
     counts suspects by the class they look like. `familiar` is the share of held-out samples of which the network is
     less sure than of the median suspect, and `apart` how far what suspects look like differs from what samples of all
     other classes do, in 0..1: None where that was not asked. `coarsely`: no detail was looked at, see `CoarseSight`.
+    `contrast` is how much more often genuine samples get the label than others do, where `mislabelled` was told.
     """
 
     agree: float
@@ -44,6 +46,7 @@ class Content:
     familiar: float | None = None
     apart: float | None = None
     coarsely: bool = False
+    contrast: float | None = None
 
 
 def labels_look_right(content: Content) -> bool:
@@ -52,10 +55,26 @@ def labels_look_right(content: Content) -> bool:
 
 
 def least_blame(content: Content, other: Content | None) -> Content:
-    """The one of two by which fewer labels are wrong; the first where the second tells nothing."""
+    """The one of two by which fewer labels are wrong; where the first tells nothing, the second if they look right.
+
+    So a second look can only put labels right.
+    """
     if other is None or other.mislabelled is None:
         return content
-    return other if content.mislabelled is None or other.mislabelled < content.mislabelled else content
+    blamed = MISLABELLED if content.mislabelled is None else content.mislabelled
+    return other if other.mislabelled < blamed else content
+
+
+def surely_right(content: Content) -> bool:
+    """Whether most labels are right even if a network's answers to so many suspects are as far off as 1 in 40 draws.
+
+    False where it can't be told.
+    """
+    count = sum(content.looks)
+    if content.mislabelled is None or not content.contrast or content.genuine_agree is None:
+        return False
+    least = wilson(round(content.agree * count), count).low
+    return (content.genuine_agree - least) / content.contrast < MISLABELLED
 
 
 def is_unfamiliar(content: Content) -> bool:
@@ -154,8 +173,9 @@ class _Asked:
         counts = genuine, len(self.blind.carriers.labels) - genuine
         shares = [_mislabelled(plain.agree, one.genuine, one.others, counts) for one in rates]
         known = [share for share in shares if share is not None]
-        genuine_agree = min(one.genuine for one in rates)
-        return Content(plain.agree, genuine_agree, min(known) if len(known) == len(shares) else None, plain.looks)
+        wrong = min(known) if len(known) == len(shares) else None
+        least = min(rates, key=lambda one: one.genuine)
+        return replace(plain, genuine_agree=least.genuine, mislabelled=wrong, contrast=least.genuine - least.others)
 
 
 def _untold(answers: NDArray[np.int64], target: int, classes: int) -> Content:

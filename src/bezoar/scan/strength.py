@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bezoar.confirm.confirm import LARGE, Confirmation
-from bezoar.confirm.content import MISLABELLED, Content, is_one_kind, is_unfamiliar, labels_look_right
+from bezoar.confirm.content import Content, is_one_kind, is_unfamiliar, labels_look_right, surely_right
 from bezoar.confirm.flips import LEAST_FLIPS, LEAST_GAIN
 from bezoar.metrics.intervals import wilson
 from bezoar.records import ClassSignal, FlipTest, Skipped
@@ -125,14 +125,6 @@ def is_a_kind_of_the_class(content: Content) -> bool:
     """Whether many suspects look like their label still, or all others like few classes; False where it is not told."""
     partly_right = content.mislabelled is not None and not are_mostly_wrong(content)
     return partly_right or is_one_kind(content)
-
-
-def surely_right(content: Content) -> bool:
-    """Whether in 97.5 of 100 draws of so many suspects fewer than half have wrong labels; False where none is told."""
-    count = sum(content.looks)
-    if content.mislabelled is None or not count:
-        return False
-    return wilson(round(content.mislabelled * count), count).high < MISLABELLED
 
 
 def surely_wrong(content: Content) -> float:
