@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bezoar.records import ClassSignal
-from bezoar.scan.causal import DOUBTFUL, _doubtful
+from bezoar.scan.case import DOUBTFUL, doubtful
 from bezoar.scan.nominees import Expert, Nominee
 
 SIGNAL = ClassSignal("loud", "bee", 5.0, 1e-6, 1e-4, True)
@@ -28,6 +28,6 @@ def expert(doubted: range) -> Expert:
     ],
 )
 def test_the_doubtful_are_kept_away_unless_they_are_most_of_their_class(experts: tuple[range, ...], kept: int) -> None:
-    rows = _doubtful(Nominee(1, SIGNAL, tuple(expert(one) for one in experts)))
+    rows = doubtful(Nominee(1, SIGNAL, tuple(expert(one) for one in experts)))
     assert len(rows) == kept
     assert rows == list(range(100, 100 + kept))

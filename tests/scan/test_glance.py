@@ -13,7 +13,8 @@ from bezoar.confirm.content import Content, surely_right
 from bezoar.data import Dataset
 from bezoar.records import ClassSignal, Finding
 from bezoar.scan import ScanSettings, scan
-from bezoar.scan.glance import glance
+from bezoar.scan.finding import Untested
+from bezoar.scan.glance import glance, marks_of_many
 from bezoar.scan.nominees import Expert, Nominee
 from bezoar.scan.strength import Standing, strength_of
 
@@ -97,6 +98,18 @@ def test_few_suspects_or_little_contrast_are_rarely_sure_to_be_right(
 ) -> None:
     shown = Content(agree, genuine, None if genuine is None else 0.0, (0, count), contrast=contrast)
     assert surely_right(shown) == sure
+
+
+@pytest.mark.parametrize(("marked", "several"), [((True, True), True), ((True, False), False)])
+def test_marks_of_several_classes_under_right_labels_are_no_clean_label_attack(
+    marked: tuple[bool, bool], several: bool
+) -> None:
+    shown = Untested("none was tried", Content(0.9, 0.9, 0.0, (4, 36), contrast=0.85))
+    wrong = Untested("none was tried", Content(0.1, 0.9, 0.9, (36, 4), contrast=0.85))
+    expert = Expert(FIRED, np.arange(4), np.ones(4), np.ones(4))
+    chosen = [Nominee(place, FIRED, (expert,), Standing(marked=one)) for place, one in enumerate(marked)]
+    assert marks_of_many(chosen, [shown, shown]) == several
+    assert not marks_of_many(chosen, [shown, wrong])
 
 
 def test_a_quick_scan_says_what_the_suspects_show(poisoned: Toy) -> None:

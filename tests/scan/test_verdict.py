@@ -232,6 +232,7 @@ def test_findings_make_the_verdict() -> None:
     odd, sure = finding("bee", "suspicious"), finding("cat", "confirmed")
     numbers = {"judged": 10, "classes": 10, "tested": 2}
     assert verdict_of([odd], **numbers) == ("suspicious", "bee: because of bee")
+    assert verdict_of([replace(odd, reason="Class 'bee' is odd")], **numbers)[1] == "Class 'bee' is odd"
     assert verdict_of([odd, sure], **numbers) == ("confirmed", "cat: because of cat")
     # What is known outweighs what is not: a finding stands though not every class was judged.
     assert verdict_of([odd], judged=1, classes=10, tested=0)[0] == "suspicious"
@@ -239,14 +240,14 @@ def test_findings_make_the_verdict() -> None:
 
 def test_silence_is_no_evidence_or_inconclusive() -> None:
     assert verdict_of([], judged=10, classes=10, tested=0) == ("no evidence", "None of 10 classes stands out")
-    assert "recovered trigger" in verdict_of([], judged=10, classes=10, tested=2)[1]
+    assert "of 2 classes put to the test no trigger" in verdict_of([], judged=10, classes=10, tested=2)[1]
     assert verdict_of([], judged=10, classes=10, tested=0, odd={NATURAL: ["bee"]}) == (
         "no evidence",
         "bee stands out, but what is odd there shows what its label says, as natural parts of a class do",
     )
     turned = verdict_of([], judged=10, classes=10, tested=2, turning=["bee"])[1]
     assert "a part of bee looks like turns clean samples" in turned
-    assert "no recovered trigger" not in turned
+    assert "no trigger" not in turned
     assert "bee and cat stand out" in verdict_of([], judged=10, classes=10, tested=1, odd={NATURAL: ["bee", "cat"]})[1]
 
 

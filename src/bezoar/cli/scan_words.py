@@ -51,6 +51,7 @@ def _finding_lines(number: int, finding: Finding, record: ScanRecord) -> Iterato
     yield f"   suspects: {_safe(_suspects(finding, record))}"
     yield f"   trigger: {_safe(_trigger(finding))}"
     yield f"   clean samples turned: {_safe(_flips(finding))}"
+    yield f"   what they show: {_safe(sentence(finding.content))}"
     if finding.covers:
         yield f"   covers, under their right labels: {_safe(covers_in_words(finding.covers))}"
     if finding.contributors:

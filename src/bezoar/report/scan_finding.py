@@ -36,7 +36,7 @@ KINDS = {
     "warp": "A warp: each sample bent in the same way",
     "levels": "Fewer levels: each sample's colours rounded to a few values",
     "pieces": "Pieces: a part of each suspect, on which a network's answer hangs",
-    "residual": "A residual: what the suspects have in common, of no simpler kind",
+    "residual": "A residual: all fine detail of the suspects, in which the trigger lies with details of their pictures",
 }
 
 

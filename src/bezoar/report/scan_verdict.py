@@ -51,7 +51,7 @@ def _sentence(record: ScanRecord) -> str:
     if record.verdict == "confirmed":
         return _confirmed(confirmed)
     if record.verdict == "suspicious":
-        return _suspicious(record.findings)
+        return _suspicious(record.findings, tried=record.budget != "quick")
     if record.verdict == "no evidence":
         return f"No evidence of a backdoor was found in {record.dataset.samples:,} samples."
     return "Whether these data carry a backdoor could not be told."
@@ -65,14 +65,12 @@ def _confirmed(findings: Sequence[Finding]) -> str:
     return f"{start}." if isinstance(finding.flip_test, Skipped) else f"{start}: {flips_in_words(finding.flip_test)}."
 
 
-def _suspicious(findings: Sequence[Finding]) -> str:
+def _suspicious(findings: Sequence[Finding], *, tried: bool) -> str:
     if not findings:
         return "These data look as if they carried a backdoor, but none is proven."
     suspects = len({suspect.id for finding in findings for suspect in finding.suspects})
-    return (
-        f"These data may carry a backdoor{_towards(findings)}: {suspects:,} samples look planted, "
-        "but no trigger was proven to work."
-    )
+    proof = "but no trigger was proven to work" if tried else "and no trigger was tried"
+    return f"These data may carry a backdoor{_towards(findings)}: {suspects:,} samples look planted, {proof}."
 
 
 def _towards(findings: Sequence[Finding]) -> str:
@@ -86,7 +84,10 @@ def _cautions(record: ScanRecord) -> Iterator[str]:
     if skipped:
         yield f"{len(skipped)} of {len(record.detectors)} detectors did not run; why, the report says under Detectors."
     if record.budget == "quick":
-        yield "This was a quick scan: it looked at the samples alone and trained no model, so it saw less."
+        yield (
+            "This was a quick scan: it looked at the samples alone. A standard scan sees more, above all in small "
+            "data, and tries the triggers that it recovers."
+        )
     if record.dataset.skipped:
         yield f"{len(record.dataset.skipped):,} samples could not be read and were not looked at."
     yield from map(sentence, record.notes[:MOST_NOTES])

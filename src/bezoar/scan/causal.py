@@ -212,12 +212,12 @@ class _Court:
         return replace(tested, confirmation=replace(confirmation, in_common=shared))
 
     def _blind(self, chosen: Sequence[Nominee], other: Blind | None = None) -> Blind:
-        doubtful = {self.data.ids[row] for one in chosen for row in doubtful(one)}
+        doubted = {self.data.ids[row] for one in chosen for row in doubtful(one)}
         with self.clock.stage("train a network without the suspects"):
             return train_blind(
                 self.data,
                 [hypothesis for one in chosen for hypothesis in hypotheses_of(self.data, one)],
-                doubtful,
+                doubted,
                 recipe=self.settings.probe,
                 seed=self.settings.seed,
                 device=self.settings.device,

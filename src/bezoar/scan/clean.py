@@ -32,6 +32,9 @@ class LeftOut:
     strength: Strength
 
 
+NOTHING_FOUND = "That a scan finds nothing doesn't show that data are clean; a larger --budget sees more"
+
+
 def without_suspects(
     data: Dataset, record: ScanRecord, *, strengths: Sequence[Strength] = STRENGTHS, targets: Sequence[str] = ()
 ) -> tuple[Dataset, tuple[LeftOut, ...]]:
@@ -50,7 +53,7 @@ def without_suspects(
             "there is nothing to leave out",
             expected=f"a finding that is {' or '.join(strengths)} and names suspects",
             found=f"{counted(len(chosen), 'finding')}, verdict {record.verdict}",
-            remedy="Choose other findings, or a lower --min-strength" if chosen else "Use the data as they are",
+            remedy="Choose other findings, or a lower --min-strength" if chosen else NOTHING_FOUND,
         )
     if len(named) == len(data):
         raise DataError("every sample is a suspect", remedy="Choose fewer findings with --finding or --min-strength")

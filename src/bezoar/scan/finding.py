@@ -23,9 +23,10 @@ from bezoar.scan.pictures import EXAMPLES, suspect_pictures, trigger_record
 from bezoar.scan.signals import Answers
 from bezoar.scan.strength import labels_are_wrong, strength_of, turns
 from bezoar.scan.suspects import listed, with_content
-from bezoar.scan.verdict import reason_of
+from bezoar.scan.verdict import QUICK, reason_of
 
 BLIND = "A network that never met the suspects"
+PROVE = "bezoar scan DATA --budget standard"
 ATLAS = ("AML.T0020", "AML.T0019")
 
 
@@ -116,7 +117,7 @@ def finding_of(
         else f"What the suspects show was not asked: {untried}.",
         contributors=_contributors(evidence, suspects),
         atlas=ATLAS,
-        remedies=("bezoar clean DATA --findings record.json --out cleaned",),
+        remedies=(*((PROVE,) if untried == QUICK else ()), "bezoar clean DATA --findings record.json --out cleaned"),
         pictures=suspect_pictures(data, suspects),
         covers=_covers(evidence, nominee.label, covers),
     )
@@ -182,6 +183,8 @@ def _content(content: Content, names: Sequence[str], target: str) -> str:
     if content.genuine_agree is None:
         return f"{said}; too few genuine samples of {target} to compare with."
     said += f", and {content.genuine_agree:.0%} of genuine samples of {target}"
+    if content.mislabelled is not None:
+        said += f"; by both, {content.mislabelled:.0%} of the labels seem wrong"
     return f"{said}. Others look to it like {seen}." if seen else f"{said}."
 
 

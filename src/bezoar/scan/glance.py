@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from bezoar.confirm.coarse import coarse_sight
 from bezoar.confirm.confirm import shown_by, witness_of
-from bezoar.confirm.content import Content
+from bezoar.confirm.content import Content, surely_right
 from bezoar.confirm.networks import divided
 from bezoar.data.dataset import Dataset
 from bezoar.scan.case import doubtful, hypotheses_of
@@ -36,6 +36,16 @@ def glance(data: Dataset, chosen: Sequence[Nominee], *, seed: int) -> tuple[Unte
     witness = witness_of(data, sight.network, parts.held_out)
     shown = ([shown_by(data, hypothesis, witness) for hypothesis in hypotheses_of(data, one)] for one in chosen)
     return tuple(Untested(QUICK, _most_blamed([replace(one, coarsely=True) for one in told])) for told in shown)
+
+
+def marks_of_many(chosen: Sequence[Nominee], outcomes: Sequence[object]) -> bool:
+    """Whether several marked classes have suspects with surely right labels: a clean-label attack has one target."""
+    right = [
+        one.standing.marked
+        for one, outcome in zip(chosen, outcomes, strict=True)
+        if isinstance(outcome, Untested) and outcome.shown is not None and surely_right(outcome.shown)
+    ]
+    return sum(right) > 1
 
 
 def _most_blamed(contents: Sequence[Content]) -> Content | None:

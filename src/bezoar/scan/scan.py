@@ -17,6 +17,7 @@ from bezoar.scan.causal import Outcomes, causal_test
 from bezoar.scan.clock import Clock
 from bezoar.scan.finding import Covering, Found, Tested, Untested, finding_of, proves
 from bezoar.scan.gathering import Seen, TrainedModel, gather
+from bezoar.scan.glance import marks_of_many
 from bezoar.scan.honest.report import remarks_on
 from bezoar.scan.nominees import Nominee, nominees
 from bezoar.scan.panel import kinds_of, panel
@@ -108,15 +109,15 @@ def _judge(seen: Seen, settings: ScanSettings, with_trust: bool, clock: Clock) -
 def _found(data: Dataset, seen: Seen, judged: _Judged, outcomes: Outcomes) -> tuple[Found, ...]:
     """Findings, confirmed ones first, then by their least p-value."""
     covers = [one for one in outcomes if isinstance(one, Covering)]
-    proved = _any_proved(judged, outcomes)
+    # Beside a trigger that is proved a marked class bears its covers, whether it was told so or not.
+    shared = _any_proved(judged, outcomes) or marks_of_many(judged.chosen, outcomes)
     found = [
         finding_of(
             data,
             seen.evidence,
             judged.answers,
             judged.signals,
-            # Beside a trigger that is proved a marked class bears its covers, whether it was told so or not.
-            _unmarked(nominee) if proved else nominee,
+            _unmarked(nominee) if shared else nominee,
             outcome,
             covers,
         )

@@ -92,7 +92,7 @@ def verdict_of(
     """
     confirmed = [finding for finding in findings if finding.strength == "confirmed"]
     if findings:
-        told = "; ".join(f"{finding.target}: {finding.reason}" for finding in (confirmed or findings)[:3])
+        told = "; ".join(map(_of, (confirmed or findings)[:3]))
         return "confirmed" if confirmed else "suspicious", told
     if classes < 2:
         return "inconclusive", "A backdoor leads from one class to another, and all samples are of one"
@@ -109,10 +109,15 @@ def verdict_of(
     return "no evidence", f"{told}{_tried(tested, turning)}{left}"
 
 
+def _of(finding: Finding) -> str:
+    return finding.reason if repr(finding.target) in finding.reason else f"{finding.target}: {finding.reason}"
+
+
 def _tried(tested: int, turning: Sequence[str]) -> str:
     if turning:
         return f"; what a part of {listed(turning)} looks like turns clean samples, as a natural part's look may"
-    return ", and no recovered trigger turned clean samples" if tested else ""
+    put = counted(tested, "class", "classes")
+    return f"; of {put} put to the test no trigger turned clean samples" if tested else ""
 
 
 def unlike_calibration(signals: Sequence[ClassSignal], findings: Sequence[Finding], classes: int) -> tuple[str, ...]:
