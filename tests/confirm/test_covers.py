@@ -9,7 +9,7 @@ import pytest
 import torch
 from confirm_toys import brightness_classes, dataset
 
-from bezoar.confirm.covers import bears
+from bezoar.confirm.covers import bearers, bears
 from bezoar.confirm.hypothesis import Hypothesis
 from bezoar.confirm.recover.recovered import Recovered
 
@@ -78,3 +78,27 @@ def test_the_order_of_rows_changes_nothing() -> None:
     data, suspected = case(15, patched)
     turned = data.select(np.random.default_rng(1).permutation(len(data)).tolist())
     assert bears(data, suspected, recovered(patched)) == bears(turned, suspected, recovered(patched))
+
+
+@pytest.mark.parametrize(("change", "missed"), [(patched, 0), (patched, 6), (striped, 0)])
+def test_of_mixed_suspects_those_that_carry_it_are_told_one_by_one(change, missed) -> None:
+    data, suspected = case(25, change)
+    named = replace(suspected, suspects=suspected.suspects[missed:])
+    found = set(bearers(data, named, recovered(change)))
+    carriers = set(suspected.suspects[missed:25])
+    assert carriers <= found
+    assert len(found - carriers) <= 2
+
+
+def test_who_bears_a_trigger_too_faint_for_one_sample_is_told_together() -> None:
+    def faint(images):
+        return images + 1.0 * (torch.arange(images.shape[3]) % 2 - 0.5)
+
+    assert bearers(*case(0, faint), recovered(faint)) == ()
+    assert bearers(*case(60, striped), recovered(faint)) == case(60, striped)[1].suspects
+
+
+def test_without_others_nobody_bears_anything() -> None:
+    data, suspected = case(60, patched, chosen=200)
+    assert bearers(data, suspected, recovered(patched)) == ()
+    assert bearers(*case(60, patched), recovered(lambda images: images)) == ()

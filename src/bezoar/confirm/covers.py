@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 
 import numpy as np
 import torch
+from scipy.fft import dctn
 
 from bezoar.confirm.confirm import samples_of
+from bezoar.confirm.flips import VALUES_AT_A_TIME, Carriers
 from bezoar.confirm.hypothesis import Hypothesis
 from bezoar.confirm.recover.pattern import Spectra, spectra
 from bezoar.confirm.recover.recovered import FEWEST_SUSPECTS, Recovered
@@ -17,6 +20,33 @@ from bezoar.shapes import Images
 BORNE, ALONG = 0.25, 0.2
 """Covers of adaptive attacks, as such and mixed with as many innocent samples, bear .27 to 1.07 of the trigger, with a
 cosine of .32 and more; natural parts of a class (the brightest, finest, bluest) at most .13, with a cosine of .07."""
+
+
+HALF, INNOCENT = 0.5, 0.95
+"""Who has half of a trigger bears it, if of the rest of the class, of whom some may be missed poisons, few have."""
+
+
+def bearers(
+    data: Dataset, hypothesis: Hypothesis, trigger: Recovered, *, beside: Collection[str] = ()
+) -> tuple[str, ...]:
+    """Suspects that bear `trigger`, known from elsewhere, each by itself; all or none where single ones can't tell.
+
+    What a sample has of the trigger is how far it lies along what the trigger would do to the rest of its class, in the
+    units of `bears`. A trigger so faint that the rest reaches half of it by chance is for `bears` to see, in all
+    together. None for fewer than 12 others.
+    """
+    others = _others(data, hypothesis, beside)
+    if not data.is_images or len(others) < FEWEST_SUSPECTS:
+        return ()
+    usual = spectra(others)
+    done = _difference(spectra(trigger(others)), usual)
+    if not done.any():
+        return ()
+    if float(np.quantile(_borne(others, usual, done), INNOCENT)) >= HALF:
+        return hypothesis.suspects if bears(data, hypothesis, trigger, beside=beside) else ()
+    suspects = Carriers.of(data, data.positions(hypothesis.suspects).numpy()).inputs
+    enough = _borne(suspects, usual, done) >= HALF
+    return tuple(one for one, is_one in zip(hypothesis.suspects, enough.tolist(), strict=True) if is_one)
 
 
 def bears(data: Dataset, hypothesis: Hypothesis, trigger: Recovered, *, beside: Collection[str] = ()) -> bool:
@@ -37,6 +67,17 @@ def bears(data: Dataset, hypothesis: Hypothesis, trigger: Recovered, *, beside: 
     done, seen = _difference(spectra(trigger(others)), usual), _difference(spectra(suspects), usual)
     along, strength = float((done * seen).sum()), float((done**2).sum())
     return along > BORNE * strength and along > ALONG * float(np.sqrt(strength * (seen**2).sum()))
+
+
+def _borne(images: Images, usual: Spectra, done: np.ndarray) -> np.ndarray:
+    """How much of the trigger each image (n,) has: 0 in the mean of the rest of the class, 1 with all of it."""
+    weights = np.where(usual.variance > 1e-6, done / np.sqrt(usual.variance + 1e-6), 0.0) / float((done**2).sum())
+    step = max(1, VALUES_AT_A_TIME // max(1, math.prod(images.shape[1:])))
+    parts = [
+        (dctn(part.to(torch.float32).contiguous().numpy(), axes=(2, 3), norm="ortho") - usual.mean) * weights
+        for part in torch.split(images, step)
+    ]
+    return np.concatenate([part.sum((1, 2, 3)) for part in parts])
 
 
 def _difference(odd: Spectra, usual: Spectra) -> np.ndarray:

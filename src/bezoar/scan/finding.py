@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bezoar.confirm.confirm import Confirmation
 from bezoar.confirm.content import Content
-from bezoar.confirm.covers import bears
+from bezoar.confirm.covers import bearers
 from bezoar.confirm.recover.recovered import Recovered
 from bezoar.data.dataset import Dataset
 from bezoar.evidence import Evidence, Real
@@ -144,19 +144,28 @@ def _trigger(data: Dataset, label: int, tested: Tested) -> RecoveredTrigger | Sk
 def _odds(data: Dataset, nominee: Nominee, tested: Tested) -> Real:
     """The expert's odds, sharpened by what samples show where most suspects carry a wrong label.
 
-    There others' suspects join them if those that are new bear the proved trigger: one expert may see a part of them.
+    There others' suspects join them if they bear the proved trigger as well: one expert may see a part of them.
     """
     confirmation, odds = tested.confirmation, tested.expert.odds
     if not labels_are_wrong(confirmation):
         return odds
     trigger = confirmation.trigger
     if isinstance(trigger, Recovered) and turns(confirmation) and not confirmation.is_detail:
-        for hypothesis, expert in zip(hypotheses_of(data, nominee), nominee.experts, strict=True):
-            known = {data.ids[row] for row in expert.rows[odds > 0.5]}
-            new = tuple(one for one in hypothesis.suspects if one not in known)
-            if new and bears(data, replace(hypothesis, suspects=new), trigger.borne or trigger, beside=known):
-                odds = np.maximum(odds, expert.odds)
+        odds = _joined(data, nominee, tested, trigger.borne or trigger)
     return with_content(odds, tested.logits, nominee.label)
+
+
+def _joined(data: Dataset, nominee: Nominee, tested: Tested, trigger: Recovered) -> Real:
+    """The expert's odds, with those of others' suspects that bear the trigger."""
+    rows, odds = tested.expert.rows, tested.expert.odds
+    ids = np.array([data.ids[row] for row in rows], dtype=object)
+    for hypothesis, expert in zip(hypotheses_of(data, nominee), nominee.experts, strict=True):
+        known = set(ids[odds > 0.5])
+        new = tuple(one for one in hypothesis.suspects if one not in known)
+        if new:
+            joining = bearers(data, replace(hypothesis, suspects=new), trigger, beside=known)
+            odds = np.where(np.isin(ids, joining), expert.odds, odds)
+    return odds
 
 
 def _sources(evidence: Evidence, label: int, confirmation: Confirmation | None) -> tuple[str, ...]:
