@@ -35,8 +35,8 @@ def quick(poisoned: Toy) -> Scanned:
 
 @pytest.fixture(scope="module")
 def larger() -> Toy:
-    """Classes large enough that samples are left to try a trigger on."""
-    return toy(classes=5, each=150, share=0.2)
+    """Classes large enough that samples are left to try a trigger on; of smaller ones some machines see a part only."""
+    return toy(classes=5, each=200, share=0.2)
 
 
 @pytest.fixture(scope="module")
