@@ -72,7 +72,10 @@ def test_the_same_scan_twice_finds_the_same(bezoar, tmp_path):
     assert records[0].signals == records[1].signals
     first, second = ([replace(one, remedies=()) for one in record.findings] for record in records)
     assert first == second
-    assert records[1].findings[0].remedies == ("bezoar clean planted.npz --findings scan-2 --out cleaned.npz",)
+    assert records[1].findings[0].remedies == (
+        "bezoar scan planted.npz --budget standard",
+        "bezoar clean planted.npz --findings scan-2 --out cleaned.npz",
+    )
     assert records[0].dataset.samples == 200
 
 

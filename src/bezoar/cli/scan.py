@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import warnings
 from contextlib import suppress
 from dataclasses import replace
@@ -122,7 +123,7 @@ def scan_data(
                 store=None if no_cache else _store(),
                 listener=TerminalListener(quiet=json),
             )
-        record = _with_command(record, clean_command(data, folder))
+        record = _with_commands(record, clean_command(data, folder), data)
         place = place_of(data, opened)
         page = write_scan(record, folder, fail_on=fail_on, place=place, sarif=sarif, junit=junit)
     if explain_id is not None:
@@ -135,11 +136,13 @@ def scan_data(
     raise typer.Exit(code_of(record, fail_on))
 
 
-def _with_command(record: ScanRecord, command: str) -> ScanRecord:
-    """The record with the command that cleans these very data, for reports that are read elsewhere."""
+def _with_commands(record: ScanRecord, cleans: str, data: str) -> ScanRecord:
+    """The record with the commands that clean and scan these very data, for reports that are read elsewhere."""
 
     def named(remedy: str) -> str:
-        return command if remedy.startswith("bezoar clean DATA ") else remedy
+        if remedy.startswith("bezoar clean DATA "):
+            return cleans
+        return remedy.replace(" DATA ", f" {shlex.quote(data)} ", 1) if remedy.startswith("bezoar scan ") else remedy
 
     return replace(
         record, findings=tuple(replace(one, remedies=tuple(map(named, one.remedies))) for one in record.findings)
