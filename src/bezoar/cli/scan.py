@@ -108,7 +108,7 @@ def scan_data(
         sample_called(opened.ids, explain_id)  # raises for a name that is none before a scan is spent on it
         if earlier is not None:
             _explain(opened, earlier, explain_id, fail_on=fail_on, json=json)
-        errors.print("No earlier scan of these data is here: they are scanned first.", markup=False)
+        errors.print("To explain a sample of these data they are scanned first.", markup=False)
     with own_code_speaks_on_stderr():
         subject = None if model is None else _open_model(model, opened)
         beside = None if trusted is None else _open_trusted(trusted, opened, reading)

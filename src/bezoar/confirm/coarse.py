@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from bezoar.confirm.flips import Rows
 from bezoar.data.dataset import Dataset
@@ -19,7 +19,6 @@ from bezoar.shapes import FloatImages, Logits
 
 RIDGE = Ridge(penalty=1.0)
 """As where labels are doubted by coarse content, see `detect.samples.doubt`."""
-BLOCK = 256
 
 
 class CoarseNetwork(nn.Module):
@@ -31,11 +30,8 @@ class CoarseNetwork(nn.Module):
 
     def forward(self, images: FloatImages) -> Logits:
         """One value for each class (n, k) of images (n, c, h, w) in 0..1."""
-        rows = self._rows(images.cpu() * 255.0)
+        rows = as_rows(self._filters(coarse(small(images.cpu() * 255.0, self._shape))))
         return torch.from_numpy(self._ridge.predict(rows))
-
-    def _rows(self, images: Tensor) -> np.ndarray:
-        return as_rows(self._filters(coarse(small(images, self._shape))))
 
 
 @dataclass(frozen=True, eq=False)

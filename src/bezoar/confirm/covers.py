@@ -33,7 +33,7 @@ def bearers(
 
     What a sample has of the trigger is how far it lies along what the trigger would do to the rest of its class, in the
     units of `bears`. A trigger so faint that the rest reaches half of it by chance is for `bears` to see, in all
-    together. None for fewer than 12 others.
+    together. `beside` are ids of other suspects, which are no part of that rest. None for fewer than 12 others.
     """
     others = _others(data, hypothesis, beside)
     if not data.is_images or len(others) < FEWEST_SUSPECTS:
@@ -43,28 +43,35 @@ def bearers(
     if not done.any():
         return ()
     if float(np.quantile(_borne(others, usual, done), INNOCENT)) >= HALF:
-        return hypothesis.suspects if bears(data, hypothesis, trigger, beside=beside) else ()
+        return hypothesis.suspects if _together(samples_of(data, hypothesis).inputs, usual, done) else ()
     suspects = Carriers.of(data, data.positions(hypothesis.suspects).numpy()).inputs
     enough = _borne(suspects, usual, done) >= HALF
     return tuple(one for one, is_one in zip(hypothesis.suspects, enough.tolist(), strict=True) if is_one)
 
 
-def bears(data: Dataset, hypothesis: Hypothesis, trigger: Recovered, *, beside: Collection[str] = ()) -> bool:
+def bears(data: Dataset, hypothesis: Hypothesis, trigger: Recovered) -> bool:
     """Whether suspects differ from the rest of their class by what `trigger`, known from elsewhere, would do to it.
 
     Differences of means are compared coefficient by coefficient of the cosine transform, each in units of its standard
     deviation in the rest of the class: so natural variation, which lies in coarse coefficients, hardly counts.
     Suspects bear at least a quarter of the trigger, and what they differ by lies along it by a cosine of .2 or more.
-    `beside` are ids of other suspects, which are no part of that rest. False for fewer than 12 suspects or others, and
-    for a trigger with nothing in common from image to image.
+    False for fewer than 12 suspects or others, and for a trigger with nothing in common from image to image.
     """
     if not data.is_images:
         return False
-    suspects, others = samples_of(data, hypothesis).inputs, _others(data, hypothesis, beside)
-    if min(len(suspects), len(others)) < FEWEST_SUSPECTS:
+    others = _others(data, hypothesis, ())
+    if len(others) < FEWEST_SUSPECTS:
         return False
     usual = spectra(others)
-    done, seen = _difference(spectra(trigger(others)), usual), _difference(spectra(suspects), usual)
+    done = _difference(spectra(trigger(others)), usual)
+    return _together(samples_of(data, hypothesis).inputs, usual, done)
+
+
+def _together(suspects: Images, usual: Spectra, done: np.ndarray) -> bool:
+    """Whether suspects as a whole differ from the usual by what the trigger has done; False for fewer than 12."""
+    if len(suspects) < FEWEST_SUSPECTS:
+        return False
+    seen = _difference(spectra(suspects), usual)
     along, strength = float((done * seen).sum()), float((done**2).sum())
     return along > BORNE * strength and along > ALONG * float(np.sqrt(strength * (seen**2).sum()))
 
