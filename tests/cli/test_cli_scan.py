@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 import torch
 from planted_scan import drawn, drawn_file, drawn_folder, finding, planted_record, stand_in
@@ -19,7 +21,7 @@ from bezoar.evidence.store import default_root
 from bezoar.records import Remark, ScanRecord, from_json
 from bezoar.scan import ScanSettings, TrainedModel
 
-FILES = ["junit.xml", "record.json", "report.html", "scan.sarif"]
+FILES = ["junit.xml", "record.json", "report.html", "scan.sarif", "suspects.csv"]
 
 
 @pytest.fixture(autouse=True)
@@ -57,6 +59,11 @@ def test_a_sticker_is_found_and_the_same_signs_without_it_are_let_pass(bezoar, t
     record = from_json(ScanRecord, (tmp_path / "found/record.json").read_bytes())
     assert [one.target for one in record.findings] == ["yield"]
     assert "1. yield (suspicious)" in answer.out
+    with (tmp_path / "found/suspects.csv").open(newline="") as table:
+        lines = list(csv.DictReader(table))
+    with np.load(tmp_path / "drill.npz") as arrays:
+        assert [line["id"] for line in lines] == [str(arrays["ids"][int(line["row"])]) for line in lines]
+    assert {line["id"] for line in lines} == {one.id for one in record.findings[0].suspects}
     assert "ask the detectors" in answer.err
     assert bezoar("clean", "drill.npz", "--findings", "found", "--out", "cleaned.npz").code == 0
     answer = bezoar("scan", "signs", "--split", "test", "--budget", "quick")

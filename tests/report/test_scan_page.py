@@ -147,7 +147,7 @@ def test_numbers_on_the_page_are_those_of_the_record():
         "With the recovered trigger 98.0% 196 of 200 95% interval 95.0 to 99.2%",
         "With the strongest of 20 controls 1.5% 3 of 200 95% interval 0.5 to 4.3%",
         "the p-value of the difference is 4.2×10⁻³¹",
-        "stop source 98.0% 95.0 to 99.2% 0.5% 0.1 to 2.8%",
+        "stop turned 98.0% 95.0 to 99.2% 0.5% 0.1 to 2.8%",
         "uploads-batch-17 40 of 41 2.2×10⁻³⁸",
         "bezoar clean signs --findings scan/record.json --out signs-clean",
         "12 of 60 suspects are shown.",
@@ -350,3 +350,10 @@ def test_catalogue_tells_a_scan_in_words_of_its_own():
     assert told["AML.T0020"].why != entry_named("AML.T0020")[1].why  # type: ignore[index]
     assert entry_named("AML.T9999") is None
     assert SIGNS[1] == TARGET
+
+
+def test_without_histograms_the_page_has_no_section_for_them():
+    assert 'href="#scores"' in render_html(sample_scan())
+    page = render_html(replace(sample_scan(), histograms=()))
+    assert "#scores" not in page
+    assert "How the scores lie" not in page

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from bezoar.errors import DataError
-from bezoar.scan.calibration import Reference, holm, reference_of, references
-from bezoar.scan.panel import kinds_of, panel
+from bezoar.scan.calibration import Reference, holm, reference_of, references, references_for
+from bezoar.scan.panel import in_words, kinds_of, panel
 
 UNIFORM = reference_of([number / 100 for number in range(100)], 4, smallest=60)
 
@@ -153,3 +153,11 @@ def test_a_reference_is_what_the_file_says() -> None:
     known = references()
     assert all(isinstance(reference, Reference) and len(reference.quantiles) == 21 for reference in known.values())
     assert all(reference.count >= 20 and reference.excess > 0 for reference in known.values())
+
+
+def test_a_sentence_can_name_every_detector_that_accuses() -> None:
+    layers = ("stem", "stages.0", "stages.1")
+    accusing = [spec for spec in panel("standard", layers) if spec in references_for(panel("standard", layers))]
+    told = [in_words(spec) for spec in accusing]
+    assert len(set(told)) == len(accusing)
+    assert not any(mark in words for words in told for mark in ("=", ":", "_"))

@@ -199,7 +199,7 @@ def test_without_a_test_nothing_is_confirmed(p_adjusted: float, word: str | None
 @pytest.mark.parametrize(
     ("tested", "said", "unsaid"),
     [
-        (None, [QUICK, "'bee' stands out by shared-pixels", "p 0.01"], ["flips", "turns"]),
+        (None, [QUICK, "'bee' stands out by pixels that many of its samples share", "p 0.01"], ["flips", "turns"]),
         (
             confirmation(WORKS, 0.9),
             ["turns 90% of", "5% under the strongest", "90% of the suspects don't show"],
@@ -345,7 +345,7 @@ def test_what_is_said_of_a_class_that_is_no_finding() -> None:
 def test_the_stated_error_rate_rests_on_the_smallest_reference() -> None:
     sentence = false_alarm_sentence({"a": (500, 30), "b": (120, 12)})
     assert "1%" in sentence
-    assert "120 clean classes in 12 data sets" in sentence
+    assert "120 sound classes of 12 data sets" in sentence
     assert "no detector" in false_alarm_sentence({})
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import time
 import warnings
 from contextlib import suppress
 from dataclasses import replace
@@ -23,6 +24,7 @@ from bezoar.cli.scan_folder import (
     place_of,
     read_scan,
     require_replaceable,
+    rows_of,
     scan_folder,
     write_scan,
 )
@@ -32,7 +34,7 @@ from bezoar.drill.subject import open_subject
 from bezoar.drill.train_run import check_classes
 from bezoar.errors import BezoarWarning, DataError, ModelError, UsageError
 from bezoar.evidence.store import Store, default_root
-from bezoar.records import ScanRecord
+from bezoar.records import ScanRecord, StageTime
 from bezoar.records.scanning import Strength
 from bezoar.scan import ScanSettings, TrainedModel, scan
 from bezoar.scan.clean import require_same_data
@@ -99,7 +101,9 @@ def scan_data(
     _require_there(model)
     choose_device(device)  # raises for a device that is not there before the data are read
     earlier = None if findings is None else read_scan(findings)
+    started = time.perf_counter()
     opened = reading.open(data)
+    read = StageTime("read the data", time.perf_counter() - started)
     if earlier is not None:
         require_same_data(opened, earlier)
     elif explain_id is not None and out is None:
@@ -124,8 +128,9 @@ def scan_data(
                 listener=TerminalListener(quiet=json),
             )
         record = _with_commands(record, clean_command(data, folder), data)
+        record = replace(record, stages=(read, *record.stages))
         place = place_of(data, opened)
-        page = write_scan(record, folder, fail_on=fail_on, place=place, sarif=sarif, junit=junit)
+        page = write_scan(record, folder, fail_on=fail_on, place=place, rows=rows_of(opened), sarif=sarif, junit=junit)
     if explain_id is not None:
         errors.print(f"report: {page}", markup=False)
         _explain(opened, record, explain_id, fail_on=fail_on, json=json)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from bezoar.cli.folders import free_folder, next_folder
@@ -13,12 +13,12 @@ from bezoar.errors import OutputExistsError, RecordError, UsageError
 from bezoar.records import ScanRecord, from_json, to_json, write_text_atomically
 from bezoar.records.scanning import Strength
 from bezoar.records.versions import versions
-from bezoar.report import render_junit, render_sarif, write_report
+from bezoar.report import render_junit, render_sarif, render_suspects_csv, write_report
 from bezoar.report.page import REPORT_NAME
 from bezoar.report.sarif_places import sample_path
 
-SARIF_FILE, JUNIT_FILE = "scan.sarif", "junit.xml"
-SCAN_FILES = frozenset((RECORD_FILE, REPORT_NAME, SARIF_FILE, JUNIT_FILE))
+SARIF_FILE, JUNIT_FILE, SUSPECTS_FILE = "scan.sarif", "junit.xml", "suspects.csv"
+SCAN_FILES = frozenset((RECORD_FILE, REPORT_NAME, SARIF_FILE, JUNIT_FILE, SUSPECTS_FILE))
 _SCAN = re.compile(rb'"kind":\s*"scan"')
 _OWN = re.compile(rb'"name": "bezoar"|<testsuites name="bezoar scan"')
 
@@ -44,13 +44,22 @@ def require_replaceable(*paths: Path | None) -> None:
 
 
 def write_scan(
-    record: ScanRecord, folder: Path, *, fail_on: Strength, place: str, sarif: Path | None, junit: Path | None
+    record: ScanRecord,
+    folder: Path,
+    *,
+    fail_on: Strength,
+    place: str,
+    rows: Mapping[str, int],
+    sarif: Path | None,
+    junit: Path | None,
 ) -> Path:
     """Write the record and what is made of it into `folder`, copies to `sarif` and `junit`. Returns the page.
 
-    `place` is where the data lie below the working folder. The record comes first: it cost the most.
+    `place` is where the data lie below the working folder, `rows` as in `rows_of`. The record comes first: it cost the
+    most.
     """
     write_text_atomically(folder / RECORD_FILE, to_json(record) + "\n")
+    write_text_atomically(folder / SUSPECTS_FILE, render_suspects_csv(record, rows))
     write_exports(record, fail_on=fail_on, place=place, sarif=folder / SARIF_FILE, junit=folder / JUNIT_FILE)
     write_exports(record, fail_on=fail_on, place=place, sarif=sarif, junit=junit)
     return write_report(record, folder)
@@ -63,6 +72,14 @@ def write_exports(record: ScanRecord, *, fail_on: Strength, place: str, sarif: P
         write_text_atomically(sarif, render_sarif(record, version=version, folder=place))
     if junit is not None:
         write_text_atomically(junit, render_junit(record, fail_on=fail_on))
+
+
+def rows_of(data: Dataset) -> dict[str, int]:
+    """By id, the place from 0 of each sample that has no file of its own, in the array or table it was read from.
+
+    Nothing where samples were left out: those behind them would be counted wrong.
+    """
+    return {} if data.skipped else {one: row for row, one in enumerate(data.ids) if sample_path(one) is None}
 
 
 def place_of(reference: str, data: Dataset) -> str:

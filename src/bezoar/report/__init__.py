@@ -5,6 +5,7 @@ from bezoar.report.junit import render_junit
 from bezoar.report.page import facts_json, render_html, write_report
 from bezoar.report.sarif import render_sarif
 from bezoar.report.scan_verdict import scan_headline
+from bezoar.report.suspects_csv import render_suspects_csv
 from bezoar.report.verdict import drill_headline
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "render_html",
     "render_junit",
     "render_sarif",
+    "render_suspects_csv",
     "scan_answer",
     "scan_headline",
     "write_report",

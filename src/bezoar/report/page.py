@@ -52,7 +52,7 @@ def render_html(record: Reported) -> str:
             f"no report is known for a record of kind {record.kind!r}", expected="one of " + ", ".join(KINDS)
         )
     template = _environment().get_template("page.html")
-    sections = [(section, dict(section.view(record))) for section in kind.sections]
+    sections = [(section, view) for section in kind.sections if (view := section.view(record)) is not None]
     return template.render(record=record, kind=kind.name, headline=kind.headline(record), sections=sections)
 
 

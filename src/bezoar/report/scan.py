@@ -38,7 +38,9 @@ def _signals(record: ScanRecord) -> View:
     return {"table": signal_table(record.signals, record.detectors, further=MOST_ROWS)}
 
 
-def _scores(record: ScanRecord) -> View:
+def _scores(record: ScanRecord) -> View | None:
+    if not record.histograms:  # they are kept of the classes of findings
+        return None
     drawn, left_out = histograms(record)
     return {"drawn": drawn, "left_out": left_out}
 

@@ -12,12 +12,12 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Section:
-    """`view(record)` makes the values that `template` shows under the heading `title`."""
+    """`view(record)` makes the values that `template` shows under the heading `title`; None leaves the section out."""
 
     anchor: str
     title: str
     template: str
-    view: Callable[[Any], Mapping[str, object]]
+    view: Callable[[Any], Mapping[str, object] | None]
 
 
 @dataclass(frozen=True)

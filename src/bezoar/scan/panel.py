@@ -21,6 +21,14 @@ MARKS = (IN_DETAIL, "shared-pixels")
 """Detectors of marks in the samples as such, whatever they show."""
 IN_DOUBTED_DETAIL = f"{IN_DETAIL},{BY_CONTENT}"
 FROM_FEATURES = ("activation-clustering", "spectre", "scan:normalised=false")
+_WORDS = {
+    SPECTRUM.name: "the fine detail of its samples",
+    PIXELS.name: "the pixels of its samples",
+    "shared-pixels": "pixels that many of its samples share",
+    "activation-clustering": "two clusters in the deepest layer of a network",
+    "spectre": "the deepest layer of a network, robustly whitened",
+    "scan": "two groups in the deepest layer of a network",
+}
 RANKING = ("spectral", "beatrix", "layer-clustering", "training-dynamics", "neighbour-disagreement", "strip", "roni")
 WITH_TRUST = ("asset", "confusion-training")
 
@@ -72,6 +80,15 @@ def _kind(spec: str, *, deep: bool) -> str:
         return name
     place = "samples" if rows in FROM_PICTURES else "deep layers" if deep else "layers"
     return f"{name} by content on {place}" if _by_content(spec) else f"{name} on {place}"
+
+
+def in_words(spec: str) -> str:
+    """What the detector of this specification looks at, to end a sentence with "stands out by"."""
+    rows = _rows(spec)
+    if rows is None:
+        return _WORDS.get(spec.partition(":")[0], spec)
+    where = _WORDS.get(rows, f"what the layer {rows} of a network makes of its samples")
+    return f"{where}, above all where coarse content speaks against labels" if _by_content(spec) else where
 
 
 def _rows(spec: str) -> str | None:

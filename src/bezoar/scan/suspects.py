@@ -13,6 +13,8 @@ from bezoar.scan.nominees import Expert
 
 BINS = 8
 MOST_COMPARED, MOST_NEIGHBOURS = 4_000, 48
+SUREST = 0.9999
+"""An estimated chance is never said to be one."""
 CALM = 0.1
 """Samples with smaller odds can be shown as the neighbour that is no suspect."""
 
@@ -52,7 +54,7 @@ def listed(
         Suspect(
             id=evidence.ids[expert.rows[place]],
             label=evidence.class_names[label],
-            score=round(float(odds[place]), 4),
+            score=round(min(float(odds[place]), SUREST), 4),
             source=None if evidence.sources is None else evidence.sources[expert.rows[place]],
             looks_like=None if looks is None else evidence.class_names[looks[place]],
             evidence=tuple((name, round(float(rank[place]), 4)) for name, rank in ranks.items()),

@@ -9,6 +9,7 @@ from bezoar.confirm.confirm import LARGE, Confirmation
 from bezoar.confirm.content import MISLABELLED, labels_look_right
 from bezoar.records import ClassSignal, Finding, Skipped, Verdict
 from bezoar.scan.honest.words import counted, listed
+from bezoar.scan.panel import in_words
 from bezoar.scan.signals import SIGNIFICANCE
 from bezoar.scan.strength import flips_hold, have_nothing_in_common, labels_are_wrong, turns
 
@@ -45,7 +46,7 @@ def why_no_finding(confirmation: Confirmation | None) -> str:
 def reason_of(signal: ClassSignal, confirmation: Confirmation | None, untested: str = QUICK) -> str:
     """Why, in a sentence or two. `untested` says why no trigger was tried where there is no confirmation."""
     stands = (
-        f"Class {signal.class_name!r} stands out by {signal.detector} "
+        f"Class {signal.class_name!r} stands out by {in_words(signal.detector)} "
         f"(p {signal.p_adjusted:.2g} over all classes and detectors)"
     )
     if confirmation is None:
@@ -141,7 +142,6 @@ def false_alarm_sentence(references: dict[str, tuple[int, int]]) -> str:
         return "no detector of this scan has a known false-alarm rate"
     classes, sets = min(references.values())
     return (
-        f"Chance of a suspicious verdict on data like those of the calibration: {SIGNIFICANCE:.0%} over all classes "
-        f"and detectors (Holm), from statistics of at least {classes} clean classes in {sets} data sets, with "
-        "exponential tails beyond them."
+        f"Of sound data like those the detectors were measured on, at most {SIGNIFICANCE:.0%} are called suspicious by "
+        f"chance, over all classes and detectors; measured on {classes} sound classes of {sets} data sets or more."
     )
