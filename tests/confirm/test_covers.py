@@ -12,6 +12,7 @@ from confirm_toys import brightness_classes, dataset
 from bezoar.confirm.covers import bearers, bears
 from bezoar.confirm.hypothesis import Hypothesis
 from bezoar.confirm.recover.recovered import Recovered
+from bezoar.confirm.recover.residual import recover_residual
 
 CLASS = 2
 
@@ -62,6 +63,21 @@ def test_a_natural_part_of_a_class_bears_nothing() -> None:
     natural = replace(suspected, suspects=tuple(data.ids[row] for row in brightest))
     assert not bears(data, natural, recovered(patched))
     assert not bears(data, natural, recovered(striped))
+
+
+@pytest.mark.parametrize("covers", [False, True])
+def test_fine_detail_is_borne_by_covers_and_not_by_a_part_without_the_detail_of_its_class(covers) -> None:
+    images, labels = brightness_classes(800)
+    of_class = torch.from_numpy(np.flatnonzero(labels.numpy() == CLASS))
+    grain = 12.0 * torch.randn(images.shape[1:], generator=torch.Generator().manual_seed(1))
+    grainy = of_class if covers else of_class[60:]
+    images[grainy] = (images[grainy].float() + grain).round().clamp(0, 255).to(torch.uint8)
+    if covers:
+        images[of_class[:60]] = striped(images[of_class[:60]].float()).round().clamp(0, 255).to(torch.uint8)
+    poisons = striped(images[labels == 0][:60].float()).round().clamp(0, 255).to(torch.uint8)
+    data = dataset(images, labels, 4)
+    suspected = Hypothesis(CLASS, tuple(data.ids[row] for row in of_class[:60].tolist()), "made up")
+    assert bears(data, suspected, recover_residual(poisons)) == covers
 
 
 def test_of_few_samples_and_of_other_data_nothing_is_said() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Collection
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.fft import dctn
 
 from bezoar.confirm.confirm import samples_of
@@ -14,13 +15,17 @@ from bezoar.confirm.flips import VALUES_AT_A_TIME, Carriers
 from bezoar.confirm.hypothesis import Hypothesis
 from bezoar.confirm.recover.pattern import Spectra, spectra
 from bezoar.confirm.recover.recovered import FEWEST_SUSPECTS, Recovered
+from bezoar.confirm.recover.residual import recover_residual
 from bezoar.data.dataset import Dataset
 from bezoar.shapes import Images
 
 BORNE, ALONG = 0.25, 0.2
 """Covers of adaptive attacks, as such and mixed with as many innocent samples, bear .27 to 1.07 of the trigger, with a
 cosine of .32 and more; natural parts of a class (the brightest, finest, bluest) at most .13, with a cosine of .07."""
-
+BORNE_DETAIL, ALONG_DETAIL = 0.1, 0.12
+"""The same of a trigger that is all fine detail: .15 to 1.05 with a cosine of .15 and more, natural parts at most .05
+and .07. (Beside the class's own detail, which a part of automobiles lacked as poisons do, that part bore .35.)"""
+COMPARED = 128
 
 HALF, INNOCENT = 0.5, 0.95
 """Who has half of a trigger bears it, if of the rest of the class, of whom some may be missed poisons, few have."""
@@ -39,7 +44,7 @@ def bearers(
     if not data.is_images or len(others) < FEWEST_SUSPECTS:
         return ()
     usual = spectra(others)
-    done = _difference(spectra(trigger(others)), usual)
+    done = _done(data, hypothesis, trigger, others, usual)
     if not done.any():
         return ()
     if float(np.quantile(_borne(others, usual, done), INNOCENT)) >= HALF:
@@ -63,17 +68,35 @@ def bears(data: Dataset, hypothesis: Hypothesis, trigger: Recovered) -> bool:
     if len(others) < FEWEST_SUSPECTS:
         return False
     usual = spectra(others)
-    done = _difference(spectra(trigger(others)), usual)
-    return _together(samples_of(data, hypothesis).inputs, usual, done)
+    bars = (BORNE_DETAIL, ALONG_DETAIL) if trigger.kind == "residual" else (BORNE, ALONG)
+    done = _done(data, hypothesis, trigger, others, usual)
+    return _together(samples_of(data, hypothesis).inputs, usual, done, *bars)
 
 
-def _together(suspects: Images, usual: Spectra, done: np.ndarray) -> bool:
+def _done(
+    data: Dataset, hypothesis: Hypothesis, trigger: Recovered, others: Images, usual: Spectra
+) -> NDArray[np.float64]:
+    """What the trigger does to the mean of others, in their standard deviations.
+
+    All fine detail of some samples is that of their pictures too: it counts beside the detail of samples at large, of
+    other classes, as poisons mostly are.
+    """
+    done = spectra(trigger(others))
+    if trigger.kind != "residual":
+        return _difference(done, usual, usual)
+    known = sorted(data.ids[row] for row in torch.nonzero(data.labels != hypothesis.target)[:, 0].tolist())
+    chosen = tuple(known[:: max(1, len(known) // COMPARED)])
+    usually = recover_residual(Carriers.of(data, data.positions(chosen).numpy()).inputs)
+    return _difference(done, spectra(usually(others)) if usually else usual, usual)
+
+
+def _together(suspects: Images, usual: Spectra, done: np.ndarray, borne: float = BORNE, along: float = ALONG) -> bool:
     """Whether suspects as a whole differ from the usual by what the trigger has done; False for fewer than 12."""
     if len(suspects) < FEWEST_SUSPECTS:
         return False
-    seen = _difference(spectra(suspects), usual)
-    along, strength = float((done * seen).sum()), float((done**2).sum())
-    return along > BORNE * strength and along > ALONG * float(np.sqrt(strength * (seen**2).sum()))
+    seen = _difference(spectra(suspects), usual, usual)
+    shared, strength = float((done * seen).sum()), float((done**2).sum())
+    return shared > borne * strength and shared > along * float(np.sqrt(strength * (seen**2).sum()))
 
 
 def _borne(images: Images, usual: Spectra, done: np.ndarray) -> np.ndarray:
@@ -87,9 +110,10 @@ def _borne(images: Images, usual: Spectra, done: np.ndarray) -> np.ndarray:
     return np.concatenate([part.sum((1, 2, 3)) for part in parts])
 
 
-def _difference(odd: Spectra, usual: Spectra) -> np.ndarray:
-    """Differences of means in standard deviations, of coefficients that vary at all."""
-    return np.where(usual.variance > 1e-6, (odd.mean - usual.mean) / np.sqrt(usual.variance + 1e-6), 0.0)
+def _difference(odd: Spectra, other: Spectra, usual: Spectra) -> NDArray[np.float64]:
+    """Differences of means in the usual's standard deviations, of coefficients that vary at all."""
+    apart: NDArray[np.float64] = (odd.mean - other.mean) / np.sqrt(usual.variance + 1e-6)
+    return np.where(usual.variance > 1e-6, apart, 0.0)
 
 
 def _others(data: Dataset, hypothesis: Hypothesis, beside: Collection[str]) -> Images:
