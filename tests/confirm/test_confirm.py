@@ -359,3 +359,23 @@ def test_what_hardly_any_genuine_sample_is_recognised_under_tells_nothing(
     plain = room.Content(0.05, 0.6, 0.95, (30, 10))
     told = room.Content(agree, genuine, None if genuine is None else 0.38, (30, 10))
     assert room._is_lost(told, plain) == lost
+
+
+@pytest.mark.parametrize(
+    ("familiar", "levels", "told"),
+    [(0.15, 200, None), (0.0, 200, None), (0.2, 200, 0.9), (0.0, 90, 0.9), (None, 200, 0.9)],
+)
+def test_what_a_kind_of_picture_shows_can_t_be_told_by_a_network_that_met_none(monkeypatch, familiar, levels, told):
+    """A third of the S of an honest set was printed black on white, and was confirmed as a backdoor."""
+    plain = room.Content(0.1, 0.8, 0.9, (3, 1), familiar, apart=0.6)
+    monkeypatch.setattr(room, "content_of", lambda *_: plain)
+    data, _, networks = by_hand(knows)
+    bench = Bench(before(data, networks), TARGET)
+    loud = Recovered(
+        "additive",
+        "made up",
+        lambda images: torch.where(images < 128, images + levels, images - levels),
+        torch.zeros(3, 8, 8, dtype=torch.uint8),
+    )
+    found = room._content(bench, bench.carriers, loud, plain, 4)
+    assert (found.mislabelled, found.familiar) == (told, familiar)

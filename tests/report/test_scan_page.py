@@ -143,7 +143,7 @@ def test_numbers_on_the_page_are_those_of_the_record():
         "Confirmed Backdoor towards “ speed limit 80 ”",
         "Suspects 60, 9.9% of the 606 samples of this class",
         "AML.T0020 Poison Training Data, MITRE ATLAS 5.6",
-        "A patch: the same pixels painted over each sample. 25 pixels, 5 by 5, in yellow",
+        "A patch: the same pixels painted over each sample. Recovered: 25 pixels, 5 by 5, in yellow",
         "With the recovered trigger 98.0% 196 of 200 95% interval 95.0 to 99.2%",
         "With the strongest of 20 controls 1.5% 3 of 200 95% interval 0.5 to 4.3%",
         "the p-value of the difference is 4.2×10⁻³¹",

@@ -276,6 +276,21 @@ def test_a_kind_of_picture_that_no_network_has_met_is_natural_where_only_feature
         assert strength_of(signal(FIRED), confirmation(test, wrong, familiar), Standing(in_samples)) == word
 
 
+@pytest.mark.parametrize(("wrong", "word"), [(0.84, "suspicious"), (0.86, "confirmed"), (0.3, None)])
+def test_a_trigger_made_stronger_than_it_is_borne_proves_nothing_where_suspects_look_like_their_label(
+    wrong: float, word: str | None
+) -> None:
+    """Beside a true backdoor red cars were confirmed: of them three quarters look like trucks, and red turns others."""
+    tested = confirmation(WORKS, wrong, 0.5)
+    borne = Recovered("additive", "made up", lambda images: images, torch.zeros(3, 8, 8, dtype=torch.uint8))
+    louder = replace(tested, trigger=replace(borne, borne=borne))
+    assert strength_of(signal(FIRED), louder) == word
+    assert strength_of(signal(WEAK), replace(tested, trigger=borne)) == (None if word is None else "confirmed")
+    if word == "suspicious":
+        assert strength_of(signal(WEAK), louder) is None
+        assert "stronger than the suspects bear it" in reason_of(signal(FIRED), louder)
+
+
 @pytest.mark.parametrize(("kind", "word"), [("residual", None), ("additive", "suspicious"), ("patch", "suspicious")])
 @pytest.mark.parametrize("in_samples", [False, True])
 def test_the_details_of_such_a_kind_turn_samples_by_nature(kind: str, word: str | None, in_samples: bool) -> None:

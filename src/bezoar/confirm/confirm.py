@@ -15,6 +15,7 @@ from bezoar.confirm.content import (
     content_of,
     familiarity,
     is_one_kind,
+    is_unfamiliar,
     labels_look_right,
     least_blame,
 )
@@ -52,6 +53,9 @@ LEAST_HOPE = LEAST_FLIPS / 2
 """A trigger that gains less even against no control turns less than it must of every source."""
 
 NO_IMAGES = "triggers are recovered from images only"
+REPLACED, REPLACED_OF = 96.0, 256
+"""Levels by which a trigger changes the mean pixel of so many samples. What makes characters black on white in place of
+white on black changes 162 levels, half of the loudest noise blended into pictures at most 64."""
 FEW_SUSPECTS = f"no trigger can be recovered from fewer than {FEWEST_SUSPECTS} suspects"
 FEW_CARRIERS = "too few clean samples to try a trigger on"
 AT_CHANCE = "the network that met the suspects is hardly better than chance on held-out samples"
@@ -80,6 +84,11 @@ class Confirmation:
     def is_detail(self) -> bool:
         """Whether the trigger is no more than all fine detail of the suspects."""
         return isinstance(self.trigger, Recovered) and self.trigger.kind == DETAIL
+
+    @property
+    def is_amplified(self) -> bool:
+        """Whether the trigger is stronger than what the suspects bear of it."""
+        return isinstance(self.trigger, Recovered) and self.trigger.borne is not None
 
     @property
     def may_be_its_own(self) -> bool:
@@ -140,6 +149,8 @@ def confirm(
 def _content(bench: Bench, suspects: Carriers, trigger: Recovered, plain: Content, classes: int) -> Content:
     """What the suspects show, the trigger allowed for; `plain` is what they show as they are."""
     blind = bench.witnesses.blind
+    if is_unfamiliar(plain) and _replaces(trigger, bench.others):
+        return replace(plain, mislabelled=None)  # black on white: a network that met white on black can't read it
     content = content_of(blind, suspects, bench.target, trigger.borne or trigger, classes)
     if trigger.kind != DETAIL:
         return replace(content, familiar=plain.familiar, apart=plain.apart)
@@ -148,6 +159,12 @@ def _content(bench: Bench, suspects: Carriers, trigger: Recovered, plain: Conten
         content = plain
     content = least_blame(content, _seen_coarsely(bench, suspects, classes))
     return replace(content, familiar=plain.familiar, apart=plain.apart)
+
+
+def _replaces(trigger: Recovered, others: Carriers) -> bool:
+    """Whether the trigger leaves hardly a pixel as it was, so that it is no mark on pictures but a kind of them."""
+    some = others.inputs[:REPLACED_OF]
+    return float((trigger(some).float() - some.float()).abs().mean()) >= REPLACED
 
 
 def _seen_coarsely(bench: Bench, suspects: Carriers, classes: int) -> Content | None:

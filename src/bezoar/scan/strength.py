@@ -109,9 +109,12 @@ def have_nothing_in_common(confirmation: Confirmation) -> bool:
 
 
 def labels_are_wrong(confirmation: Confirmation) -> bool:
-    """Whether the suspects' labels are wrong by so much that their class can't explain it."""
+    """Whether the suspects' labels are wrong by so much that their class can't explain it.
+
+    Red made three times as strong as in red cars turns samples, and of these cars three quarters look like trucks.
+    """
     content = confirmation.content
-    if confirmation.share > LARGE:
+    if confirmation.share > LARGE or confirmation.is_amplified:
         return are_mostly_wrong(content)
     return not labels_look_right(content) and surely_wrong(content) >= SURELY_WRONG
 

@@ -67,6 +67,8 @@ def reason_of(signal: ClassSignal, confirmation: Confirmation | None, untested: 
     if labels_are_wrong(confirmation):
         return f"{flips}, and {wrong:.0%} of the suspects don't show what their label says"
     if wrong >= MISLABELLED:
+        if confirmation.is_amplified and confirmation.share <= LARGE:
+            return f"{flips}, but stronger than the suspects bear it, and some of them show what their label says"
         of = "so large a part of a class" if confirmation.share > LARGE else "so few suspects"
         return f"{flips}, but of {of} it can't be told whether they show what their label says"
     return (
