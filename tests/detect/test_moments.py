@@ -202,3 +202,9 @@ def test_what_does_not_fit_is_refused() -> None:
         spoilt[3, 5] = broken
         with pytest.raises(DataError, match="column 5"):
             moments(spoilt, labels, 4)
+
+
+def test_where_nothing_varies_directions_are_of_no_variance():
+    values, vectors = leading(np.zeros((1100, 1100)), 2)
+    assert values.tolist() == [0.0, 0.0]
+    np.testing.assert_allclose(vectors.T @ vectors, np.eye(2), atol=1e-12)

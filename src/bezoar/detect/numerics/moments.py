@@ -221,7 +221,7 @@ def leading(symmetric: Real, count: int, *, seed: int = 0) -> tuple[Real, Real]:
     count = min(count, size)
     if count < 1:
         raise UsageError("at least one eigenvector must be asked for", found=str(count))
-    if size <= _WHOLE_DECOMPOSITION or 10 * count >= size:
+    if size <= _WHOLE_DECOMPOSITION or 10 * count >= size or not symmetric.any():
         values, vectors = eigh(symmetric, subset_by_index=(size - count, size - 1))
     else:
         start = np.random.default_rng(seed).standard_normal(size)
