@@ -301,6 +301,18 @@ def test_the_details_of_such_a_kind_turn_samples_by_nature(kind: str, word: str 
     assert strength_of(signal(NEARLY), partly, Standing(in_samples)) == ("suspicious" if in_samples else None)
 
 
+@pytest.mark.parametrize(("familiar", "word"), [(0.01, None), (0.3, "confirmed")])
+@pytest.mark.parametrize("in_samples", [False, True])
+def test_the_whole_look_of_a_large_kind_that_no_network_has_met_is_no_proof(
+    familiar: float, word: str | None, in_samples: bool
+) -> None:
+    """White on black, suspected in place of the third of a class that is black on white, turned 94% of that by detail."""
+    trigger = Recovered("residual", "made up", lambda images: images, torch.zeros(3, 8, 8, dtype=torch.uint8))
+    tested = replace(confirmation(WORKS, 1.0, familiar), trigger=trigger, share=0.72)
+    tested = replace(tested, content=replace(tested.content, apart=0.44))
+    assert strength_of(signal(FIRED), tested, Standing(in_samples)) == word
+
+
 @pytest.mark.parametrize(
     ("wrong", "apart", "word"),
     [(0.5, None, None), (0.84, 0.0, None), (0.85, 0.0, "confirmed"), (0.95, 0.3, None), (None, 0.0, "suspicious")],

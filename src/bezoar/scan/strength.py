@@ -60,7 +60,9 @@ def turns(confirmation: Confirmation) -> bool:
     test = confirmation.flip_test
     if isinstance(test, Skipped) or not flips_hold(test):
         return False
-    surely = test.flips.value >= SURELY_TURNS and test.flips.value - test.control.value >= SURELY_GAINS
+    strongly = test.flips.value >= SURELY_TURNS and test.flips.value - test.control.value >= SURELY_GAINS
+    # What no network has met is learnt whole: the detail of white on black alone turned 94% of black on white.
+    surely = strongly and not is_unfamiliar(confirmation.content)
     return surely or not (confirmation.may_be_a_kind and confirmation.may_be_its_own)
 
 
