@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.fft import dctn
 
-from bezoar.confirm.confirm import samples_of
+from bezoar.confirm.confirm import DETAIL, samples_of
 from bezoar.confirm.flips import VALUES_AT_A_TIME, Carriers
 from bezoar.confirm.hypothesis import Hypothesis
 from bezoar.confirm.recover.pattern import Spectra, spectra
@@ -48,7 +48,7 @@ def bearers(
     if not done.any():
         return ()
     if float(np.quantile(_borne(others, usual, done), INNOCENT)) >= HALF:
-        return hypothesis.suspects if _together(samples_of(data, hypothesis).inputs, usual, done) else ()
+        return hypothesis.suspects if _together(samples_of(data, hypothesis).inputs, usual, done, trigger) else ()
     suspects = Carriers.of(data, data.positions(hypothesis.suspects).numpy()).inputs
     enough = _borne(suspects, usual, done) >= HALF
     return tuple(one for one, is_one in zip(hypothesis.suspects, enough.tolist(), strict=True) if is_one)
@@ -68,9 +68,8 @@ def bears(data: Dataset, hypothesis: Hypothesis, trigger: Recovered) -> bool:
     if len(others) < FEWEST_SUSPECTS:
         return False
     usual = spectra(others)
-    bars = (BORNE_DETAIL, ALONG_DETAIL) if trigger.kind == "residual" else (BORNE, ALONG)
     done = _done(data, hypothesis, trigger, others, usual)
-    return _together(samples_of(data, hypothesis).inputs, usual, done, *bars)
+    return _together(samples_of(data, hypothesis).inputs, usual, done, trigger)
 
 
 def _done(
@@ -82,7 +81,7 @@ def _done(
     other classes, as poisons mostly are.
     """
     done = spectra(trigger(others))
-    if trigger.kind != "residual":
+    if trigger.kind != DETAIL:
         return _difference(done, usual, usual)
     known = sorted(data.ids[row] for row in torch.nonzero(data.labels != hypothesis.target)[:, 0].tolist())
     chosen = tuple(known[:: max(1, len(known) // COMPARED)])
@@ -90,10 +89,11 @@ def _done(
     return _difference(done, spectra(usually(others)) if usually else usual, usual)
 
 
-def _together(suspects: Images, usual: Spectra, done: np.ndarray, borne: float = BORNE, along: float = ALONG) -> bool:
+def _together(suspects: Images, usual: Spectra, done: np.ndarray, trigger: Recovered) -> bool:
     """Whether suspects as a whole differ from the usual by what the trigger has done; False for fewer than 12."""
     if len(suspects) < FEWEST_SUSPECTS:
         return False
+    borne, along = (BORNE_DETAIL, ALONG_DETAIL) if trigger.kind == DETAIL else (BORNE, ALONG)
     seen = _difference(spectra(suspects), usual, usual)
     shared, strength = float((done * seen).sum()), float((done**2).sum())
     return shared > borne * strength and shared > along * float(np.sqrt(strength * (seen**2).sum()))
