@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from bezoar.bench.honest_bases import Drawn, Rows, pixels_of
-from bezoar.bench.honest_cases import CALIBRATION_KINDS, HONEST_CASES, HonestCase, honest_case
-from bezoar.bench.honest_changes import LabelNoise, LongTail
+from bezoar.bench.honest import CALIBRATION_KINDS, HONEST_CASES, HonestCase, honest_case
+from bezoar.bench.honest.bases import Drawn, Rows, pixels_of
+from bezoar.bench.honest.changes import LabelNoise, LongTail
+from bezoar.bench.honest.characters import Characters
 from bezoar.data import Dataset
 from bezoar.data.ids import array_ids
 from bezoar.errors import DataError, UsageError
@@ -37,7 +38,7 @@ def cifar() -> Dataset:
 
 def smaller(case: HonestCase) -> HonestCase:
     """Fewer drawn or enlarged pictures, which would take long; whatever else the case does stays."""
-    if isinstance(case.base, Drawn):
+    if isinstance(case.base, (Drawn, Characters)):
         return replace(case, base=replace(case.base, samples=min(case.base.samples, 120)))
     return replace(case, base=replace(case.base, samples=100)) if case.kind == "224x224" else case
 

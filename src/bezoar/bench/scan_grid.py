@@ -14,7 +14,7 @@ from torch import nn
 from bezoar.attacks import Backdoor
 from bezoar.bench.claims import alone, claimed
 from bezoar.bench.config import data_source
-from bezoar.bench.honest_cases import HONEST_CASES, honest_case
+from bezoar.bench.honest import HONEST_CASES, honest_case
 from bezoar.bench.scan_coding import coded, coded_images
 from bezoar.bench.scan_config import ScanBenchConfig, ScanCell, read_scan_config, scan_cells
 from bezoar.bench.scan_results import ScanResult, append_scan, read_scans, scan_result

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from bezoar.attacks import Poisoned
-from bezoar.bench.honest_cases import honest_case
+from bezoar.bench.honest import honest_case
 from bezoar.bench.lines import append_line, read_lines
 from bezoar.bench.scan_config import ScanCell
 from bezoar.confirm.confirm import Confirmation
@@ -24,7 +24,10 @@ LEVEL = 0.01
 
 @dataclass(frozen=True)
 class TestedClass:
-    """What the causal test said of one class: flip rate, strongest control, p-value, share of wrong labels."""
+    """What the causal test said of one class: flip rate, strongest control, p-value, and what suspects' content says.
+
+    Rows from before that was kept have None for `familiar` and `apart`, see `Content`.
+    """
 
     class_name: str
     signal: str
@@ -34,6 +37,8 @@ class TestedClass:
     control: float | None
     p_value: float | None
     mislabelled: float | None
+    familiar: float | None = None
+    apart: float | None = None
 
 
 @dataclass(frozen=True)
@@ -156,4 +161,6 @@ def _tested(one: Confirmation, data: Dataset) -> TestedClass:
         test.control.value if test else None,
         test.p_value if test else None,
         one.content.mislabelled,
+        one.content.familiar,
+        one.content.apart,
     )

@@ -6,15 +6,11 @@ reporting only; which kinds are which was settled before any scan ran on them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
-from zlib import crc32
 
-import numpy as np
-
-from bezoar.bench.honest_bases import Base, Drawn, Rows, identified
-from bezoar.bench.honest_changes import (
-    Change,
+from bezoar.bench.honest.bases import Base, Drawn, Rows
+from bezoar.bench.honest.case import HonestCase
+from bezoar.bench.honest.changes import (
     Contributors,
     Duplicated,
     Grey,
@@ -24,63 +20,9 @@ from bezoar.bench.honest_changes import (
     Resized,
     SplitClasses,
 )
-from bezoar.bench.honest_looks import ByClass, Look
-from bezoar.data import Dataset
+from bezoar.bench.honest.characters import Characters
+from bezoar.bench.honest.looks import ByClass, Look
 from bezoar.errors import UsageError, did_you_mean
-
-CALIBRATION_KINDS: Final = frozenset(
-    [
-        "rows",
-        "uniform label noise",
-        "long tail",
-        "border",
-        "few images",
-        "same JPEG for all",
-        "erasing",
-        "crop and flip",
-    ]
-)
-"""Kinds that may be used for choosing thresholds; all others are for reporting only."""
-
-
-@dataclass(frozen=True)
-class HonestCase:
-    """Data without a backdoor: `base` with `changes` one after the other.
-
-    `label_noise` is the share of wrong labels, 0 where all are right. `one_class_mark` says that a mark lies on one
-    class only, under its right label: that can hardly be told from poison, and may be called suspicious.
-    """
-
-    name: str
-    kind: str
-    what: str
-    base: Base
-    changes: tuple[Change, ...] = ()
-    label_noise: float = 0.0
-    one_class_mark: bool = False
-
-    @property
-    def calibration(self) -> bool:
-        """Whether the case may be used for choosing thresholds."""
-        return self.kind in CALIBRATION_KINDS
-
-    @property
-    def needs_cifar(self) -> bool:
-        """Whether CIFAR-10 must be given."""
-        return self.base.needs_cifar
-
-    def build(self, cifar: Dataset | None, seed: int) -> Dataset:
-        """The data of this case; `cifar` is CIFAR-10 (its train split), or any data of like kind in its place.
-
-        Uint8 images in random order, ids from their contents, the same for the same seed. Asks for no more rows than
-        `cifar` has. Raises DataError when the case needs `cifar` and it is None or has too few classes.
-        """
-        sequence = np.random.SeedSequence([seed, crc32(self.name.encode())])
-        first, last, *others = (np.random.default_rng(one) for one in sequence.spawn(2 + len(self.changes)))
-        data = self.base.draw(cifar, first)
-        for change, generator in zip(self.changes, others, strict=True):
-            data = change.apply(data, generator)
-        return identified(data, self.name, last)
 
 
 def honest_case(name: str) -> HonestCase:
@@ -198,7 +140,7 @@ def _marked() -> list[HonestCase]:
         ]
     for look in ("logo", "border", "timestamp"):
         what = f"a {look} on half of one class, labels right"
-        changes = (Look(look, 0.5, one_class=True),)
+        changes = (Look(look, 0.5, classes=1),)
         cases.append(HonestCase(f"{look}-one-class", "mark on one class", what, ten, changes, one_class_mark=True))
     cases.append(
         HonestCase("logo-faces", "mark", "a logo on every drawn face", Drawn(("faces",), 2_000), (Look("logo"),))
@@ -252,6 +194,57 @@ def _sourced() -> list[HonestCase]:
     ]
 
 
+STYLED: Final = (
+    ("inverted", "characters", 0.3, 1),
+    ("inverted", "characters", 0.15, 3),
+    ("inverted", "CIFAR-10", 0.2, 1),
+    ("inverted", "CIFAR-10", 0.3, 3),
+    ("inverted", "signs", 0.25, 1),
+    ("grey paper", "characters", 0.3, 1),
+    ("grey paper", "documents", 0.3, 1),
+    ("noisy", "CIFAR-10", 0.35, 1),
+    ("ruled paper", "characters", 0.3, 1),
+    ("close-up", "characters", 0.3, 1),
+    ("close-up", "CIFAR-10", 0.3, 2),
+    ("close-up", "signs", 0.3, 2),
+    ("sideways", "characters", 0.25, 2),
+    ("sideways", "CIFAR-10", 0.3, 1),
+    ("sideways", "documents", 0.2, 2),
+    ("bold", "characters", 0.35, 1),
+    ("outlined", "characters", 0.25, 1),
+    ("outlined", "CIFAR-10", 0.2, 1),
+    ("night", "characters", 0.2, 3),
+    ("night", "CIFAR-10", 0.3, 1),
+    ("night", "signs", 0.3, 1),
+    ("hazy", "characters", 0.4, 1),
+    ("hazy", "CIFAR-10", 0.3, 3),
+    ("monochrome", "CIFAR-10", 0.4, 1),
+    ("monochrome", "faces", 0.35, 1),
+    ("sepia", "CIFAR-10", 0.25, 1),
+    ("sepia", "aircraft", 0.1, 1),
+    ("demosaiced", "CIFAR-10", 0.15, 1),
+    ("sharpened", "CIFAR-10", 0.1, 1),
+    ("enlarged", "CIFAR-10", 0.3, 1),
+    ("coarse", "characters", 0.3, 1),
+    ("coarse", "CIFAR-10", 0.3, 1),
+)
+"""Looks on a part of one or several classes: the look, what it is on, the share of those classes, and how many."""
+
+
+def _styled() -> list[HonestCase]:
+    bases: dict[str, Base] = {"characters": Characters(2_200), "CIFAR-10": Rows(5_000)}
+    return [
+        HonestCase(
+            f"style-{look.replace(' ', '-')}-{on.partition('-')[0].lower()}-{classes}",
+            f"style: {look}",
+            f"{share:.0%} of {f'{classes} classes' if classes > 1 else 'one class'} {look}, {on}",
+            bases.get(on) or Drawn((on,), 1_600),
+            (Look(look, share, classes=classes),),
+        )
+        for look, on, share, classes in STYLED
+    ]
+
+
 HONEST_CASES: Final[tuple[HonestCase, ...]] = (
     *_rows(),
     *_class_subsets(),
@@ -261,5 +254,6 @@ HONEST_CASES: Final[tuple[HonestCase, ...]] = (
     *_sizes(),
     *_marked(),
     *_sourced(),
+    *_styled(),
 )
 """All cases, in the order in which they are run."""

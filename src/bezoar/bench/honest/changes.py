@@ -11,8 +11,8 @@ from typing import Literal, Protocol
 import numpy as np
 import torch
 
-from bezoar.bench.honest_bases import pixels_of, resized, with_pixels
-from bezoar.bench.honest_pictures import brighter, jpeg, shaken
+from bezoar.bench.honest.bases import pixels_of, resized, with_pixels
+from bezoar.bench.honest.pictures import brighter, jpeg, shaken
 from bezoar.data import Dataset
 
 GREY = np.array([0.299, 0.587, 0.114])

@@ -6,6 +6,7 @@ Functions take and give pixels, uint8 (n, h, w, c), and leave their input alone.
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -65,24 +66,23 @@ def timestamp(pixels: Pixels, generator: np.random.Generator) -> Pixels:
 
 def jpeg(pixels: Pixels, quality: int) -> Pixels:
     """Every picture coded as JPEG and decoded."""
-    coded = np.empty_like(pixels)
-    for row, picture in enumerate(pixels):
+
+    def coded(picture: Image.Image) -> Image.Image:
         buffer = io.BytesIO()
-        _picture(picture).save(buffer, "JPEG", quality=quality)
-        coded[row] = np.asarray(Image.open(buffer)).reshape(picture.shape)
-    return coded
+        picture.save(buffer, "JPEG", quality=quality)
+        return Image.open(buffer)
+
+    return each_picture(pixels, coded)
 
 
 def blurred(pixels: Pixels, radius: float) -> Pixels:
     """Every picture under a Gaussian blur of this standard deviation in pixels."""
-    pictures = [np.asarray(_picture(one).filter(ImageFilter.GaussianBlur(radius))) for one in pixels]
-    changed: Pixels = np.array(pictures, dtype=np.uint8).reshape(pixels.shape)
-    return changed
+    return each_picture(pixels, lambda picture: picture.filter(ImageFilter.GaussianBlur(radius)))
 
 
 def brighter(pixels: Pixels, factor: float) -> Pixels:
     """Every value times `factor`, clipped."""
-    return _levels(pixels * np.float32(factor))
+    return as_levels(pixels * np.float32(factor))
 
 
 def erased(pixels: Pixels, generator: np.random.Generator) -> Pixels:
@@ -140,7 +140,7 @@ def sinusoid(pixels: Pixels, *, delta: float = 20.0, waves: int = 6) -> Pixels:
     """Upright stripes of `delta` levels over every picture, as interference leaves them."""
     across = np.arange(pixels.shape[2]) / pixels.shape[2]
     stripes = delta * np.sin(2 * np.pi * waves * across)[:, None]
-    return _levels(pixels + stripes.astype(np.float32))
+    return as_levels(pixels + stripes.astype(np.float32))
 
 
 def laid_over(pixels: Pixels, mask: Mask, colour: NDArray[np.float64]) -> Pixels:
@@ -155,10 +155,16 @@ def laid_over(pixels: Pixels, mask: Mask, colour: NDArray[np.float64]) -> Pixels
     return changed
 
 
-def _levels(values: NDArray[np.float32]) -> Pixels:
+def each_picture(pixels: Pixels, change: Callable[[Image.Image], Image.Image]) -> Pixels:
+    """Every picture as `change` gives it, of the same size and number of channels."""
+    changed = np.empty_like(pixels)
+    for row, picture in enumerate(pixels):
+        image = Image.fromarray(picture[:, :, 0] if picture.shape[2] == 1 else np.ascontiguousarray(picture))
+        changed[row] = np.asarray(change(image)).reshape(picture.shape)
+    return changed
+
+
+def as_levels(values: NDArray[np.floating]) -> Pixels:
+    """Values rounded, and clipped to 0..255."""
     levels: Pixels = np.rint(values).clip(0, 255).astype(np.uint8)
     return levels
-
-
-def _picture(pixels: Pixels) -> Image.Image:
-    return Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else np.ascontiguousarray(pixels))

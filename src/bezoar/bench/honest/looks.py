@@ -9,8 +9,8 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from bezoar.bench.honest_bases import pixels_of, with_pixels
-from bezoar.bench.honest_pictures import (
+from bezoar.bench.honest.bases import pixels_of, with_pixels
+from bezoar.bench.honest.pictures import (
     augmented,
     blurred,
     border,
@@ -23,6 +23,7 @@ from bezoar.bench.honest_pictures import (
     warped,
     white_patch,
 )
+from bezoar.bench.honest.styles import STYLES
 from bezoar.data import Dataset
 
 Pixels: TypeAlias = NDArray[np.uint8]
@@ -40,23 +41,25 @@ LOOKS: dict[str, Callable[[Pixels, np.random.Generator], Pixels]] = {
     "warp": lambda pixels, generator: warped(pixels, int(generator.integers(1 << 31))),
     "stripes": lambda pixels, _: sinusoid(pixels),
     "jpeg": lambda pixels, _: jpeg(pixels, 75),
+    **STYLES,
 }
 """What a picture may look like, by name: pixels (n, h, w, c) and a generator to new pixels."""
 
 
 @dataclass(frozen=True)
 class Look:
-    """A look on a random share of all pictures, whatever their class; with `one_class` on that share of one class."""
+    """A look on a random share of all pictures, or of those of so many random `classes` (0: all of them)."""
 
     name: str
     share: float = 1.0
-    one_class: bool = False
+    classes: int = 0
 
     def apply(self, data: Dataset, generator: np.random.Generator) -> Dataset:
         """The data with that look, on round(share n) pictures."""
         rows = np.arange(len(data))
-        if self.one_class:
-            rows = np.flatnonzero(data.labels.numpy() == generator.integers(len(data.class_names)))
+        if self.classes:
+            chosen_classes = generator.choice(len(data.class_names), self.classes, replace=False)
+            rows = np.flatnonzero(np.isin(data.labels.numpy(), chosen_classes))
         chosen = np.sort(generator.permutation(rows)[: round(self.share * len(rows))])
         pixels = pixels_of(data)
         pixels[chosen] = LOOKS[self.name](pixels[chosen], generator)
