@@ -15,6 +15,7 @@ from bezoar.records import (
     Finding,
     FlipTest,
     Histogram,
+    OddPart,
     Picture,
     ProjectedPoint,
     RecoveredTrigger,
@@ -201,6 +202,19 @@ def sample_scan(names: tuple[str, ...] = SIGNS, *, found: tuple[Finding, ...] | 
         commands=("bezoar scan signs --seed 7 --out scan",),
         stages=(StageTime("look at samples", 6.2), StageTime("train the probe", 48.5), StageTime("detect", 12.4)),
         versions=(("bezoar", "0.1.0"), ("torch", "2.13.0")),
+    )
+
+
+def odd_part(name: str) -> OddPart:
+    """Three samples of a class that stand out and are no finding."""
+    whole = finding(pictures=3)
+    return OddPart(
+        name,
+        "what is odd there shows what its label says",
+        tuple(one.id for one in whole.suspects[:3]),
+        replace(flip_test(), by_source=()),
+        "A network that never met them gives 95% of the suspects their label.",
+        whole.pictures,
     )
 
 

@@ -46,7 +46,7 @@ def test_only_the_class_of_the_finding_fails():
     text = str(failure.text)
     for words in (
         "the recovered trigger leads clean stop signs to it.",
-        "98.0% of clean samples go over to it",
+        "98.0% of clean samples of “stop” go over to it",
         "Trigger: 25 pixels, 5 by 5",
         "ATLAS: AML.T0020, AML.T0019",
         "bezoar clean signs",

@@ -186,7 +186,7 @@ def test_a_finding_tells_its_rates_and_its_suspects():
     assert properties["pValue"] == 4.2e-31
     assert properties["suspectCount"] == len(properties["suspects"]) == len(result["relatedLocations"]) == 60
     assert properties["atlas"] == ["AML.T0020", "AML.T0019", "AML.T9999"]
-    assert "98.0% of clean samples go over to it" in result["message"]["text"]
+    assert "98.0% of clean samples of “stop” go over to it" in result["message"]["text"]
 
 
 def test_what_was_not_tested_says_why():

@@ -18,13 +18,24 @@ from sample_scan import (
     hostile_scan,
     inconclusive_scan,
     large_scan,
+    odd_part,
     quiet_scan,
     sample_scan,
     suspicious_scan,
 )
 
 from bezoar.errors import RecordError
-from bezoar.records import ClassSignal, Covers, FlipTest, RecoveredTrigger, ScanRecord, Skipped, StageTime, from_json
+from bezoar.records import (
+    ClassSignal,
+    Covers,
+    FlipTest,
+    RecoveredTrigger,
+    ScanRecord,
+    Skipped,
+    StageTime,
+    from_json,
+    to_json,
+)
 from bezoar.report import facts_json, render_html, scan_headline
 from bezoar.report.scan_finding import KINDS, covers_in_words
 from bezoar.report.scan_signals import signal_table
@@ -38,6 +49,7 @@ RECORDS = {
     "inconclusive": inconclusive_scan(),
     "ten thousand suspects": large_scan(),
     "forty findings": replace(sample_scan(), findings=(finding(pictures=24),) * 40),
+    "odd parts": replace(quiet_scan(), odd=tuple(odd_part(name) for name in SIGNS)),
     "hostile": hostile_scan('"><img src=x onerror=alert(1)>'),
 }
 
@@ -81,7 +93,7 @@ def test_confirmed_says_what_the_trigger_does():
     headline = scan_headline(sample_scan())
     assert (headline.level, headline.label) == ("bad", "Backdoor confirmed")
     assert headline.sentence == (
-        "These data carry a backdoor towards “speed limit 80”: 98.0% of clean samples go over to it when the "
+        "These data carry a backdoor towards “speed limit 80”: 98.0% of clean samples of “stop” go over to it when the "
         "recovered trigger is put on them, 1.5% with the strongest control."
     )
     assert headline.explanation == (
@@ -94,9 +106,25 @@ def test_suspicious_claims_no_proof():
     headline = scan_headline(suspicious_scan())
     assert (headline.level, headline.label) == ("unclear", "Suspicious")
     assert headline.sentence == (
-        "These data may carry a backdoor towards “speed limit 80”: 60 samples look planted, but no trigger was "
-        "proven to work."
+        "These data may carry a backdoor towards “speed limit 80”: 60 samples look planted, but a backdoor is "
+        "not proven."
     )
+
+
+def test_a_trigger_of_all_classes_names_none():
+    whole = replace(finding(), sources=tuple(name for name in SIGNS if name != TARGET))
+    assert "98.0% of clean samples go over to it" in scan_headline(sample_scan(found=(whole,))).sentence
+
+
+def test_what_is_odd_and_no_finding_is_shown_with_its_reason():
+    record = replace(quiet_scan(), odd=(odd_part(SIGNS[2]), replace(odd_part(SIGNS[3]), samples=(), pictures=())))
+    page = Page(render_html(record))
+    assert "Odd, but no finding" in page.text
+    assert "It stands out, but what is odd there shows what its label says." in page.text
+    assert "turns 98.0% of clean samples to this class, 1.5% under the strongest control" in page.text
+    assert page.text.count("Odd sample") == 1 + len(odd_part(SIGNS[2]).pictures)
+    assert from_json(ScanRecord, to_json(record)) == record
+    assert "Odd, but no finding" not in Page(render_html(quiet_scan())).text
 
 
 def test_no_evidence_is_never_called_clean():

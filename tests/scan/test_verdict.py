@@ -230,29 +230,33 @@ def finding(target: str, strength: str) -> Finding:
 
 def test_findings_make_the_verdict() -> None:
     odd, sure = finding("bee", "suspicious"), finding("cat", "confirmed")
-    numbers = {"judged": 10, "classes": 10, "tested": 2}
+    numbers = {"judged": 10, "classes": 10, "tested": ["ant", "bee"]}
     assert verdict_of([odd], **numbers) == ("suspicious", "bee: because of bee")
     assert verdict_of([replace(odd, reason="Class 'bee' is odd")], **numbers)[1] == "Class 'bee' is odd"
     assert verdict_of([odd, sure], **numbers) == ("confirmed", "cat: because of cat")
     # What is known outweighs what is not: a finding stands though not every class was judged.
-    assert verdict_of([odd], judged=1, classes=10, tested=0)[0] == "suspicious"
+    assert verdict_of([odd], judged=1, classes=10)[0] == "suspicious"
 
 
 def test_silence_is_no_evidence_or_inconclusive() -> None:
-    assert verdict_of([], judged=10, classes=10, tested=0) == ("no evidence", "None of 10 classes stands out")
-    assert "of 2 classes put to the test no trigger" in verdict_of([], judged=10, classes=10, tested=2)[1]
-    assert verdict_of([], judged=10, classes=10, tested=0, odd={NATURAL: ["bee"]}) == (
+    assert verdict_of([], judged=10, classes=10) == ("no evidence", "None of 10 classes stands out")
+    tried = verdict_of([], judged=10, classes=10, tested=["ant", "bee"])[1]
+    assert tried.endswith("; put to the test, no trigger of ant and bee turned clean samples")
+    assert verdict_of([], judged=10, classes=10, odd={NATURAL: ["bee"]}) == (
         "no evidence",
         "bee stands out, but what is odd there shows what its label says, as natural parts of a class do",
     )
-    turned = verdict_of([], judged=10, classes=10, tested=2, turning=["bee"])[1]
+    turned = verdict_of([], judged=10, classes=10, tested=["ant", "bee"], turning=["bee"])[1]
     assert "a part of bee looks like turns clean samples" in turned
     assert "no trigger" not in turned
-    assert "bee and cat stand out" in verdict_of([], judged=10, classes=10, tested=1, odd={NATURAL: ["bee", "cat"]})[1]
+    assert (
+        "bee and cat stand out"
+        in verdict_of([], judged=10, classes=10, tested=["bee"], odd={NATURAL: ["bee", "cat"]})[1]
+    )
 
 
 def test_of_a_class_that_is_odd_as_a_whole_nothing_is_said_about_what_samples_show() -> None:
-    _, reason = verdict_of([], judged=10, classes=10, tested=0, odd={NATURAL: ["bee"], UNNAMED: ["ant"]})
+    _, reason = verdict_of([], judged=10, classes=10, odd={NATURAL: ["bee"], UNNAMED: ["ant"]})
     assert reason == (
         "bee stands out, but what is odd there shows what its label says, as natural parts of a class do; "
         "ant stands out, but hardly any sample there is odd by itself"

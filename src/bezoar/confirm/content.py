@@ -36,6 +36,7 @@ class Content:
     counts suspects by the class they look like. `familiar` is the share of held-out samples of which the network is
     less sure than of the median suspect, and `apart` how far what suspects look like differs from what samples of all
     other classes do, in 0..1: None where that was not asked. `coarsely`: no detail was looked at, see `CoarseSight`.
+    `bared`: the trigger was taken off the suspects.
     `contrast` is how much more often genuine samples get the label than others do, where `mislabelled` was told.
     """
 
@@ -46,6 +47,7 @@ class Content:
     familiar: float | None = None
     apart: float | None = None
     coarsely: bool = False
+    bared: bool = False
     contrast: float | None = None
 
 
@@ -175,7 +177,8 @@ class _Asked:
         known = [share for share in shares if share is not None]
         wrong = min(known) if len(known) == len(shares) else None
         least = min(rates, key=lambda one: one.genuine)
-        return replace(plain, genuine_agree=least.genuine, mislabelled=wrong, contrast=least.genuine - least.others)
+        contrast = least.genuine - least.others
+        return replace(plain, genuine_agree=least.genuine, mislabelled=wrong, contrast=contrast, bared=view is not None)
 
 
 def _untold(answers: NDArray[np.int64], target: int, classes: int) -> Content:

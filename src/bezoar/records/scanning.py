@@ -149,6 +149,21 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class OddPart:
+    """What is odd in a class that stands out and is no finding, and why it is none: ids of samples, the oddest first.
+
+    `flip_test` and `content` are as in a finding, `content` empty where nobody was asked.
+    """
+
+    class_name: str
+    why: str
+    samples: tuple[str, ...]
+    flip_test: FlipTest | Skipped
+    content: str = ""
+    pictures: tuple[SuspectPicture, ...] = ()
+
+
+@dataclass(frozen=True)
 class Remark:
     """Something about the data that is no poison: duplicates, likely label errors, imbalance, an odd source.
 
@@ -185,7 +200,10 @@ class Histogram:
 
 @dataclass(frozen=True)
 class ScanRecord:
-    """A whole scan. `false_alarm` says how often data without a backdoor get such a verdict, and on what that rests."""
+    """A whole scan. `false_alarm` says how often data without a backdoor get such a verdict, and on what that rests.
+
+    `odd` are classes that stand out and are no findings.
+    """
 
     title: str
     created: str
@@ -207,5 +225,6 @@ class ScanRecord:
     commands: tuple[str, ...]
     stages: tuple[StageTime, ...]
     versions: tuple[tuple[str, str], ...]
+    odd: tuple[OddPart, ...] = ()
     schema_version: int = SCHEMA_VERSION
     kind: Literal["scan"] = "scan"

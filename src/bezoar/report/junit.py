@@ -117,7 +117,7 @@ def _lines(finding: Finding) -> list[str]:
         sentence(finding.reason),
         f"Classes it turns: {', '.join(map(quoted, map(brief, finding.sources[:12]))) or 'not known'}",
         f"Trigger: {f'not recovered: {trigger.reason}' if isinstance(trigger, Skipped) else trigger.description}",
-        f"Causal test: {f'not made: {test.reason}' if isinstance(test, Skipped) else flips_in_words(test)}",
+        f"Causal test: {f'not made: {test.reason}' if isinstance(test, Skipped) else flips_in_words(finding)}",
         f"ATLAS: {', '.join(finding.atlas) or 'none'}",
         *finding.remedies,
         *(f"{percent(suspect.score)} {brief(suspect.id, 200)}" for suspect in ranked[:MOST_SUSPECTS]),

@@ -94,7 +94,7 @@ def _finding_text(finding: Finding) -> str:
     parts = [
         f"{start} towards {quoted(brief(finding.target))}: {len(finding.suspects):,} suspects.",
         sentence(finding.reason),
-        "" if isinstance(finding.flip_test, Skipped) else f"{_capital(flips_in_words(finding.flip_test))}.",
+        "" if isinstance(finding.flip_test, Skipped) else f"{_capital(flips_in_words(finding))}.",
         *(f"{remedy}" for remedy in finding.remedies[:1]),
     ]
     return " ".join(part for part in parts if part)

@@ -9,6 +9,7 @@ from bezoar.report.classes import counts_by_class
 from bezoar.report.phrases import brief, sentence
 from bezoar.report.scan_finding import findings
 from bezoar.report.scan_histogram import histograms
+from bezoar.report.scan_odd import shown_parts
 from bezoar.report.scan_projection import maps, step_labels
 from bezoar.report.scan_signals import MOST_ROWS, run_rows, signal_table, stage_rows
 from bezoar.report.section import Section
@@ -36,6 +37,13 @@ def _findings(record: ScanRecord) -> View:
 
 def _signals(record: ScanRecord) -> View:
     return {"table": signal_table(record.signals, record.detectors, further=MOST_ROWS)}
+
+
+def _odd(record: ScanRecord) -> View | None:
+    if not record.odd:
+        return None
+    parts, left_out = shown_parts(record)
+    return {"parts": parts, "left_out": left_out}
 
 
 def _scores(record: ScanRecord) -> View | None:
@@ -93,6 +101,7 @@ def _reproduce(record: ScanRecord) -> View:
 
 SECTIONS = (
     Section("findings", "What was found", "scan_findings.html", _findings),
+    Section("odd", "Odd, but no finding", "scan_odd.html", _odd),
     Section("signals", "Class by class", "scan_signals.html", _signals),
     Section("scores", "How the scores lie", "scan_scores.html", _scores),
     Section("projection", "A map of the data", "scan_projection.html", _projection),

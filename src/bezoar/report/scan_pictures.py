@@ -63,14 +63,20 @@ def finding_pictures(finding: Finding, *, most_bytes: int) -> FindingPictures:
     left = most_bytes - (len(pattern.png) if pattern else 0)
     examples = fitting(recorded[:MOST_EXAMPLES], left)
     left -= sum(map(_size, examples))
-    pairs = fitting([(one.suspect, one.neighbour) for one in finding.pictures[:MOST_PAIRS]], left)
+    pairs = gallery_pairs(finding.pictures[:MOST_PAIRS], left)
     return FindingPictures(
         still("trigger.pattern", pattern) if pattern else None,
         tuple((still("trigger.examples", before), still("trigger.examples", after)) for before, after in examples),
         len(recorded) - len(examples),
-        tuple(_pair(one) for one in finding.pictures[: len(pairs)]),
+        pairs,
         len(finding.pictures) - len(pairs),
     )
+
+
+def gallery_pairs(pictures: Sequence[SuspectPicture], most_bytes: int) -> tuple[GalleryPair, ...]:
+    """The first of them, as far as `most_bytes` of base64 reach. Raises RecordError as `still`."""
+    kept = fitting([(one.suspect, one.neighbour) for one in pictures], most_bytes)
+    return tuple(map(_pair, pictures[: len(kept)]))
 
 
 def still(field: str, picture: Picture) -> Still:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from bezoar.records import Finding, FlipTest, Rate, ScanRecord, Skipped, Verdict
+from bezoar.records import Finding, Rate, ScanRecord, Skipped, Verdict
 from bezoar.report.phrases import brief, measured, percent_in_words, quoted, sentence, some_of
 from bezoar.report.section import Headline
 
@@ -34,16 +34,25 @@ def scan_headline(record: ScanRecord) -> Headline:
     return Headline(level, label, _sentence(record), explanation, tuple(_cautions(record)))
 
 
-def flips_in_words(test: FlipTest) -> str:
+def flips_in_words(finding: Finding) -> str:
     """`98.0% of clean samples ..., 0.4% with ...`, or why that cannot be said."""
-    flips, control = measured(test.flips), measured(test.control)
+    test = finding.flip_test
+    flips, control = (test, test) if isinstance(test, Skipped) else (measured(test.flips), measured(test.control))
     if isinstance(flips, Skipped):
         return f"the flip rate was not measured ({flips.reason.rstrip('.')})"
     beside = percent_in_words(control.value) if isinstance(control, Rate) else "a number not measured"
     return (
-        f"{percent_in_words(flips.value)} of clean samples go over to it when the recovered trigger is put on them, "
-        f"{beside} with the strongest control"
+        f"{percent_in_words(flips.value)} of clean samples{_of_sources(finding)} go over to it when the recovered "
+        f"trigger is put on them, {beside} with the strongest control"
     )
+
+
+def _of_sources(finding: Finding) -> str:
+    """Whose samples were counted, where not those of all other classes."""
+    others = 0 if isinstance(finding.flip_test, Skipped) else len(finding.flip_test.by_source)
+    if not 0 < len(finding.sources) < others:
+        return ""
+    return f" of {some_of([brief(name) for name in finding.sources])}"
 
 
 def _sentence(record: ScanRecord) -> str:
@@ -62,15 +71,16 @@ def _confirmed(findings: Sequence[Finding]) -> str:
         return f"These data carry backdoors{_towards(findings)}." if findings else "These data carry a backdoor."
     (finding,) = findings
     start = f"These data carry a backdoor{_towards(findings)}"
-    return f"{start}." if isinstance(finding.flip_test, Skipped) else f"{start}: {flips_in_words(finding.flip_test)}."
+    return f"{start}." if isinstance(finding.flip_test, Skipped) else f"{start}: {flips_in_words(finding)}."
 
 
 def _suspicious(findings: Sequence[Finding], *, tried: bool) -> str:
     if not findings:
         return "These data look as if they carried a backdoor, but none is proven."
     suspects = len({suspect.id for finding in findings for suspect in finding.suspects})
-    proof = "but no trigger was proven to work" if tried else "and no trigger was tried"
-    return f"These data may carry a backdoor{_towards(findings)}: {suspects:,} samples look planted, {proof}."
+    proof = "but a backdoor is not proven" if tried else "and no trigger was tried"
+    look = "sample looks" if suspects == 1 else "samples look"
+    return f"These data may carry a backdoor{_towards(findings)}: {suspects:,} {look} planted, {proof}."
 
 
 def _towards(findings: Sequence[Finding]) -> str:
@@ -89,7 +99,9 @@ def _cautions(record: ScanRecord) -> Iterator[str]:
             "data, and tries the triggers that it recovers."
         )
     if record.dataset.skipped:
-        yield f"{len(record.dataset.skipped):,} samples could not be read and were not looked at."
+        unread = len(record.dataset.skipped)
+        were = "1 sample could not be read and was" if unread == 1 else f"{unread:,} samples could not be read and were"
+        yield f"{were} not looked at."
     yield from map(sentence, record.notes[:MOST_NOTES])
     if len(record.notes) > MOST_NOTES:
         yield f"{len(record.notes) - MOST_NOTES} more notes are in record.json."

@@ -20,12 +20,12 @@ from bezoar.scan.case import hypotheses_of
 from bezoar.scan.honest.sources import concentration
 from bezoar.scan.nominees import Expert, Nominee
 from bezoar.scan.pictures import EXAMPLES, suspect_pictures, trigger_record
+from bezoar.scan.shown import shown_in_words
 from bezoar.scan.signals import Answers
 from bezoar.scan.strength import labels_are_wrong, strength_of, turns
 from bezoar.scan.suspects import listed, with_content
 from bezoar.scan.verdict import QUICK, reason_of
 
-BLIND = "A network that never met the suspects"
 PROVE = "bezoar scan DATA --budget standard"
 ATLAS = ("AML.T0020", "AML.T0019")
 
@@ -112,13 +112,13 @@ def finding_of(
         signals=_speaking(signals, target, {nominee.signal, expert.signal}),
         trigger=_trigger(data, nominee.label, known) if known else Skipped(untried),
         flip_test=known.confirmation.flip_test if known else Skipped(untried),
-        content=_content(shown, evidence.class_names, target)
+        content=shown_in_words(shown, evidence.class_names, target)
         if shown
         else f"What the suspects show was not asked: {untried}.",
         contributors=_contributors(evidence, suspects),
         atlas=ATLAS,
         remedies=(*((PROVE,) if untried == QUICK else ()), "bezoar clean DATA --findings record.json --out cleaned"),
-        pictures=suspect_pictures(data, suspects),
+        pictures=suspect_pictures(data, suspects, "suspect"),
         covers=_covers(evidence, nominee.label, covers),
     )
     return Found(finding, expert.rows, odds)
@@ -178,23 +178,6 @@ def _source_rows(data: Dataset, held_out: NDArray[np.int64], label: int, confirm
     labels = data.labels[held_out].numpy()
     among = np.isin(labels, confirmation.sources) if confirmation.sources else labels != label
     return [int(row) for row in held_out[among][:EXAMPLES]]
-
-
-def _content(content: Content, names: Sequence[str], target: str) -> str:
-    """What the suspects show, in a sentence."""
-    looks = sorted(
-        ((count, name) for count, name in zip(content.looks, names, strict=True) if count and name != target),
-        reverse=True,
-    )
-    seen = ", ".join(f"{name} ({count})" for count, name in looks[:4])
-    who = "A network that sees no fine detail and never met the suspects" if content.coarsely else BLIND
-    said = f"{who} gives {content.agree:.0%} of them their label"
-    if content.genuine_agree is None:
-        return f"{said}; too few genuine samples of {target} to compare with."
-    said += f", and {content.genuine_agree:.0%} of genuine samples of {target}"
-    if content.mislabelled is not None:
-        said += f"; by both, {content.mislabelled:.0%} of the labels seem wrong"
-    return f"{said}. Others look to it like {seen}." if seen else f"{said}."
 
 
 def _contributors(evidence: Evidence, suspects: Sequence[Suspect]) -> tuple[Contributor, ...]:

@@ -15,8 +15,8 @@ from bezoar.records import RecoveredTrigger, Suspect, SuspectPicture
 MOST_SUSPECTS, EXAMPLES = 24, 6
 
 
-def suspect_pictures(data: Dataset, suspects: Sequence[Suspect]) -> tuple[SuspectPicture, ...]:
-    """The most suspicious ones that are images."""
+def suspect_pictures(data: Dataset, suspects: Sequence[Suspect], called: str) -> tuple[SuspectPicture, ...]:
+    """The most suspicious ones that are images; `called` says what one of them is, as `suspect`."""
     if not data.is_images:
         return ()
     shown = suspects[:MOST_SUSPECTS]
@@ -26,14 +26,14 @@ def suspect_pictures(data: Dataset, suspects: Sequence[Suspect]) -> tuple[Suspec
         SuspectPicture(
             id=one.id,
             score=one.score,
-            suspect=picture(data.inputs[rows[one.id]], f"suspect, labelled {one.label}"),
+            suspect=picture(data.inputs[rows[one.id]], f"{called}, labelled {one.label}"),
             neighbour=picture(
-                data.inputs[rows[one.neighbour]], f"nearest sample that is no suspect, labelled {one.label}"
+                data.inputs[rows[one.neighbour]], f"nearest sample that is no {called}, labelled {one.label}"
             )
             if one.neighbour
             else None,
             caption=f"labelled {one.label}"
-            + (f", looks like {one.looks_like}" if one.looks_like not in (None, one.label) else ""),
+            + (f", as it is looks like {one.looks_like}" if one.looks_like not in (None, one.label) else ""),
         )
         for one in shown
     )

@@ -20,17 +20,16 @@ from bezoar.scan.gathering import Seen, TrainedModel, gather
 from bezoar.scan.glance import marks_of_many
 from bezoar.scan.honest.report import remarks_on
 from bezoar.scan.nominees import Nominee, nominees
+from bezoar.scan.odd_parts import by_reason, odd_parts
 from bezoar.scan.panel import kinds_of, panel
 from bezoar.scan.settings import ScanSettings
 from bezoar.scan.signals import Answers, ask, signals_of
 from bezoar.scan.strength import turns
 from bezoar.scan.suspicion import suspicion_of
 from bezoar.scan.verdict import (
-    UNNAMED,
     false_alarm_sentence,
     unlike_calibration,
     verdict_of,
-    why_no_finding,
 )
 from bezoar.scan.views import histograms, projection
 from bezoar.training.listening import Listener, Silence
@@ -137,25 +136,20 @@ def _unmarked(nominee: Nominee) -> Nominee:
     return replace(nominee, standing=replace(nominee.standing, marked=False))
 
 
-def _odd(judged: _Judged, outcomes: Outcomes) -> dict[str, list[str]]:
-    """Classes that stand out, by what there is to say of them if they are no findings."""
-    named = (nominee.signal.class_name for nominee in judged.chosen)
-    by_name = dict(zip(named, outcomes, strict=True))
-    odd: dict[str, list[str]] = {}
-    for name in dict.fromkeys(signal.class_name for signal in judged.signals if signal.fired):
-        outcome = by_name.get(name)
-        confirmation = outcome.confirmation if isinstance(outcome, Tested) else None
-        why = why_no_finding(confirmation) if name in by_name else UNNAMED
-        odd.setdefault(why, []).append(name)
-    return odd
-
-
 def _turning(judged: _Judged, outcomes: Outcomes) -> list[str]:
     """Classes with a trigger that turns clean samples, proof or not."""
     return [
         nominee.signal.class_name
         for nominee, outcome in zip(judged.chosen, outcomes, strict=True)
         if isinstance(outcome, Tested) and turns(outcome.confirmation)
+    ]
+
+
+def _put_to_the_test(judged: _Judged, outcomes: Outcomes) -> list[str]:
+    return [
+        nominee.signal.class_name
+        for nominee, outcome in zip(judged.chosen, outcomes, strict=True)
+        if isinstance(outcome, Tested | Covering)
     ]
 
 
@@ -176,12 +170,13 @@ def _record(
 ) -> ScanRecord:
     """The record, as if no model and no trusted data had been given and no time had passed."""
     answers, signals = judged.answers, judged.signals
+    odd = odd_parts(data, seen.evidence, signals, judged.chosen, tested, findings)
     verdict, reason = verdict_of(
         findings,
         judged=len({signal.class_name for signal in signals}),
         classes=len(np.unique(seen.evidence.labels)),
-        tested=sum(isinstance(one, Tested | Covering) for one in tested),
-        odd=_odd(judged, tested),
+        tested=_put_to_the_test(judged, tested),
+        odd=by_reason(odd),
         turning=_turning(judged, tested),
         why_not=[run.skipped.reason for run in answers.runs if run.skipped is not None],
     )
@@ -200,6 +195,7 @@ def _record(
         model=None,
         trusted=None,
         findings=findings,
+        odd=odd,
         remarks=remarks_on(data, seen.evidence),
         detectors=answers.runs,
         signals=signals,

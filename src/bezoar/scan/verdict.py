@@ -55,7 +55,7 @@ def reason_of(signal: ClassSignal, confirmation: Confirmation | None, untested: 
     if isinstance(test, Skipped):
         return f"{stands}; no trigger could be tried: {test.reason}"
     flips = (
-        f"The recovered trigger turns {test.flips.value:.0%} of clean samples to it, "
+        f"The recovered trigger turns {test.flips.value:.0%} of clean samples{_of_classes(confirmation)} to it, "
         f"{test.control.value:.0%} under the strongest control"
     )
     if not flips_hold(test):
@@ -82,7 +82,7 @@ def verdict_of(
     *,
     judged: int,
     classes: int,
-    tested: int,
+    tested: Sequence[str] = (),
     odd: Mapping[str, Sequence[str]] = MappingProxyType({}),
     turning: Sequence[str] = (),
     why_not: Sequence[str] = (),
@@ -90,8 +90,8 @@ def verdict_of(
     """The scan's verdict and why.
 
     `judged` of `classes` classes with samples have a statistic by a detector with a known false-alarm rate, `why_not`
-    says why where none has; `tested` classes had a trigger tried. `odd` classes stand out and are no findings, by the
-    reason for it; of classes that are none `turning` have one that turns clean samples all the same.
+    says why where none has; `tested` are the classes that had a trigger tried. `odd` classes stand out and are no
+    findings, by the reason for it; of classes that are none `turning` have one that turns clean samples all the same.
     """
     confirmed = [finding for finding in findings if finding.strength == "confirmed"]
     if findings:
@@ -112,15 +112,24 @@ def verdict_of(
     return "no evidence", f"{told}{_tried(tested, turning)}{left}"
 
 
+def _of_classes(confirmation: Confirmation) -> str:
+    """` of 2 classes` where a trigger's flips are counted in those alone; nothing where it turns all others."""
+    others = len(confirmation.content.looks) - 1
+    return (
+        f" of {counted(len(confirmation.sources), 'class', 'classes')}"
+        if 0 < len(confirmation.sources) < others
+        else ""
+    )
+
+
 def _of(finding: Finding) -> str:
     return finding.reason if repr(finding.target) in finding.reason else f"{finding.target}: {finding.reason}"
 
 
-def _tried(tested: int, turning: Sequence[str]) -> str:
+def _tried(tested: Sequence[str], turning: Sequence[str]) -> str:
     if turning:
         return f"; what a part of {listed(turning)} looks like turns clean samples, as a natural part's look may"
-    put = counted(tested, "class", "classes")
-    return f"; of {put} put to the test no trigger turned clean samples" if tested else ""
+    return f"; put to the test, no trigger of {listed(tested)} turned clean samples" if tested else ""
 
 
 def unlike_calibration(signals: Sequence[ClassSignal], findings: Sequence[Finding], classes: int) -> tuple[str, ...]:
