@@ -160,3 +160,16 @@ def test_only_scans_become_sarif(bezoar, toy, tmp_path):
     assert answer.code == 4
     assert "are for scans" in answer.err
     assert not (tmp_path / "s.sarif").exists()
+
+
+def test_a_path_as_it_is_typed_and_a_row_of_an_array_name_a_sample():
+    paths = ("0123:bee/north/1.png", "4567:ant/north/1.png")
+    assert sample_called(paths, "./pictures/bee/north/1.png") == paths[0]
+    assert sample_called(paths, "/home/me/pictures/ant/north/1.png") == paths[1]
+    rows = ("0123456789abcdef#0", "fedcba9876543210#0")
+    assert sample_called(rows, "1") == sample_called(rows, "row 1") == rows[1]
+    for unknown in ("22", "row", "-1", "1.5", "\u00b2"):
+        with pytest.raises(UsageError, match="no sample is called"):
+            sample_called(rows, unknown)
+    with pytest.raises(UsageError, match="no sample is called"):
+        sample_called(paths, "row 1")

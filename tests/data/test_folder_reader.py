@@ -11,6 +11,7 @@ from data_toys import class_folders, pixels_of, png, put
 from bezoar.data import open_data
 from bezoar.data.ids import short_hash
 from bezoar.errors import (
+    BezoarWarning,
     DataError,
     EmptyDataError,
     ShapeError,
@@ -42,6 +43,15 @@ def test_deeper_levels_belong_to_the_class(tmp_path):
     data = open_data(tmp_path)
     assert data.class_names == ("a", "b")
     assert data.class_counts == (2, 1)
+
+
+def test_an_array_beside_the_class_folders_is_mentioned(tmp_path):
+    root = class_folders(tmp_path / "set", {"cat": 2, "ant": 1})
+    (root / "notes.csv").write_text("mine")
+    (root / "more.npz").write_bytes(b"")
+    with pytest.warns(BezoarWarning, match=r"more\.npz lies beside the class folders and is not read") as told:
+        assert len(open_data(root)) == 3
+    assert len(told) == 1
 
 
 @pytest.mark.parametrize(("level", "first", "second"), [(1, "alice/cat", "bob/dog"), (2, "cat/alice", "dog/bob")])

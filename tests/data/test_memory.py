@@ -10,7 +10,7 @@ import torch
 
 from bezoar.data import allocate
 from bezoar.data.memory import allocate_bytes, physical_memory, scratch_folder
-from bezoar.errors import DataError, ShapeError
+from bezoar.errors import DataError, ShapeError, UsageError
 
 
 def mapped_scratch() -> list[str]:
@@ -65,3 +65,11 @@ def test_physical_memory_and_the_folder(monkeypatch, tmp_path):
     assert scratch_folder().is_dir()
     monkeypatch.setenv("BEZOAR_CACHE", str(tmp_path / "new"))
     assert scratch_folder() == tmp_path / "new"
+
+
+def test_a_cache_that_is_a_file_is_told_so(monkeypatch, tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    monkeypatch.setenv("BEZOAR_CACHE", str(tmp_path / "notes.txt"))
+    with pytest.raises(UsageError, match="BEZOAR_CACHE names no folder"):
+        scratch_folder()
+    assert (tmp_path / "notes.txt").read_text() == "mine"

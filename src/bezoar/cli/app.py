@@ -14,7 +14,7 @@ import typer
 
 from bezoar.cli import attack, attacks, bench, clean, demo, evaluate, report, scan, train
 from bezoar.cli.codes import ERROR, INTERRUPTED, READER_GONE, WRONG_USAGE
-from bezoar.cli.console import ARGUMENTS, errors, print_error, say, warnings_as_lines
+from bezoar.cli.console import ARGUMENTS, close_bars, errors, print_error, say, warnings_as_lines
 from bezoar.errors import BezoarError, UsageError
 from bezoar.records.versions import versions
 
@@ -47,11 +47,6 @@ for module in (demo, scan, clean, attacks, attack, train, evaluate, bench, repor
     module.add_to(app)
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and exit with its code."""
-    sys.exit(run(arguments))
-
-
 def run(arguments: list[str] | None = None) -> int:
     """Run the command line. Returns the exit code; no error shows a traceback or passes for a finding."""
     given = list(sys.argv[1:]) if arguments is None else arguments
@@ -64,6 +59,8 @@ def run(arguments: list[str] | None = None) -> int:
         sys.stdout.flush()  # here, where a reader that is gone can still be dealt with
     except (BrokenPipeError, SystemExit):
         return _reader_gone()
+    finally:
+        close_bars()
     return code
 
 

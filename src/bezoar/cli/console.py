@@ -12,7 +12,16 @@ from contextvars import ContextVar
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from bezoar import training
 from bezoar.errors import BezoarError
@@ -77,8 +86,17 @@ def warnings_as_lines() -> Iterator[None]:
         yield
 
 
+def close_bars() -> None:
+    """Take away what still moves on the terminal: a command that failed or was interrupted leaves no bar behind."""
+    while _moving:
+        _moving.pop().stop()
+
+
+_moving: list[Progress] = []
+
+
 class TerminalListener:
-    """Shows the stages of a drill: a line each, and a bar with speed and time left while something long goes on."""
+    """Shows the stages of a drill: each while it goes on and how long it took, and a bar while something is trained."""
 
     def __init__(self, *, quiet: bool) -> None:
         self.quiet = quiet
@@ -88,8 +106,12 @@ class TerminalListener:
         self._stage = ""
 
     def begins(self, stage: str) -> None:
-        """Remember the stage; a bar appears if it takes long."""
+        """Show that the stage goes on, and since when; a bar takes its place where progress is heard of."""
+        self._close()
         self._stage = stage
+        if self._is_seen:
+            waiting = self._started(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+            waiting.add_task(escape(stage), total=None)
 
     def trains(self, progress: training.Progress) -> None:
         """Move the bar of a training."""
@@ -102,24 +124,28 @@ class TerminalListener:
         """Move the bar of an attack that takes long."""
         self._move(what, done, total, "")
 
+    @property
+    def _is_seen(self) -> bool:
+        return not self.quiet and errors.is_terminal
+
     def _move(self, what: str, done: int, total: int, speed: str) -> None:
-        if self.quiet or not errors.is_terminal:
+        if not self._is_seen:
             return
-        if self._bar is None:
-            self._bar = Progress(
-                TextColumn("  {task.description}"),
-                BarColumn(bar_width=30),
-                TextColumn("{task.fields[speed]}"),
-                TimeRemainingColumn(),
-                console=errors,
-                transient=True,
-            )
-            self._bar.start()
+        if self._bar is None or self._task is None:
+            self._close()
+            said, speeds = TextColumn("  {task.description}"), TextColumn("{task.fields[speed]}")
+            self._bar = self._started(said, BarColumn(bar_width=30), speeds, TimeRemainingColumn())
         if self._task is None or what != self._what:
             if self._task is not None:
                 self._bar.remove_task(self._task)
-            self._what, self._task = what, self._bar.add_task(what, total=total, speed=speed)
+            self._what, self._task = what, self._bar.add_task(escape(what), total=total, speed=speed)
         self._bar.update(self._task, completed=done, total=total, speed=speed)
+
+    def _started(self, *columns: ProgressColumn) -> Progress:
+        bar = Progress(*columns, console=errors, transient=True)
+        bar.start()
+        _moving.append(bar)
+        return bar
 
     @contextmanager
     def bars(self) -> Iterator[Callable[[str, int, int], None]]:
@@ -130,9 +156,8 @@ class TerminalListener:
             self._close()
 
     def _close(self) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = self._task = None
+        close_bars()
+        self._bar = self._task = None
 
     def ends(self, stage: str, seconds: float) -> None:
         """Close the bar and say how long the stage took."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Literal
 
 from rich.markup import escape
@@ -72,8 +73,15 @@ def explain(data: Dataset, record: ScanRecord, wanted: str) -> Explanation:
 
 
 def sample_called(ids: tuple[str, ...], wanted: str) -> str:
-    """The one id that is `wanted`, or has it as its path or file name, or begins or ends so; else UsageError."""
-    for fits in (_is, _names_path, _is_one_end):
+    """The one id that is `wanted`, or has it as its path or file name, or begins or ends so; else UsageError.
+
+    `wanted` may be a path as it is typed, through the folder of the data. Where samples have no paths, as in arrays,
+    `row 17` or 17 is the 18th.
+    """
+    row = _row(wanted)
+    if row is not None and row < len(ids) and not any(":" in sample_id for sample_id in ids):
+        return ids[row]
+    for fits in (_is, _names_path, _is_one_end, _is_below):
         found = [sample_id for sample_id in ids if wanted and fits(sample_id, wanted)]
         if len(found) == 1:
             return found[0]
@@ -87,7 +95,7 @@ def sample_called(ids: tuple[str, ...], wanted: str) -> str:
             )
     raise UsageError(
         f"no sample is called {wanted!r}",
-        expected=f"an id such as {ids[0]}, or one end of it, such as a file name",
+        expected=f"an id such as {ids[0]}, or one end of it, such as a file name, or the row of an array",
         remedy=did_you_mean(wanted, [sample_id.rpartition(":")[2] for sample_id in ids]),
     )
 
@@ -104,6 +112,17 @@ def _names_path(sample_id: str, wanted: str) -> bool:
 
 def _is_one_end(sample_id: str, wanted: str) -> bool:
     return sample_id.startswith(wanted) or sample_id.endswith(wanted)
+
+
+def _is_below(sample_id: str, wanted: str) -> bool:
+    """Whether `wanted` is the path in an id, with the folder of the data before it."""
+    path = sample_id.partition(":")[2]
+    return bool(path) and PurePath(wanted).as_posix().endswith(f"/{path}")
+
+
+def _row(wanted: str) -> int | None:
+    number = wanted.removeprefix("row").strip()
+    return int(number) if number.isascii() and number.isdigit() else None
 
 
 def _place(finding: Finding, sample_id: str) -> Place | None:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bezoar.errors import DataError, ShapeError
+from bezoar.errors import DataError, ShapeError, UsageError
 
 _CGROUP_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 _DISK_MARGIN = 64 * 2**20
@@ -64,12 +64,20 @@ def chunks(rows: int, row_bytes: int, *, budget: int = 1 << 24) -> Iterator[slic
 
 
 def scratch_folder() -> Path:
-    """Where scratch files go: BEZOAR_CACHE, else the temporary folder."""
+    """Where scratch files go: BEZOAR_CACHE, else the temporary folder. Raises UsageError where that is no folder."""
     cache = os.environ.get("BEZOAR_CACHE")
     if not cache:
         return Path(tempfile.gettempdir())
     folder = Path(cache).expanduser()
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            "BEZOAR_CACHE names no folder",
+            expected="a folder, or a place where one can be made",
+            found=f"{folder}: {error.strerror}",
+            remedy="Set it to another place, or unset it",
+        ) from error
     return folder
 
 

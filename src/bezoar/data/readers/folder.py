@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -13,11 +14,14 @@ from bezoar.data.metadata import Metadata, read_metadata
 from bezoar.data.options import ReadOptions
 from bezoar.data.readers.gather import Entry, gather
 from bezoar.data.readers.walk import Found, read_inside, walk
-from bezoar.errors import BezoarError, DataError, EmptyDataError, UnreadableSampleError
+from bezoar.errors import BezoarError, BezoarWarning, DataError, EmptyDataError, UnreadableSampleError
 
 PICTURE_SUFFIXES = frozenset(
     [".png", ".jpg", ".jpeg", ".jpe", ".bmp", ".dib", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm"]
 )
+
+DATA_SUFFIXES = frozenset([".npz", ".parquet"])
+"""Of files that may hold samples as well."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,7 @@ def _places(root: Path, found: Sequence[Found], source_level: int | None) -> dic
             continue
         parts = item.relative.split("/")
         if len(parts) == 1 and _unconcerned(item):
+            _mention(root, item)
             continue
         places[item] = _place(root, parts, source_level)
     return places
@@ -100,6 +105,16 @@ def _places(root: Path, found: Sequence[Found], source_level: int | None) -> dic
 def _unconcerned(item: Found) -> bool:
     """Whether a file in the root itself has nothing to do with the samples."""
     return item.error is None and PurePosixPath(item.relative).suffix.casefold() not in PICTURE_SUFFIXES
+
+
+def _mention(root: Path, item: Found) -> None:
+    """A file beside the class folders that may hold samples as well is not read, which shall be known."""
+    if PurePosixPath(item.relative).suffix.casefold() in DATA_SUFFIXES:
+        warnings.warn(
+            f"{root / item.relative} lies beside the class folders and is not read: give it by itself to read it",
+            BezoarWarning,
+            stacklevel=2,
+        )
 
 
 def _place(root: Path, parts: list[str], source_level: int | None) -> _Place:
