@@ -33,7 +33,8 @@ import numpy as np
 import psutil
 
 from bezoar.data.memory import scratch_folder
-from bezoar.detect.numerics.moments import blocks, leading, moments, moments_by_part
+from bezoar.detect.numerics.eigen import leading_directions
+from bezoar.detect.numerics.moments import blocks, moments, moments_by_part
 from bezoar.detect.numerics.ridge import Ridge, cross_fit, folds_of, own_label
 from bezoar.detect.scores import SAMPLE_DETECTORS, Scores
 from bezoar.evidence import Evidence
@@ -122,7 +123,7 @@ def stored(root: Path, labels: np.ndarray, planted: np.ndarray) -> np.memmap:
 def spectral_by_class(matrix: np.memmap, labels: np.ndarray) -> np.ndarray:
     """Squared projection on the leading direction of the own class: one pass for all classes, one to score."""
     found = moments_by_part(matrix, labels, CLASSES, labels, CLASSES)
-    directions = np.stack([leading(part.covariance, 1, seed=SEED)[1][:, 0] for part in found]).astype(np.float32)
+    directions = np.stack([leading_directions(part.covariance, 1).vectors[:, 0] for part in found]).astype(np.float32)
     means = np.stack([part.means[label] for label, part in enumerate(found)]).astype(np.float32)
     scores = np.empty(len(labels), dtype=np.float32)
     for rows, block in blocks(matrix):
@@ -162,7 +163,7 @@ def measure(rows: int, root: str, detectors: bool) -> list[Line]:
 
     matrix = stage("drawn and written to the store", lambda: stored(Path(root), labels, planted))
     stage("found in the store", lambda: stored(Path(root), labels, planted))
-    stage("moments, leading directions", lambda: leading(moments(matrix, labels, CLASSES).covariance, 8, seed=SEED))
+    stage("moments, leading directions", lambda: leading_directions(moments(matrix, labels, CLASSES).covariance, 8))
     stage("cross-fitted ridge, two passes", lambda: ridge(matrix, labels))
     stage("spectral by class, two passes", lambda: spectral_by_class(matrix, labels))
     if detectors:

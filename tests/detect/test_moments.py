@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bezoar.detect.numerics.moments import Moments, blocks, leading, merge, moments, moments_by_part
+from bezoar.detect.numerics.moments import Moments, blocks, merge, moments, moments_by_part
 from bezoar.errors import DataError, LabelError, ShapeError, UsageError
 
 
@@ -172,21 +172,6 @@ def test_rows_worked_out_on_demand() -> None:
     assert_same(moments(Doubled(), labels, 4, size=64), by_hand(2 * rows, labels, 4))
 
 
-@pytest.mark.parametrize(("size", "count"), [(30, 5), (1100, 4), (1100, 200), (3, 9)])
-def test_leading_eigenvectors_are_those_of_a_whole_decomposition(size: int, count: int) -> None:
-    generator = np.random.default_rng(4)
-    axis = generator.normal(size=size)
-    basis = np.eye(size) - 2 * np.outer(axis, axis) / (axis @ axis)
-    spectrum = 1.0 / (1 + np.arange(size))
-    values, vectors = leading((basis * spectrum) @ basis.T, count, seed=0)
-    expected = min(size, count)
-    assert values.shape == (expected,)
-    assert vectors.shape == (size, expected)
-    np.testing.assert_allclose(values, spectrum[:expected], rtol=1e-6)
-    np.testing.assert_allclose(np.abs((vectors * basis[:, :expected]).sum(0)), 1, atol=1e-6)
-    assert (vectors[np.abs(vectors).argmax(0), np.arange(expected)] > 0).all()
-
-
 def test_what_does_not_fit_is_refused() -> None:
     rows, labels = planted(20)
     with pytest.raises(ShapeError):
@@ -195,16 +180,8 @@ def test_what_does_not_fit_is_refused() -> None:
         moments(rows, labels + 1, 4)
     with pytest.raises(ShapeError):
         merge(moments(rows, labels, 4), moments(rows, labels, 5))
-    with pytest.raises(UsageError):
-        leading(np.eye(2), 0)
     for broken in (np.nan, np.inf, 1e30):
         spoilt = rows.copy()
         spoilt[3, 5] = broken
         with pytest.raises(DataError, match="column 5"):
             moments(spoilt, labels, 4)
-
-
-def test_where_nothing_varies_directions_are_of_no_variance():
-    values, vectors = leading(np.zeros((1100, 1100)), 2)
-    assert values.tolist() == [0.0, 0.0]
-    np.testing.assert_allclose(vectors.T @ vectors, np.eye(2), atol=1e-12)

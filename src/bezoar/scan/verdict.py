@@ -129,7 +129,7 @@ def _of(finding: Finding) -> str:
 def _tried(tested: Sequence[str], turning: Sequence[str]) -> str:
     if turning:
         return f"; what a part of {listed(turning)} looks like turns clean samples, as a natural part's look may"
-    return f"; put to the test, no trigger of {listed(tested)} turned clean samples" if tested else ""
+    return f"; no trigger recovered from {listed(tested)} turned clean samples" if tested else ""
 
 
 def unlike_calibration(signals: Sequence[ClassSignal], findings: Sequence[Finding], classes: int) -> tuple[str, ...]:

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from bezoar.detect.numerics.moments import leading
+from bezoar.detect.numerics.eigen import leading_directions
 from bezoar.detect.scores import Scores
-from bezoar.evidence import Evidence
+from bezoar.evidence import Evidence, Real
 from bezoar.records import Finding, Histogram, ProjectedPoint
 
 POINTS, FITTED = 1_500, 4_000
@@ -29,8 +29,7 @@ def projection(evidence: Evidence, chances: Mapping[str, float], seed: int) -> t
     chosen = np.concatenate([generator.permutation(odd)[: POINTS // 2], others[: POINTS // 2]])
     rows = space[np.sort(np.concatenate([chosen, others[POINTS // 2 : FITTED]]))].astype(np.float64)
     centre = rows.mean(0)
-    directions = leading(np.cov(rows.T), 2)[1] if rows.shape[1] > 1 else np.ones((1, 2))
-    plane = (space[chosen].astype(np.float64) - centre) @ directions
+    plane = (space[chosen].astype(np.float64) - centre) @ _two_directions(rows)
     return tuple(
         ProjectedPoint(
             x=round(float(place[0]), 4),
@@ -41,6 +40,14 @@ def projection(evidence: Evidence, chances: Mapping[str, float], seed: int) -> t
         )
         for row, place in zip(chosen.tolist(), plane, strict=True)
     )
+
+
+def _two_directions(rows: Real) -> Real:
+    """The two leading directions (d, 2), the largest entry of each positive; 0 where the rows vary in fewer."""
+    found = leading_directions(np.atleast_2d(np.cov(rows.T)), 2).vectors
+    signs = np.sign(found[np.abs(found).argmax(axis=0), np.arange(found.shape[1])])
+    padded: Real = np.pad(found * signs, ((0, 0), (0, 2 - found.shape[1])))
+    return padded
 
 
 def histograms(evidence: Evidence, scores: Mapping[str, Scores], findings: Sequence[Finding]) -> tuple[Histogram, ...]:

@@ -12,9 +12,8 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import blas, eigh
+from scipy.linalg import blas
 from scipy.sparse import csr_array
-from scipy.sparse.linalg import eigsh
 
 from bezoar.errors import DataError, LabelError, ShapeError, UsageError
 from bezoar.evidence import Labels, Matrix, Real
@@ -24,7 +23,6 @@ Single = NDArray[np.float32]
 
 _BLOCK_BYTES = 1 << 25
 _FEWEST, _MOST = 256, 1 << 16
-_WHOLE_DECOMPOSITION = 1024
 
 
 class Rows(Protocol):
@@ -208,28 +206,6 @@ def blocks(matrix: Rows, size: int | None = None) -> Iterator[tuple[slice, Matri
         yield turn, matrix[turn]
         if isinstance(matrix, np.ndarray):
             let_go(matrix)
-
-
-def leading(symmetric: Real, count: int, *, seed: int = 0) -> tuple[Real, Real]:
-    """The `count` largest eigenvalues (r,) of a symmetric (d, d), largest first, and unit eigenvectors (d, r).
-
-    All of them are found up to d = 1024, or where a tenth of them is asked for; beyond that Lanczos iterations, begun
-    with a vector of `seed`, find the leading ones to machine precision. The largest entry of a vector is positive. At
-    most d are returned. Raises UsageError on a count below 1.
-    """
-    size = len(symmetric)
-    count = min(count, size)
-    if count < 1:
-        raise UsageError("at least one eigenvector must be asked for", found=str(count))
-    if size <= _WHOLE_DECOMPOSITION or 10 * count >= size or not symmetric.any():
-        values, vectors = eigh(symmetric, subset_by_index=(size - count, size - 1))
-    else:
-        start = np.random.default_rng(seed).standard_normal(size)
-        values, vectors = eigsh(symmetric, k=count, which="LA", v0=start)
-    order = np.argsort(values)[::-1]
-    vectors = vectors[:, order]
-    signs = np.sign(vectors[np.abs(vectors).argmax(axis=0), np.arange(count)])
-    return values[order], vectors * signs
 
 
 def check_rows(matrix: Rows, labels: Labels, classes: int) -> None:
