@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from planted_scan import drawn_folder, finding, planted_record, stand_in
 from bezoar.cli.explain import sample_called
 from bezoar.data import open_data
 from bezoar.errors import UsageError
-from bezoar.records import Remark
+from bezoar.records import OddPart, Remark, Skipped
 
 
 @pytest.fixture(autouse=True)
@@ -173,3 +174,20 @@ def test_a_path_as_it_is_typed_and_a_row_of_an_array_name_a_sample():
             sample_called(rows, unknown)
     with pytest.raises(UsageError, match="no sample is called"):
         sample_called(paths, "row 1")
+
+
+def test_a_sample_that_is_odd_and_no_suspect_is_told_so(bezoar, pictures, asked):
+    record = asked["record"]
+
+    def with_odd(data):
+        samples = tuple(name for name in data.ids if "ant/" in name)
+        part = OddPart("ant", "what is odd there shows what its label says", samples, Skipped("not tried"))
+        return replace(record(data), odd=(part,))
+
+    asked["record"] = with_odd
+    assert bezoar("scan", "pictures", "--out", "again").code == 1
+    said = bezoar("scan", "pictures", "--findings", "again", "--explain", "ant/south/2.png").out
+    assert (
+        "among the odd samples of its class, which stands out, but what is odd there shows what its label says." in said
+    )
+    assert "odd samples" not in bezoar("scan", "pictures", "--findings", "again", "--explain", "bee/north/1.png").out

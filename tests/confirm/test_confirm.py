@@ -345,6 +345,21 @@ def test_suspects_that_the_network_knows_well_are_asked_as_they_are_where_detail
 
 
 @pytest.mark.parametrize(
+    ("familiar", "spread", "told"), [(0.2, 0.11, 0.9), (0.2, 0.12, 0.0), (0.2, None, 0.0), (0.19, 0.0, 0.0)]
+)
+def test_suspects_that_look_like_all_others_are_believed_over_what_is_left_without_their_details(
+    monkeypatch, familiar, spread, told
+):
+    """Sepia pictures of all classes, poisons towards cats, look like cats when their details are smoothed away."""
+    plain = room.Content(0.1, 0.8, 0.9, (3, 1), familiar, apart=spread)
+    monkeypatch.setattr(room, "content_of", lambda *_: room.Content(0.8, 0.8, 0.0, (3, 1)))
+    data, _, networks = by_hand(knows)
+    bench = Bench(before(data, networks), TARGET)
+    trigger = Recovered("residual", "made up", lambda images: images, torch.zeros(3, 8, 8, dtype=torch.uint8))
+    assert room._content(bench, bench.carriers, trigger, plain, 4).mislabelled == told
+
+
+@pytest.mark.parametrize(
     ("agree", "genuine", "lost"),
     [
         (0.07, 0.1, True),  # of a tenth, where six in ten were recognised, nothing can be told

@@ -37,6 +37,8 @@ class Place:
 class Explanation:
     """What a scan says of one sample: its places in findings, remarks that name it, and what is said of its class.
 
+    `odd` says why it is no suspect though it is among the odd samples of a class that stands out.
+
     A scan keeps the scores of suspects only, so nothing more can be told of a sample that is none.
     """
 
@@ -50,6 +52,7 @@ class Explanation:
     remarks: tuple[str, ...]
     class_signals: tuple[ClassSignal, ...]
     skipped: tuple[DetectorRun, ...]
+    odd: tuple[str, ...] = ()
     kind: Literal["explanation"] = "explanation"
 
 
@@ -69,6 +72,7 @@ def explain(data: Dataset, record: ScanRecord, wanted: str) -> Explanation:
         tuple(one.sentence for one in record.remarks if any(sample_id in group for group in one.examples)),
         tuple(sorted((one for one in record.signals if one.class_name == label), key=lambda one: one.p_value)),
         tuple(run for run in record.detectors if run.skipped is not None),
+        tuple(one.why for one in record.odd if sample_id in one.samples),
     )
 
 
@@ -156,6 +160,8 @@ def explanation_lines(told: Explanation) -> Iterator[str]:
         yield from _place_lines(place)
     if not told.findings:
         yield "not among the suspects of any finding; a scan keeps the scores of suspects only"
+    for why in told.odd:
+        yield f"among the odd samples of its class, which stands out, but {_safe(sentence(why))}"
     for remark in told.remarks:
         yield f"no poison, but worth knowing: {_safe(sentence(remark))}"
     yield from _class_lines(told)

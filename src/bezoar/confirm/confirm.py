@@ -18,6 +18,7 @@ from bezoar.confirm.content import (
     is_unfamiliar,
     labels_look_right,
     least_blame,
+    looks_like_all_others,
 )
 from bezoar.confirm.flips import LEAST_FLIPS, Carriers, Rows, above_chance
 from bezoar.confirm.hypothesis import Hypothesis
@@ -154,8 +155,9 @@ def _content(bench: Bench, suspects: Carriers, trigger: Recovered, plain: Conten
     content = content_of(blind, suspects, bench.target, trigger.borne or trigger, classes)
     if trigger.kind != DETAIL:
         return replace(content, familiar=plain.familiar, apart=plain.apart)
-    if _is_lost(content, plain) and (plain.familiar or 0.0) >= FAMILIAR:
-        # Others' details on a picture make no picture of the kind; the suspects as they are the network knows well.
+    if (plain.familiar or 0.0) >= FAMILIAR and (_is_lost(content, plain) or looks_like_all_others(plain)):
+        # Others' details on a picture make no picture of the kind, and sepia without its details looks like cats: the
+        # suspects as they are the network knows well.
         content = plain
     content = least_blame(content, _seen_coarsely(bench, suspects, classes))
     return replace(content, familiar=plain.familiar, apart=plain.apart)

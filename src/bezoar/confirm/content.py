@@ -93,6 +93,13 @@ def is_one_kind(content: Content) -> bool:
     return content.apart is not None and content.apart >= APART
 
 
+def looks_like_all_others(content: Content) -> bool:
+    """Whether suspects that don't look like their label look like all other classes, as poisons do; False where that
+    was not asked.
+    """
+    return content.apart is not None and content.apart < APART
+
+
 def apart(blind: Witness, looks: Sequence[int], target: int) -> float | None:
     """Total variation between what suspects look like, see `Content`, and the answers to held-out samples of other
     classes, the target left out, less what is to be expected of draws of so many from one distribution; 0 at least.
