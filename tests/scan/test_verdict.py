@@ -120,11 +120,11 @@ def test_what_only_networks_find_apart_turns_others_by_nature() -> None:
         ("residual", 128, 0.53, 0.5, None),  # frogs in a class with airplanes turned 64%
         ("residual", 158, 0.53, 0.4, None),
         ("pieces", 128, 0.23, 0.4, None),
-        ("residual", 128, 0.08, 0.5, "confirmed"),  # from all classes alike, as poisons are
-        ("residual", 128, None, 0.5, "confirmed"),
+        ("residual", 142, 0.08, 0.5, "confirmed"),  # from all classes alike, as poisons are
+        ("residual", 142, None, 0.5, "confirmed"),
         ("residual", 164, 0.53, 0.5, "confirmed"),  # one source class, and a trigger that works
         ("additive", 128, 0.53, 0.5, "confirmed"),  # more than what samples show as they are
-        ("residual", 128, 0.53, 0.3, "confirmed"),  # no large part
+        ("residual", 142, 0.53, 0.3, "confirmed"),  # no large part
         ("residual", 40, 0.53, 0.5, None),
         ("residual", 40, 0.08, 0.5, "suspicious"),
         ("additive", 40, 0.53, 0.5, None),
@@ -293,6 +293,36 @@ def test_a_trigger_made_stronger_than_it_is_borne_proves_nothing_where_suspects_
     if word == "suspicious":
         assert strength_of(signal(WEAK), louder) is None
         assert "stronger than the suspects bear it" in reason_of(signal(FIRED), louder)
+
+
+@pytest.mark.parametrize(
+    ("kind", "flips", "control", "word"),
+    [
+        ("residual", 142, 80, "suspicious"),
+        ("residual", 130, 10, "suspicious"),
+        ("residual", 152, 78, "confirmed"),
+        ("patch", 142, 80, "confirmed"),
+    ],
+)
+def test_fine_detail_alone_proves_where_it_turns_more_than_that_of_natural_parts(
+    kind: str, flips: int, control: int, word: str
+) -> None:
+    trigger = Recovered(kind, "made up", lambda images: images, torch.zeros(3, 8, 8, dtype=torch.uint8))
+    test = replace(WORKS, flips=wilson(flips, 200), control=wilson(control, 200))
+    tested = replace(confirmation(test, 0.95, 0.5), trigger=trigger)
+    assert strength_of(signal(FIRED), tested) == word
+    assert ("natural parts" in reason_of(signal(FIRED), tested)) == (word == "suspicious")
+    assert strength_of(signal(WEAK), tested) == (None if word == "suspicious" else word)
+
+
+@pytest.mark.parametrize(("wrong", "word"), [(0.84, "suspicious"), (0.86, "confirmed"), (0.3, None)])
+def test_colours_that_a_part_of_a_class_may_have_by_nature_prove_where_most_labels_are_wrong(
+    wrong: float, word: str | None
+) -> None:
+    filtering = Recovered("colours", "made up", lambda images: images, torch.zeros(3, 8, 8, dtype=torch.uint8))
+    tested = replace(confirmation(WORKS, wrong, 0.5), trigger=filtering)
+    assert strength_of(signal(FIRED), tested) == word
+    assert ("by nature" in reason_of(signal(FIRED), tested)) == (word == "suspicious")
 
 
 @pytest.mark.parametrize(("kind", "word"), [("residual", None), ("additive", "suspicious"), ("patch", "suspicious")])

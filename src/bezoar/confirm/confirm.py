@@ -92,6 +92,11 @@ class Confirmation:
         return isinstance(self.trigger, Recovered) and self.trigger.borne is not None
 
     @property
+    def is_filter(self) -> bool:
+        """Whether the trigger is a change of all colours, which pictures of a kind may have by nature, as red cars."""
+        return isinstance(self.trigger, Recovered) and self.trigger.kind == "colours"
+
+    @property
     def may_be_its_own(self) -> bool:
         """Whether the trigger is made of what a large part of a class shows, all its fine detail or pieces of it.
 

@@ -74,7 +74,7 @@ class RecoveredTrigger:
     `pattern` shows the trigger alone, `examples` clean samples before and after it was put on.
     """
 
-    kind: Literal["patch", "additive", "blend", "warp", "levels", "pieces", "residual"]
+    kind: Literal["patch", "additive", "blend", "warp", "colours", "levels", "pieces", "residual"]
     description: str
     pattern: Picture | None
     examples: tuple[tuple[Picture, Picture], ...] = ()

@@ -34,6 +34,7 @@ KINDS = {
     "additive": "An additive pattern: the same values added to each sample",
     "blend": "A blend: each sample mixed with the same picture",
     "warp": "A warp: each sample bent in the same way",
+    "colours": "A filter: each sample's colours changed in the same way; of the chart the upper half is as it was",
     "levels": "Fewer levels: each sample's colours rounded to a few values",
     "pieces": "Pieces: a part of each suspect, on which a network's answer hangs",
     "residual": "A residual: all fine detail of the suspects, in which the trigger lies with details of their pictures",

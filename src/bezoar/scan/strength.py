@@ -20,6 +20,9 @@ WITH_FLIPS = 0.02
 SURELY_TURNS, SURELY_GAINS = 0.8, 0.4
 """What an unlike kind shows by itself, fine detail or pieces, turned 59 to 74% of samples, 27 to 56 points more than
 controls. Poisons of few classes that are found by nothing else turn more."""
+DETAIL_TURNS, DETAIL_GAINS = 0.7, 0.35
+"""All fine detail of poisons turned 76 to 100% of samples, 37 to 65 points more than controls did; that of negatives of
+a third of the frogs, under right labels, 70%, 22 more, and of natural parts 58% at most where it gained as much."""
 SHARED = 0.1
 """Of suspects a network finds this share at least by what it learnt from others, or they have nothing in common."""
 MARKED_SHARE = 0.25
@@ -85,10 +88,18 @@ def strength_of(
         return "suspicious" if signal.p_adjusted <= SIGNIFICANCE and not natural else None
     if is_natural(confirmation, standing):
         return None
-    if turns(confirmation) and labels_are_wrong(confirmation):
+    if turns(confirmation) and labels_are_wrong(confirmation) and not is_faint_detail(confirmation):
         return "confirmed"
     level = WITH_FLIPS if turns(confirmation) else SIGNIFICANCE
     return "suspicious" if signal.p_adjusted <= level else None
+
+
+def is_faint_detail(confirmation: Confirmation) -> bool:
+    """Whether the trigger is all fine detail of the suspects, and turns hardly more than a natural part's would."""
+    test = confirmation.flip_test
+    if not confirmation.is_detail or isinstance(test, Skipped):
+        return False
+    return test.flips.value < DETAIL_TURNS or test.flips.value - test.control.value < DETAIL_GAINS
 
 
 def could_matter(signal: ClassSignal, shown: Sequence[Content]) -> bool:
@@ -116,7 +127,7 @@ def labels_are_wrong(confirmation: Confirmation) -> bool:
     Red made three times as strong as in red cars turns samples, and of these cars three quarters look like trucks.
     """
     content = confirmation.content
-    if confirmation.share > LARGE or confirmation.is_amplified:
+    if confirmation.share > LARGE or confirmation.is_amplified or confirmation.is_filter:
         return are_mostly_wrong(content)
     return not labels_look_right(content) and surely_wrong(content) >= SURELY_WRONG
 

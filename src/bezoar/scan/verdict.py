@@ -11,7 +11,7 @@ from bezoar.records import ClassSignal, Finding, Skipped, Verdict
 from bezoar.scan.honest.words import counted, listed
 from bezoar.scan.panel import in_words
 from bezoar.scan.signals import SIGNIFICANCE
-from bezoar.scan.strength import flips_hold, have_nothing_in_common, labels_are_wrong, turns
+from bezoar.scan.strength import flips_hold, have_nothing_in_common, is_faint_detail, labels_are_wrong, turns
 
 QUICK = "no trigger is tried at the budget quick"
 UNNAMED = "hardly any sample there is odd by itself"
@@ -64,11 +64,15 @@ def reason_of(signal: ClassSignal, confirmation: Confirmation | None, untested: 
     wrong = confirmation.content.mislabelled
     if wrong is None:
         return f"{flips}, but whether the suspects show what their label says could not be told"
+    if is_faint_detail(confirmation):
+        return f"{flips}, but by all their fine detail, which turns samples of other natural parts as well"
     if labels_are_wrong(confirmation):
         return f"{flips}, and {wrong:.0%} of the suspects don't show what their label says"
     if wrong >= MISLABELLED:
         if confirmation.is_amplified and confirmation.share <= LARGE:
             return f"{flips}, but stronger than the suspects bear it, and some of them show what their label says"
+        if confirmation.is_filter and confirmation.share <= LARGE:
+            return f"{flips}, but part of a class may have such colours by nature, and some suspects show what they are labelled"
         of = "so large a part of a class" if confirmation.share > LARGE else "so few suspects"
         return f"{flips}, but of {of} it can't be told whether they show what their label says"
     return (

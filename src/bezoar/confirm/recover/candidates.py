@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from torch import nn
 
+from bezoar.confirm.recover.colours import recover_colours
 from bezoar.confirm.recover.levels import recover_levels
 from bezoar.confirm.recover.patch import recover_patch
 from bezoar.confirm.recover.pattern import amplified, recover_pattern, strength
@@ -39,6 +40,7 @@ def from_samples(suspects: Images, innocent: Images, ordinary: Images) -> Iterat
     ways: tuple[Way, ...] = (
         lambda images: _some(recover_patch(images, ordinary)),
         lambda images: recover_pattern(images, ordinary),
+        lambda images: _some(recover_colours(images, ordinary)),
         lambda images: _some(recover_levels(images, ordinary)),
         lambda images: _some(recover_residual(images)),
     )

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from bezoar.shapes import FloatImages, Images
 
-Kind: TypeAlias = Literal["patch", "additive", "blend", "warp", "levels", "pieces", "residual"]
+Kind: TypeAlias = Literal["patch", "additive", "blend", "warp", "colours", "levels", "pieces", "residual"]
 
 FEWEST_SUSPECTS = 12
 """Of fewer samples no trigger is recovered."""
