@@ -72,7 +72,7 @@ def reason_of(signal: ClassSignal, confirmation: Confirmation | None, untested: 
         if confirmation.is_amplified and confirmation.share <= LARGE:
             return f"{flips}, but stronger than the suspects bear it, and some of them show what their label says"
         if confirmation.is_filter and confirmation.share <= LARGE:
-            return f"{flips}, but part of a class may have such colours by nature, and some suspects show what they are labelled"
+            return f"{flips}, but a part of a class may have such colours by nature, and some labels seem right"
         of = "so large a part of a class" if confirmation.share > LARGE else "so few suspects"
         return f"{flips}, but of {of} it can't be told whether they show what their label says"
     return (
