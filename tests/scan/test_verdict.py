@@ -241,7 +241,7 @@ def test_findings_make_the_verdict() -> None:
 def test_silence_is_no_evidence_or_inconclusive() -> None:
     assert verdict_of([], judged=10, classes=10) == ("no evidence", "None of 10 classes stands out")
     tried = verdict_of([], judged=10, classes=10, tested=["ant", "bee"])[1]
-    assert tried.endswith("; no trigger recovered from ant and bee turned clean samples")
+    assert tried.endswith("; no trigger recovered from ant and bee proves a backdoor")
     assert verdict_of([], judged=10, classes=10, odd={NATURAL: ["bee"]}) == (
         "no evidence",
         "bee stands out, but what is odd there shows what its label says, as natural parts of a class do",

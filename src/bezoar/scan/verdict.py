@@ -133,7 +133,7 @@ def _of(finding: Finding) -> str:
 def _tried(tested: Sequence[str], turning: Sequence[str]) -> str:
     if turning:
         return f"; what a part of {listed(turning)} looks like turns clean samples, as a natural part's look may"
-    return f"; no trigger recovered from {listed(tested)} turned clean samples" if tested else ""
+    return f"; no trigger recovered from {listed(tested)} proves a backdoor" if tested else ""
 
 
 def unlike_calibration(signals: Sequence[ClassSignal], findings: Sequence[Finding], classes: int) -> tuple[str, ...]:
