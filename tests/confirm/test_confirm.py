@@ -394,23 +394,3 @@ def test_what_a_kind_of_picture_shows_can_t_be_told_by_a_network_that_met_none(m
     )
     found = room._content(bench, bench.carriers, loud, plain, 4)
     assert (found.mislabelled, found.familiar) == (told, familiar)
-
-
-def test_no_classes_are_chosen_where_all_that_can_be_told_flip_and_others_are_too_few():
-    """Of 1,200 pictures 2 classes of 9 had 10 samples that count, and both flipped, as the others did."""
-
-    class Tried:
-        controls = {room.ON_PLACEBO: None}  # noqa: RUF012
-
-        def __init__(self, *gains):
-            self.told = np.array(gains)
-
-        def gains(self, classes, control):
-            return self.told
-
-    nan = np.nan
-    assert room._sources(Tried(nan, 0.9, 0.8, nan, nan), 5) == ()
-    assert room._sources(Tried(nan, 0.9, 0.8, 0.7, 0.9), 5) == (1, 2, 3, 4)
-    assert room._sources(Tried(nan, 0.9, 0.0, nan, nan), 5) == (1,)
-    assert room._sources(Tried(nan, 0.9, nan, nan, nan), 5) == (1,)
-    assert room._sources(Tried(nan, nan, nan, nan, nan), 5) == ()

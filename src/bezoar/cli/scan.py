@@ -30,7 +30,6 @@ from bezoar.cli.scan_folder import (
 )
 from bezoar.cli.scan_words import clean_command, say_scan
 from bezoar.data import Dataset
-from bezoar.data.memory import scratch_folder
 from bezoar.drill.subject import open_subject
 from bezoar.drill.train_run import check_classes
 from bezoar.errors import BezoarWarning, DataError, ModelError, UsageError
@@ -223,7 +222,6 @@ def _contents(data: Dataset) -> set[str]:
 
 def _store() -> Store | None:
     """Where evidence is kept; none where the folder can't be written to, which costs time and nothing else."""
-    scratch_folder()  # raises for a BEZOAR_CACHE that is no folder, without which there is no scan
     root = default_root()
     with suppress(OSError):
         root.mkdir(parents=True, exist_ok=True)

@@ -254,15 +254,9 @@ def _most(trials: Sequence[Trial]) -> Trial:
 
 
 def _sources(trial: Trial, classes: int) -> tuple[int, ...]:
-    """Classes that flip clearly more than under the placebo, at least half as much as the best of them.
-
-    None where several are told, all of them flip, and of others there are too few samples: nothing speaks for a choice.
-    """
+    """Classes that flip clearly more than under the placebo, at least half as much as the best of them."""
     gains = trial.gains(classes, trial.controls[ON_PLACEBO])
-    told = np.isfinite(gains)
-    if not told.any():
+    if not np.isfinite(gains).any():
         return ()
-    turned = np.nan_to_num(gains, nan=-1.0) >= max(SOURCE_MARGIN, 0.5 * float(np.nanmax(gains)))
-    if turned.sum() > 1 and turned[told].all() and told.sum() < classes - 1:
-        return ()
-    return tuple(int(label) for label in np.flatnonzero(turned))
+    bar = max(SOURCE_MARGIN, 0.5 * float(np.nanmax(gains)))
+    return tuple(int(label) for label in np.flatnonzero(np.nan_to_num(gains, nan=-1.0) >= bar))
