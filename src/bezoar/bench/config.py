@@ -192,13 +192,18 @@ def twin_key(config: BenchConfig, seed: int, tune: tuple[str, ...] = ()) -> str:
 
 
 def data_source(config: BenchConfig) -> str:
-    """The data's source with `$NAME` filled in. Raises UsageError for a variable that is not set."""
-    missing = [name for name in re.findall(r"\$(\w+)", config.data.source) if name not in os.environ]
+    """The data's source, see `filled_in`."""
+    return filled_in(config.data.source)
+
+
+def filled_in(source: str) -> str:
+    """A source of data with `$NAME` filled in. Raises UsageError for a variable that is not set."""
+    missing = [name for name in re.findall(r"\$(\w+)", source) if name not in os.environ]
     if missing:
         raise UsageError(
             f"the environment variable {missing[0]} is not set", remedy=f"Set {missing[0]} to the data's folder"
         )
-    return os.path.expandvars(config.data.source)
+    return os.path.expandvars(source)
 
 
 def _key(config: BenchConfig, attack: AttackConfig, rate: float | None, seed: int) -> str:

@@ -1,6 +1,6 @@
 """Models, the training loop and prediction."""
 
-from bezoar.training import fast, preact_resnet
+from bezoar.training import fast, plain, preact_resnet
 from bezoar.training.loop import Progress, Trained, continue_recipe, train
 from bezoar.training.models import MODELS, build_model
 from bezoar.training.predict import predict_logits
@@ -19,6 +19,7 @@ __all__ = [
     "default_recipe",
     "fast",
     "load_model",
+    "plain",
     "preact_resnet",
     "predict_logits",
     "save_model",

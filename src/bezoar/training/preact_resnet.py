@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from bezoar.errors import UsageError
 from bezoar.training.models import MODELS, Normalise
 
 
@@ -33,20 +34,20 @@ class PreActBlock(nn.Module):
 
 
 class PreActResNet18Network(nn.Module):
-    """Pre-activation ResNet with 2-2-2-2 blocks of 64 to 512 channels, 3x3 stem, for small images."""
+    """Pre-activation ResNet with 2-2-2-2 blocks of 1, 2, 4 and 8 times `width` channels, 3x3 stem, for small images."""
 
-    def __init__(self, classes: int, sample: Tensor) -> None:
+    def __init__(self, classes: int, sample: Tensor, width: int = 64) -> None:
         super().__init__()
         self.normalise = Normalise(sample)
-        self.stem = nn.Conv2d(sample.shape[1], 64, 3, 1, 1, bias=False)
+        self.stem = nn.Conv2d(sample.shape[1], width, 3, 1, 1, bias=False)
         blocks: list[nn.Module] = []
-        inward = 64
-        for outward, stride in ((64, 1), (128, 2), (256, 2), (512, 2)):
+        inward = width
+        for outward, stride in ((width, 1), (2 * width, 2), (4 * width, 2), (8 * width, 2)):
             blocks += [PreActBlock(inward, outward, stride), PreActBlock(outward, outward, 1)]
             inward = outward
         self.blocks = nn.Sequential(*blocks)
-        self.norm = nn.BatchNorm2d(512)
-        self.head = nn.Linear(512, classes)
+        self.norm = nn.BatchNorm2d(8 * width)
+        self.head = nn.Linear(8 * width, classes)
 
     def forward(self, x: Tensor) -> Tensor:
         """Images (n, c, h, w) in 0..1 to logits (n, classes)."""
@@ -58,8 +59,14 @@ class PreActResNet18Network(nn.Module):
 @MODELS.register("preact-resnet18")
 @dataclass(frozen=True)
 class PreActResNet18:
-    """The published comparison network (He et al. 2016, arXiv 1603.05027), 11.2 million parameters."""
+    """The published comparison network (He et al. 2016, arXiv 1603.05027), 11.2 million parameters at width 64."""
+
+    width: int = 64
+
+    def __post_init__(self) -> None:
+        if self.width < 1:
+            raise UsageError("preact-resnet18: width must be at least 1", found=str(self.width))
 
     def build(self, *, classes: int, sample: Tensor) -> nn.Module:
         """A fresh network for `classes` classes and images shaped like `sample` (uint8)."""
-        return PreActResNet18Network(classes, sample)
+        return PreActResNet18Network(classes, sample, self.width)
