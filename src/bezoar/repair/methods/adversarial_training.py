@@ -1,0 +1,55 @@
+"""Adversarial training: the trigger is shown under the labels that samples really have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bezoar.repair.base import REPAIRS, Mended, ModelRepair, Used, Work, require
+from bezoar.repair.given import FEWEST, Given, can_keep, drawn, joined, kept_samples, with_trigger
+from bezoar.repair.loop import Tuning, tune
+
+
+@REPAIRS.register("adversarial-training")
+@dataclass(frozen=True, kw_only=True)
+class AdversarialTraining(Tuning, ModelRepair):
+    """Fine-tune on trusted and unflagged samples, a share of them a second time with the trigger, labels as given.
+
+    Needs a trigger, recovered or supposed, and 10 samples: the trusted ones, and of the training data without the
+    suspects as many as make `samples`. The suspects themselves are left out. Where nobody is suspected the training
+    data are not used, for the poisons would be among them. Assumes that the trigger is near enough to the real one.
+
+    No paper of its own: it is the defence that retraining with triggered samples under their true labels is known as.
+    Shares and epochs are those of this project's feasibility study.
+    """
+
+    epochs: int = 2
+    least_steps: int = 40
+    learning_rate: float = 0.02
+    samples: int = 2500
+    share: float = 0.5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require("adversarial-training", samples=(self.samples, FEWEST, float("inf")), share=(self.share, 0.01, 1.0))
+
+    def lacks(self, given: Given) -> str:
+        """A trigger, and samples to put it on."""
+        if given.trigger is None:
+            return "no trigger was given, recovered or supposed"
+        if not can_keep(given):
+            return f"there are not {FEWEST} samples that are trusted, or left of the training data without suspects"
+        return ""
+
+    def mend(self, work: Work) -> Mended:
+        """Put the trigger on a share and fine-tune on both."""
+        kept, trigger = kept_samples(work.given, self.samples, work.seed), work.given.trigger
+        assert kept is not None
+        assert trigger is not None
+        some = drawn(kept.data, max(1, round(self.share * len(kept.data))), work.seed + 1)
+        epochs = tune(work, joined(kept.data, with_trigger(some, trigger)), self, stage="adversarial-training")
+        said = (
+            f"fine-tuned {epochs} epochs on {kept.trusted:,} trusted and {kept.unflagged:,} unflagged samples",
+            f"the trigger was put on {len(some):,} of them under their own labels",
+        )
+        suspects = len(work.given.suspects) if kept.unflagged else 0
+        return Mended(Used(kept.trusted, kept.unflagged, suspects, trigger=True), said)

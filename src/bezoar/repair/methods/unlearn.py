@@ -1,0 +1,133 @@
+"""Unlearning: the flagged samples' labels, or the way from a trigger to its target, are forgotten."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from bezoar.data.dataset import Dataset
+from bezoar.records import Skipped
+from bezoar.repair.base import REPAIRS, Mended, ModelRepair, Used, Work, require
+from bezoar.repair.given import FEWEST, Given, can_keep, joined, kept_samples, with_trigger
+from bezoar.repair.loop import Batch, Gradients, Tuning, downhill, tune
+from bezoar.repair.numerics.forgetting import bounded_ascent
+
+
+@dataclass(frozen=True, eq=False)
+class Forgotten:
+    """Samples whose label shall be forgotten, and by which of what was given they were found."""
+
+    data: Dataset
+    by: str
+
+
+@REPAIRS.register("unlearn")
+@dataclass(frozen=True, kw_only=True)
+class Unlearn(Tuning, ModelRepair):
+    """Raise the loss of what shall be forgotten up to a bound, while that of other samples is kept low.
+
+    What shall be forgotten are the suspects under the labels they have (`of` suspects), or samples of other classes
+    with the trigger on under the target's (`of` trigger); `auto` takes the suspects where there are any. `bound` is
+    the loss, in nats, from which on a sample counts as forgotten: that of a guess among all classes unless given. In
+    every batch a share of `forget` are samples to forget, repeated if need be. Kept are the trusted samples and as
+    many unflagged ones as make `samples`. Needs 10 of those, and suspects among training data, or a trigger and its
+    target. Innocent samples that are suspected are forgotten with the others, which costs accuracy.
+
+    Li et al. 2021 (anti-backdoor learning, arXiv 2110.11571), its second stage. Deviations: ascent is bounded and
+    goes on beside descent in one batch; suspects are given, not found by their loss; unlearning a trigger is not in
+    the paper.
+    """
+
+    epochs: int = 5
+    learning_rate: float = 0.01
+    of: Literal["auto", "suspects", "trigger"] = "auto"
+    bound: float | None = None
+    forget: float = 0.25
+    weight: float = 1.0
+    samples: int = 2500
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        most = float("inf")
+        require(
+            "unlearn",
+            bound=(self.bound if self.bound is not None else 1.0, 0, most),
+            forget=(self.forget, 0.01, 0.9),
+            weight=(self.weight, 0, most),
+            samples=(self.samples, FEWEST, most),
+        )
+
+    def lacks(self, given: Given) -> str:
+        """Something to forget and something to keep."""
+        suspected = given.training is not None and bool(given.suspects)
+        aimed = given.trigger is not None and given.target is not None
+        if self.of == "suspects" and not suspected:
+            return "no suspects among training data were given"
+        if self.of == "trigger" and not aimed:
+            return "no trigger together with its target was given"
+        if not suspected and not aimed:
+            return "nothing to forget was given: suspects among training data, or a trigger together with its target"
+        if not can_keep(given):
+            return f"there are not {FEWEST} samples that are trusted, or left of the training data without suspects"
+        return ""
+
+    def mend(self, work: Work) -> Mended | Skipped:
+        """Ascent on some, descent on the others."""
+        kept = kept_samples(work.given, self.samples, work.seed)
+        assert kept is not None
+        forgotten = self._forgotten(work.given, kept.data)
+        if forgotten is None:
+            return Skipped(
+                "no sample to keep is of another class than the target, so that the trigger can be put on none"
+            )
+        wanted = math.ceil(self.forget / (1 - self.forget) * len(kept.data))
+        repeated = _repeated(forgotten.data, max(wanted, 1))
+        data = joined(kept.data, repeated)
+        bound = self.bound if self.bound is not None else math.log(len(data.class_names))
+        epochs = tune(work, data, self, stage="unlearn", gradients=self._gradients(len(kept.data), bound))
+        said = (
+            f"unlearnt {len(forgotten.data):,} {forgotten.by} in {epochs} epochs up to a loss of {bound:.2g}",
+            f"kept {kept.trusted:,} trusted and {kept.unflagged:,} unflagged samples",
+        )
+        by_trigger = forgotten.by != "suspects"
+        suspects = len(work.given.suspects) if kept.unflagged or not by_trigger else 0
+        return Mended(Used(kept.trusted, kept.unflagged, suspects, by_trigger, by_trigger), said)
+
+    def _forgotten(self, given: Given, kept: Dataset) -> Forgotten | None:
+        flagged = given.flagged() if self.of != "trigger" else None
+        if flagged is not None:
+            return Forgotten(flagged, "suspects")
+        if given.trigger is None or given.target is None:
+            return None
+        others = kept.labels.ne(given.target)
+        if not bool(others.any()):
+            return None
+        stamped = with_trigger(kept.select(others), given.trigger)
+        labels = torch.full_like(stamped.labels, given.target)
+        return Forgotten(relabelled(stamped, labels), "samples with the trigger on")
+
+    def _gradients(self, kept: int, bound: float) -> Gradients:
+        def loss(model: nn.Module, batch: Batch) -> Tensor:
+            losses = F.cross_entropy(model(batch.images), batch.labels, reduction="none")
+            keep = batch.rows < kept
+            plain = losses[keep].mean() if bool(keep.any()) else losses.sum() * 0.0
+            return plain + self.weight * bounded_ascent(losses[~keep], bound)
+
+        return downhill(loss)
+
+
+def relabelled(data: Dataset, labels: Tensor) -> Dataset:
+    """The samples under other labels."""
+    return Dataset(data.inputs, labels, data.class_names, data.ids, name=data.name)
+
+
+def _repeated(data: Dataset, count: int) -> Dataset:
+    """The samples over and over until there are `count`; the first `count` of them where there are more."""
+    rows = torch.arange(count) % len(data)
+    ids = tuple(f"{data.ids[row]}#forget{turn}" for turn, row in enumerate(rows.tolist()))
+    return Dataset(data.inputs[rows], data.labels[rows], data.class_names, ids, name=data.name)
