@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bezoar.records import ScanRecord
+from bezoar.records.inspecting import InspectionRecord
 from bezoar.records.scanning import Strength
 
 NOTHING_FOUND, FOUND, ERROR, INCONCLUSIVE, WRONG_USAGE = 0, 1, 2, 3, 4
@@ -11,8 +12,8 @@ INTERRUPTED, READER_GONE = 130, 141
 """As a shell names those that SIGINT and SIGPIPE ended."""
 
 
-def code_of(record: ScanRecord, fail_on: Strength) -> int:
-    """The exit code of a scan. With `fail_on` confirmed, a verdict that is only suspicious counts as nothing found."""
+def code_of(record: ScanRecord | InspectionRecord, fail_on: Strength) -> int:
+    """The exit code of scan or inspect. With `fail_on` confirmed, what is only suspicious counts as nothing found."""
     if record.verdict == "inconclusive":
         return INCONCLUSIVE
     failing = ("confirmed",) if fail_on == "confirmed" else ("confirmed", "suspicious")

@@ -13,7 +13,8 @@ from markupsafe import Markup
 
 from bezoar.errors import RecordError
 from bezoar.records import DrillRecord, ScanRecord, Skipped, to_json, write_text_atomically
-from bezoar.report import drill, phrases, scan
+from bezoar.records.inspecting import InspectionRecord
+from bezoar.report import drill, inspection, phrases, scan
 from bezoar.report.chart import interval_bar
 from bezoar.report.scan_verdict import scan_headline
 from bezoar.report.section import Headline, Section
@@ -34,9 +35,10 @@ class Kind:
 KINDS = {
     "drill": Kind("Drill report", drill_headline, drill.SECTIONS),
     "scan": Kind("Scan report", scan_headline, scan.SECTIONS),
+    "inspection": Kind("Inspection report", inspection.inspection_headline, inspection.SECTIONS),
 }
 
-Reported: TypeAlias = DrillRecord | ScanRecord
+Reported: TypeAlias = DrillRecord | ScanRecord | InspectionRecord
 """Records that have a page."""
 
 

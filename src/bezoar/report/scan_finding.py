@@ -99,13 +99,13 @@ def _told(record: ScanRecord, number: int, finding: Finding, most_bytes: int) ->
         _share(record, finding),
         KINDS[trigger.kind] if isinstance(trigger, RecoveredTrigger) else "",
         finding_pictures(finding, most_bytes=most_bytes),
-        finding.flip_test if isinstance(finding.flip_test, Skipped) else _flips(finding.flip_test),
+        finding.flip_test if isinstance(finding.flip_test, Skipped) else flips_of(finding.flip_test),
         signal_table(finding.signals, record.detectors, most=MOST_ROWS),
         finding.contributors[:MOST_ROWS],
         max(len(finding.contributors) - MOST_ROWS, 0),
         tuple(map(_row, ranked)),
         covers_in_words(finding.covers),
-        tuple(map(_catalogued, finding.atlas)),
+        tuple(map(catalogued, finding.atlas)),
     )
 
 
@@ -130,7 +130,8 @@ def _share(record: ScanRecord, finding: Finding) -> str:
     return f"{percent(inside / of_class)} of the {of_class:,} samples of this class" if of_class >= inside > 0 else ""
 
 
-def _flips(test: FlipTest) -> Flips:
+def flips_of(test: FlipTest) -> Flips:
+    """The causal test as a page shows it, the classes that turn most first."""
     rows = [
         SourceFlips(row.class_name, measured(row.flips), measured(row.control)) for row in _worst_first(test.by_source)
     ]
@@ -162,7 +163,8 @@ def _known(name: str | None) -> str:
     return "not known" if name is None else brief(name, 40)
 
 
-def _catalogued(identifier: str) -> tuple[str, str, str]:
+def catalogued(identifier: str) -> tuple[str, str, str]:
+    """An id of a catalogue, its name and the catalogue, the latter two empty where it is not known."""
     found = entry_named(identifier)
     if found is None:
         return identifier, "", ""

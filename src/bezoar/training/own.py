@@ -15,18 +15,30 @@ from bezoar.importing import import_object
 POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
-def own_model(path: str, classes: int) -> nn.Module:
+def own_model(path: str, classes: int | None) -> nn.Module:
     """The module called `path`, or the one that the function of this name gives; it is the user's own object.
 
     The function is called with the number of classes if it takes an argument. Raises SpecError when there is nothing
-    of this name, ModelError when it gives no module.
+    of this name, ModelError when it gives no module, or wants the number of classes and that is not known (None).
     """
     found = import_object(path, "model")
     if callable(found) and not isinstance(found, nn.Module):
-        found = _called(path, found, (classes,) if wants_argument(found) else ())
+        found = _called(path, found, _arguments(path, found, classes))
     if not isinstance(found, nn.Module):
         raise ModelError(f"{path} gave no model", expected="a torch.nn.Module", found=type(found).__name__)
     return found
+
+
+def _arguments(path: str, function: object, classes: int | None) -> tuple[int, ...]:
+    if not wants_argument(function):
+        return ()
+    if classes is None:
+        raise ModelError(
+            f"{path} wants the number of classes, which is not known",
+            expected="the names of the classes in order",
+            remedy="Say the classes, or give a function that needs no argument",
+        )
+    return (classes,)
 
 
 def wants_argument(function: object) -> bool:

@@ -1,4 +1,4 @@
-"""What a subject of the zoo is made of: its training data, the defender's clean samples, and test data, all disjoint."""
+"""What a subject of the zoo is made of: training data, the defender's clean samples, and test data, all disjoint."""
 
 from __future__ import annotations
 

@@ -49,6 +49,10 @@ class Form(Protocol):
         """Sizes (H,) brought to a scale on which about 1 is much, for images of `shape`."""
         ...
 
+    def limit(self, shape: tuple[int, ...]) -> float:
+        """The largest size that is told apart from larger ones, for images of `shape`."""
+        ...
+
 
 def of_one(parameters: Parameters, place: int) -> Parameters:
     """The parameters of one hypothesis, its axis kept."""

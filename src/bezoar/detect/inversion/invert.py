@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bezoar.detect.inversion.form import Form, Parameters, of_one
+from bezoar.detect.inversion.quiet import untouched
 from bezoar.errors import ModelError
 from bezoar.shapes import Images, Whole
 from bezoar.training.batches import to_unit_range
@@ -102,7 +103,7 @@ def invert(
         for name, tensor in form.start(len(hypotheses), tuple(inputs.shape[1:]), generator).items()
     }
     run = _Descent(model, inputs, rows, hypotheses, form, parameters, effort, generator)
-    with _evaluated(model):
+    with untouched(model):
         for step in range(effort.steps):
             run.step()
             if progress is not None:
@@ -223,22 +224,3 @@ def _just_enough(
         high, low = torch.where(strong, middle, high), torch.where(strong, low, middle)
     factors = torch.where(reached, high.exp(), STRONGEST)
     return form.scaled(parameters, factors), reached
-
-
-class _evaluated:  # noqa: N801  a context
-    """Within, evaluation mode and no gradients of weights; afterwards both as they were."""
-
-    def __init__(self, model: nn.Module) -> None:
-        self.model = model
-
-    def __enter__(self) -> None:
-        self.training = self.model.training
-        self.learning = [one for one in self.model.parameters() if one.requires_grad]
-        self.model.eval()
-        for one in self.learning:
-            one.requires_grad_(False)
-
-    def __exit__(self, *_: object) -> None:
-        self.model.train(self.training)
-        for one in self.learning:
-            one.requires_grad_(True)

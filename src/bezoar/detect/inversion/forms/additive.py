@@ -41,3 +41,7 @@ class Additive:
     def cost(self, sizes: Tensor, shape: tuple[int, ...]) -> Tensor:
         """A hundredth of the range is 1."""
         return sizes * (100 / 255)
+
+    def limit(self, shape: tuple[int, ...]) -> float:
+        """A fifth of the range."""
+        return 51.0

@@ -47,3 +47,7 @@ class Patch:
     def cost(self, sizes: Tensor, shape: tuple[int, ...]) -> Tensor:
         """A hundredth of all pixels is 1."""
         return sizes * (100 / (shape[1] * shape[2]))
+
+    def limit(self, shape: tuple[int, ...]) -> float:
+        """A third of all pixels."""
+        return shape[1] * shape[2] / 3

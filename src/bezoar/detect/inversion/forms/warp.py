@@ -57,6 +57,10 @@ class Warp:
         """A hundredth of the side is 1."""
         return sizes * (100 / min(shape[1:]))
 
+    def limit(self, shape: tuple[int, ...]) -> float:
+        """A tenth of the side."""
+        return min(shape[1:]) / 10
+
 
 def _spread(shifts: Tensor, height: int, width: int) -> Tensor:
     """Shifts (H, height, width, 2) in pixels, to the right and down, from a coarse grid (H, 2, g, g)."""

@@ -1,0 +1,153 @@
+"""`bezoar inspect`: does this model carry a backdoor, into which class, with what trigger?"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from bezoar.cli.codes import code_of
+from bezoar.cli.console import TerminalListener, command_line, own_code_speaks_on_stderr, print_json, say
+from bezoar.cli.folders import free_folder, new_folder, next_folder
+from bezoar.cli.options import Json, Reading, Seed, reads_data
+from bezoar.data import Dataset
+from bezoar.drill.stages import RECORD_FILE
+from bezoar.errors import ModelError, UsageError
+from bezoar.inspection import InspectionSettings, inspect_model
+from bezoar.records import RecoveredTrigger, Skipped, to_json, write_text_atomically
+from bezoar.records.inspecting import InspectionRecord
+from bezoar.records.scanning import Strength
+from bezoar.report import write_report
+from bezoar.report.inspection import inspection_headline, trigger_in_words
+from bezoar.report.page import REPORT_NAME
+from bezoar.report.phrases import brief, duration, sentence, visible
+from bezoar.training.opening import OpenedModel, open_model
+
+INSPECTION_FILES = frozenset((RECORD_FILE, REPORT_NAME))
+_INSPECTION = re.compile(rb'"kind":\s*"inspection"')
+
+
+def add_to(app: typer.Typer) -> None:
+    """Make `inspect` a verb."""
+    app.command("inspect", epilog="Exit codes: 0 no evidence found, 1 found, 2 error, 3 inconclusive, 4 wrong usage.")(
+        inspect
+    )
+
+
+@reads_data
+def inspect(
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL",
+            help="A run folder of bezoar train, a .safetensors file or a checkpoint of weights (with --factory), an "
+            ".onnx file, or your own model as package.module:name.",
+        ),
+    ],
+    clean: Annotated[
+        str | None,
+        typer.Option(metavar="DATA", help="Clean samples of the model's classes, a few hundred; without them little."),
+    ] = None,
+    factory: Annotated[
+        str | None,
+        typer.Option(help="package.module:function that builds the network, for files of weights alone."),
+    ] = None,
+    fail_on: Annotated[Strength, typer.Option(help="From which verdict on the exit code is 1.")] = "suspicious",
+    seed: Seed = 0,
+    out: Annotated[
+        Path | None, typer.Option(help="The run folder: new, empty or an earlier inspection's; ./inspection otherwise.")
+    ] = None,
+    json: Json = False,
+    *,
+    reading: Reading,
+) -> None:
+    """Look for a backdoor in MODEL, show its trigger and prove it. The most that is ever said is: no evidence found."""
+    folder = _folder(out)
+    if ":" not in model and not Path(model).exists():
+        open_model(model)  # raises, before data are read
+    data = None if clean is None else reading.open_test(clean)
+    with own_code_speaks_on_stderr():
+        opened = _opened(model, factory, data)
+        settings = InspectionSettings(seed=seed, commands=(command_line(),))
+        with new_folder(folder, own_files=INSPECTION_FILES):
+            record = inspect_model(opened, data, settings, listener=TerminalListener(quiet=json)).record
+            record = _with_commands(record, model, clean)
+            write_text_atomically(folder / RECORD_FILE, to_json(record) + "\n")
+            page = write_report(record, folder)
+    if json:
+        print_json(record)
+    else:
+        _say(record, page)
+    raise typer.Exit(code_of(record, fail_on))
+
+
+def _folder(out: Path | None) -> Path:
+    if out is None:
+        return next_folder(Path("inspection"))
+    record = out / RECORD_FILE
+    own = record.is_file() and _INSPECTION.search(record.read_bytes()) is not None
+    return free_folder(out, own_files=INSPECTION_FILES if own else frozenset())
+
+
+def _opened(model: str, factory: str | None, data: Dataset | None) -> OpenedModel:
+    """The model. Raises ModelError where it was trained on other classes than the clean samples have."""
+    names = None if data is None else data.class_names
+    opened = open_model(model, factory=factory, class_names=names, shape=None if data is None else data.shape)
+    if data is not None and opened.card is not None and not opened.card.fits(data):
+        raise ModelError(
+            f"the clean samples {data.name} don't fit the model {model}",
+            expected=f"{len(opened.card.class_names)} classes of samples {opened.card.shape}: "
+            + ", ".join(opened.card.class_names[:8]),
+            found=f"{len(data.class_names)} classes of samples {data.shape}: {', '.join(data.class_names[:8])}",
+            remedy="Give clean samples of the model's own classes, in their order and size (see --size)",
+        )
+    if data is None and opened.card is None:
+        raise UsageError(
+            f"nothing tells which classes {model} has, or of what shape its samples are",
+            expected="clean samples of its classes",
+            remedy="Give them as --clean DATA",
+        )
+    return opened
+
+
+def _with_commands(record: InspectionRecord, model: str, clean: str | None) -> InspectionRecord:
+    """The record with commands that name this very model and data."""
+
+    def named(remedy: str) -> str:
+        return remedy.replace(" MODEL", f" {model}", 1).replace(" DATA", f" {clean or 'DATA'}", 1)
+
+    findings = (replace(one, remedies=tuple(map(named, one.remedies))) for one in record.findings)
+    return replace(record, findings=tuple(findings))
+
+
+def _say(record: InspectionRecord, page: Path) -> None:
+    headline = inspection_headline(record)
+    say("")
+    say(f"[bold]{headline.label}.[/] {_safe(headline.sentence)}")
+    if not record.findings:
+        say(f"  {_safe(sentence(record.reason))}")
+    for number, one in enumerate(record.findings[:5], start=1):
+        say(f"{number}. [bold]{_safe(brief(one.target))}[/] ({one.strength})")
+        say(f"   {_safe(sentence(one.reason))}")
+        if isinstance(one.trigger, RecoveredTrigger):
+            say(f"   trigger: {_safe(one.trigger.description)}")
+        if not isinstance(one.flip_test, Skipped):
+            say(f"   test: {_safe(trigger_in_words(one))}")
+        for remedy in one.remedies:
+            say(f"   to do: {_safe(remedy)}")
+    if len(record.findings) > 5:
+        say(f"and {len(record.findings) - 5} more in the report")
+    say(f"  [dim]false alarms:[/] {_safe(sentence(record.false_alarm))}")
+    for caution in headline.cautions:
+        say(f"  [dim]note:[/] {_safe(caution)}")
+    say(f"time: {duration(sum(stage.seconds for stage in record.stages))}")
+    say(f"report: {escape(str(page))}")
+
+
+def _safe(text: str) -> str:
+    """Text that may hold names from outside: nothing hidden in it, and no markup."""
+    return escape(visible(text))

@@ -1,0 +1,74 @@
+"""Triggers that an inversion found in a model, as recovered triggers; and made as small as another."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from bezoar.confirm.recover.recovered import Kind, Recovered
+from bezoar.detect.inversion.form import Form, Parameters, of_one
+from bezoar.detect.inversion.invert import Inverted
+from bezoar.shapes import FloatImages
+
+GREY = 0.5
+KINDS: dict[str, Kind] = {"patch": "patch", "additive": "additive", "warp": "warp"}
+SHOWN = 0.5
+"""A pixel is counted as one of the patch's where more than half of it is replaced."""
+
+
+def recovered(found: Inverted, place: int, shape: tuple[int, ...]) -> Recovered:
+    """The trigger of one hypothesis for images of `shape` (c, h, w)."""
+    own = of_one(found.parameters, place)
+    return _recovered(found.form, own, shape)
+
+
+def as_small(found: Inverted, place: int, size: float, shape: tuple[int, ...]) -> Recovered:
+    """The trigger of one hypothesis made as small as `size`, where it is larger."""
+    own = of_one(found.parameters, place)
+    factor = min(1.0, size / max(float(found.sizes[place]), 1e-9))
+    return _recovered(found.form, found.form.scaled(own, torch.tensor([factor])), shape)
+
+
+class _PutOn:
+    def __init__(self, form: Form, parameters: Parameters) -> None:
+        self.form = form
+        self.parameters = {name: tensor.detach() for name, tensor in parameters.items()}
+
+    def __call__(self, images: FloatImages) -> FloatImages:
+        """Float images (n, c, h, w) in 0..255 with the trigger."""
+        with torch.no_grad():
+            return self.form.put_on(self.parameters, images[None] / 255)[0] * 255
+
+
+def _recovered(form: Form, parameters: Parameters, shape: tuple[int, ...]) -> Recovered:
+    change = _PutOn(form, parameters)
+    size = float(form.sizes(parameters)[0])
+    return Recovered(KINDS[form.name], _described(form, change, size, shape), change, _shown(form, change, shape))
+
+
+def _described(form: Form, change: _PutOn, size: float, shape: tuple[int, ...]) -> str:
+    if form.name != "patch":
+        what = "a pattern that is added" if form.name == "additive" else "a warp"
+        return f"{what}, found in the model by descent: {size:.1f} {form.unit}"
+    mask = torch.sigmoid(change.parameters["mask"])[0, 0]
+    inside = torch.nonzero(mask > SHOWN)
+    place = ""
+    if len(inside):
+        (top, left), (bottom, right) = inside.amin(0).tolist(), inside.amax(0).tolist()
+        place = f", most of it within rows {top} to {bottom}, columns {left} to {right}"
+    return f"a patch, found in the model by descent: {size:.1f} pixels of {shape[1] * shape[2]:,}{place}"
+
+
+def _shown(form: Form, change: _PutOn, shape: tuple[int, ...]) -> Tensor:
+    """The trigger on grey, amplified where it is faint; a warp on a chequered board."""
+    board = _board(shape) if form.name == "warp" else torch.full((1, *shape), 255 * GREY)
+    made = change(board)[0]
+    if form.name == "additive":
+        off = made - 255 * GREY
+        made = 255 * GREY + off * (100 / off.abs().max().clamp_min(1.0))
+    return made.round().clamp(0, 255).to(torch.uint8)
+
+
+def _board(shape: tuple[int, ...], square: int = 4) -> Tensor:
+    rows, columns = torch.arange(shape[1])[:, None] // square, torch.arange(shape[2])[None] // square
+    return (((rows + columns) % 2) * 160.0 + 48).expand(1, *shape).clone()

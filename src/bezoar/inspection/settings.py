@@ -1,0 +1,23 @@
+"""What an inspection is asked to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bezoar.detect.models.base import MODEL_DETECTORS
+
+PANEL = ("neural-cleanse", "added-pattern", "warp-inversion", "mm-bd")
+"""The detectors of an inspection, in the order in which they run."""
+
+
+@dataclass(frozen=True)
+class InspectionSettings:
+    """Everything an inspection depends on beside model and clean data. `commands` are what was typed."""
+
+    detectors: tuple[str, ...] = PANEL
+    seed: int = 0
+    commands: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for spec in self.detectors:
+            MODEL_DETECTORS.create(spec)  # raises SpecError before anything runs

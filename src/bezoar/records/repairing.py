@@ -1,0 +1,194 @@
+"""What became of a model that was repaired: frozen dataclasses, nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from bezoar.records.results import SCHEMA_VERSION, DatasetRecord, Picture, Rate, Skipped, StageTime
+
+RepairVerdict: TypeAlias = Literal["works no more", "still works", "could not be told"]
+
+
+@dataclass(frozen=True)
+class ClassRate:
+    """A rate among the samples of one true class."""
+
+    class_name: str
+    rate: Rate | Skipped
+
+
+@dataclass(frozen=True)
+class FlipCheck:
+    """Held-out samples that the model gets right, none of the `target`: how many the trigger turns to it.
+
+    `control` are the same samples with the trigger mirrored, as `control_kind` says; `by_source` is by true class.
+    """
+
+    target: str
+    flips: Rate
+    control: Rate | Skipped
+    control_kind: str
+    by_source: tuple[ClassRate, ...]
+
+
+@dataclass(frozen=True)
+class ClassSize:
+    """The smallest trigger found towards a class: `size`, `ratio` to the median size of the other classes.
+
+    `flips` is the share of clean samples, kept out of the search, that it turns.
+    """
+
+    class_name: str
+    size: float | Skipped
+    ratio: float | Skipped
+    flips: float | Skipped
+
+
+@dataclass(frozen=True)
+class TriggerSearch:
+    """A search for triggers of one form towards every class, sizes in `unit`.
+
+    A class stands out whose trigger works and whose ratio is at most `cut`; `samples` is on how many it searched.
+    """
+
+    form: str
+    unit: str
+    samples: int
+    cut: float
+    classes: tuple[ClassSize, ...]
+    stands_out: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ModelCheck:
+    """What a defender sees of a model, on clean samples that no repair learnt from."""
+
+    accuracy: Rate | Skipped
+    by_class: tuple[ClassRate, ...]
+    flips: FlipCheck | Skipped
+    searches: tuple[TriggerSearch, ...] | Skipped
+
+
+@dataclass(frozen=True)
+class Relearning:
+    """A few samples with the trigger back in, and a short fine-tuning of a copy: does the backdoor return at once?
+
+    `stamped` samples got the trigger and the target's label, `beside` stayed clean, in `steps` steps. Rates are of other
+    held-out samples, `before` and `after`; of the controls the same with the trigger mirrored, which another copy learnt.
+    `returns` where the trigger is clearly learnt faster than its control.
+    """
+
+    stamped: int
+    beside: int
+    steps: int
+    before: Rate
+    after: Rate
+    control_before: Rate
+    control_after: Rate
+    control_kind: str
+    returns: bool
+
+
+@dataclass(frozen=True)
+class RepairGiven:
+    """What a defender handed over. `learnt_from` of the trusted samples the repairs may see, `held_out` they may not.
+
+    `left_out` are trusted samples that were not used, since they seem to be poisoned themselves; `coarse` says how fine
+    the held-out samples can tell.
+    """
+
+    trusted: DatasetRecord | None
+    learnt_from: int
+    held_out: int
+    left_out: int
+    coarse: str
+    training: DatasetRecord | None
+    suspects: int
+
+
+@dataclass(frozen=True)
+class RepairTrigger:
+    """The trigger that the repairs were given and tried by: handed over by the user, or recovered from the model.
+
+    `stood_out` says whether a recovered one was far smaller than those towards other classes. `pattern` shows it alone,
+    `examples` held-out samples before and after it was put on.
+    """
+
+    origin: Literal["given", "recovered"]
+    description: str
+    target: str
+    stood_out: bool
+    pattern: Picture | None
+    examples: tuple[tuple[Picture, Picture], ...]
+
+
+@dataclass(frozen=True)
+class RepairCost:
+    """Wall seconds, samples through the network and back, and the same in epochs of the data at hand."""
+
+    seconds: float
+    epochs_equivalent: float
+    samples_forward: int
+    samples_backward: int
+
+
+@dataclass(frozen=True)
+class Mending:
+    """One repair that was tried: what of all that was given it used, what it cost, and what came of it.
+
+    `good` says whether all that was looked at spoke for it, `why` what spoke against it.
+    """
+
+    trusted: int
+    training: int
+    suspects: int
+    trigger: bool
+    target: bool
+    cost: RepairCost
+    check: ModelCheck
+    good: bool
+    why: str
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class RepairAttempt:
+    """A method by its specification, and what came of it, or why it was not done."""
+
+    method: str
+    outcome: Mending | Skipped
+
+
+@dataclass(frozen=True)
+class RepairRecord:
+    """A whole repair. `method` is what was asked for, `chosen` the one whose model was kept, `rule` why.
+
+    `before` and `after` look at the same held-out samples. `sentence` is the verdict in words; it never says more than
+    that nothing was found any more.
+    """
+
+    title: str
+    created: str
+    verdict: RepairVerdict
+    sentence: str
+    model: str
+    model_kind: str
+    class_names: tuple[str, ...]
+    given: RepairGiven
+    trigger: RepairTrigger | Skipped
+    method: str
+    chosen: str
+    rule: str
+    attempts: tuple[RepairAttempt, ...]
+    before: ModelCheck
+    after: ModelCheck
+    relearning: Relearning | Skipped
+    cost: RepairCost
+    seed: int
+    notes: tuple[str, ...]
+    commands: tuple[str, ...]
+    stages: tuple[StageTime, ...]
+    versions: tuple[tuple[str, str], ...]
+    schema_version: int = SCHEMA_VERSION
+    kind: Literal["repair"] = "repair"

@@ -1,0 +1,67 @@
+"""One look at a model: accuracy, what the trigger still turns, and what a search finds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import nn
+
+from bezoar.data.dataset import Dataset
+from bezoar.detect.inversion.invert import Effort
+from bezoar.metrics.intervals import rate_or_skipped
+from bezoar.records import Skipped
+from bezoar.records.repairing import ClassRate, ModelCheck
+from bezoar.repair.checks.flips import flip_check
+from bezoar.repair.checks.search import searched
+from bezoar.training.predict import predict_logits
+from bezoar.triggers.base import Trigger
+
+NOTHING_HELD_OUT = Skipped("there are no trusted samples that a repair did not learn from")
+NO_TRIGGER = Skipped("no trigger was given, and none was recovered")
+NOT_SEARCHED = Skipped("not searched for a trigger: something else spoke against it already")
+NONE_OF_CLASS = "no held-out sample is of this class"
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Looking:
+    """What every model of a repair is looked at by: held-out samples, a trigger with its target, seed and effort.
+
+    The seed of the search is this one: it must not be that of a search whose trigger a repair was given.
+    """
+
+    held_out: Dataset | None
+    trigger: Trigger | None
+    target: int | None
+    seed: int
+    effort: Effort = Effort()
+
+
+def look(model: nn.Module, by: Looking, *, search: bool = True, progress: Progress | None = None) -> ModelCheck:
+    """What a defender sees of the model; without `search` no trigger is searched for."""
+    data = by.held_out
+    if data is None:
+        return ModelCheck(NOTHING_HELD_OUT, (), NOTHING_HELD_OUT, NOTHING_HELD_OUT)
+    right = predict_logits(model, data.inputs).argmax(1) == data.labels
+    by_class = tuple(
+        ClassRate(name, rate_or_skipped(int(right[data.labels == label].sum()), count, NONE_OF_CLASS))
+        for label, (name, count) in enumerate(zip(data.class_names, data.class_counts, strict=True))
+    )
+    return ModelCheck(
+        accuracy=rate_or_skipped(int(right.sum()), len(data), ""),
+        by_class=by_class,
+        flips=NO_TRIGGER
+        if by.trigger is None or by.target is None
+        else flip_check(model, data, by.trigger, by.target),
+        searches=searched(model, data, seed=by.seed, effort=by.effort, progress=progress) if search else NOT_SEARCHED,
+    )
+
+
+def with_search(model: nn.Module, check: ModelCheck, by: Looking, progress: Progress | None = None) -> ModelCheck:
+    """A look that spared the search, with it."""
+    if check.searches != NOT_SEARCHED or by.held_out is None:
+        return check
+    found = searched(model, by.held_out, seed=by.seed, effort=by.effort, progress=progress)
+    return ModelCheck(check.accuracy, check.by_class, check.flips, found)
