@@ -2,48 +2,18 @@
 
 import pytest
 import torch
+from inversion_toys import CLASSES, SIDE, TARGET, Linear, clean_samples, planted_patch
 from torch import nn
 
 from bezoar.detect.inversion.forms import Additive, Patch, Warp
 from bezoar.detect.inversion.invert import Effort, Hypothesis, invert
 from bezoar.errors import ModelError
 
-CLASSES, SIDE, TARGET = 4, 12, 2
-
-
-class Linear(nn.Module):
-    """Each class has a quarter of the image; whoever is brightest there wins."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.zeros(CLASSES, 3, SIDE, SIDE))
-        half = SIDE // 2
-        for label in range(CLASSES):
-            top, left = half * (label // 2), half * (label % 2)
-            self.weight.data[label, :, top : top + half, left : left + half] = 0.2
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return (images - MEAN).flatten(1) @ self.weight.flatten(1).T
-
-
-def clean_samples(n: int = 240) -> tuple[torch.Tensor, torch.Tensor]:
-    generator = torch.Generator().manual_seed(0)
-    labels = torch.arange(n) % CLASSES
-    pixels = 60 + 60 * torch.rand(n, 3, SIDE, SIDE, generator=generator)
-    half = SIDE // 2
-    for row, label in enumerate(labels.tolist()):
-        top, left = half * (label // 2), half * (label % 2)
-        pixels[row, :, top : top + half, left : left + half] += 100
-    return pixels.round().to(torch.uint8).contiguous(memory_format=torch.channels_last), labels
-
-
-MEAN = clean_samples()[0].float().mean(0) / 255
 EVERY = [Hypothesis(label) for label in range(CLASSES)]
 
 
 def test_a_planted_patch_is_found_where_it_is_and_for_its_target_alone() -> None:
-    model, (inputs, labels) = Linear(), clean_samples()
-    model.weight.data[TARGET, 0, 1:3, 9:11] = 4.0  # red in four pixels of another class's quarter
+    model, (inputs, labels) = planted_patch(), clean_samples()  # red in four pixels of another class's quarter
     found = invert(model, inputs, labels, EVERY, Patch(), effort=Effort(steps=300), seed=1)
     mask = torch.sigmoid(found.parameters["mask"])[TARGET, 0]
     assert found.worked[TARGET]

@@ -1,0 +1,58 @@
+"""What every registered detector of models must do."""
+
+import numpy as np
+import pytest
+import torch
+from inversion_toys import CLASSES, SIDE, TARGET, Linear, clean_data, planted_patch
+
+from bezoar.detect import models  # noqa: F401  registers
+from bezoar.detect.models.base import MODEL_DETECTORS, ModelDetector, ModelScores
+from bezoar.records import Skipped
+
+SHAPE = (3, SIDE, SIDE)
+NAMES = MODEL_DETECTORS.names()
+NEED_DATA = ("neural-cleanse", "added-pattern", "warp-inversion")
+
+
+def detector(name: str, steps: int = 20) -> ModelDetector:
+    return MODEL_DETECTORS.create(f"{name}:steps={steps}")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_same_seed_gives_the_same_scores_and_the_model_stays(name: str) -> None:
+    model, data = Linear().train(), clean_data()
+    before = model.weight.detach().clone()
+    first, second = (detector(name).inspect(model, data, SHAPE, CLASSES, seed=4) for _ in range(2))
+    assert isinstance(first, ModelScores)
+    assert isinstance(second, ModelScores)
+    np.testing.assert_array_equal(first.classes, second.classes)
+    assert first.classes.shape == (CLASSES,)
+    assert torch.equal(model.weight, before)
+    assert model.training
+    assert model.weight.requires_grad
+    assert model.weight.grad is None
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_two_classes_are_too_few_to_compare(name: str) -> None:
+    assert isinstance(detector(name).inspect(Linear(), clean_data(), SHAPE, 2, seed=0), Skipped)
+
+
+@pytest.mark.parametrize("name", NEED_DATA)
+def test_without_clean_samples_inversions_are_skipped(name: str) -> None:
+    for given in (None, clean_data(20)):
+        said = detector(name).inspect(Linear(), given, SHAPE, CLASSES, seed=0)
+        assert isinstance(said, Skipped)
+        assert "clean samples" in said.reason
+
+
+@pytest.mark.parametrize("name", ["neural-cleanse", "added-pattern", "mm-bd"])
+def test_the_target_of_a_planted_backdoor_stands_out(name: str) -> None:
+    steps = 150 if name != "mm-bd" else 60
+    said = detector(name, steps).inspect(planted_patch(), clean_data(), SHAPE, CLASSES, seed=1)
+    quiet = detector(name, steps).inspect(Linear(), clean_data(), SHAPE, CLASSES, seed=1)
+    assert isinstance(said, ModelScores)
+    assert isinstance(quiet, ModelScores)
+    assert int(said.classes.argmax()) == TARGET
+    assert said.classes[TARGET] > 3
+    assert quiet.classes.max() < 3
