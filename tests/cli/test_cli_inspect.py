@@ -1,0 +1,111 @@
+"""`bezoar inspect` by command: a planted patch found, and what is said of models and data that don't fit."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from inversion_toys import NAMES, TARGET, Linear, clean_data, planted_patch
+from safetensors.torch import save_file
+
+from bezoar.data import write_data
+
+MODULE = """
+import torch
+from inversion_toys import Linear, planted_patch
+
+def planted():
+    return planted_patch()
+
+def clean():
+    return Linear()
+
+def blank(classes):
+    return Linear()
+"""
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with clean data and a module of the user's own."""
+    (tmp_path / "own_networks.py").write_text(MODULE)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    write_data(clean_data(), tmp_path / "quarters.npz")
+    return tmp_path
+
+
+def test_a_planted_patch_is_told_with_its_class_and_the_exit_code_says_so(bezoar, place):
+    done = bezoar("inspect", "own_networks:planted", "--clean", "quarters.npz", "--out", "seen")
+    assert done.code == 1
+    assert "Backdoor confirmed." in done.out
+    assert NAMES[TARGET] in done.out
+    assert "bezoar repair own_networks:planted --clean quarters.npz" in done.out
+    record = json.loads((place / "seen/record.json").read_text())
+    assert record["verdict"] == "confirmed"
+    assert record["kind"] == "inspection"
+    page = (place / "seen/report.html").read_text()
+    assert "The trigger, as far as it was recovered" in page
+    again = bezoar("inspect", "own_networks:planted", "--clean", "quarters.npz", "--out", "seen", "--json")
+    assert again.json["statistics"] == record["statistics"]
+    assert again.json["findings"] == record["findings"]
+
+
+def test_no_evidence_is_all_that_is_said_of_a_network_without(bezoar, place):
+    done = bezoar("inspect", "own_networks:clean", "--clean", "quarters.npz")
+    assert done.code == 0
+    assert "No evidence found." in done.out
+    assert (place / "inspection/report.html").exists()
+
+
+def test_weights_of_a_stranger_are_opened_with_a_factory(bezoar, place):
+    save_file(planted_patch().state_dict(), place / "weights.safetensors")
+    done = bezoar(
+        "inspect", "weights.safetensors", "--factory", "own_networks:blank", "--clean", "quarters.npz", "--out", "seen"
+    )
+    assert done.code == 1
+    refused = bezoar("inspect", "weights.safetensors", "--clean", "quarters.npz", "--out", "other")
+    assert refused.code in (2, 4)
+    assert "factory" in refused.err
+    assert not (place / "other").exists()
+
+
+def test_damaged_weights_and_pickles_are_refused_in_words(bezoar, place):
+    model = Linear()
+    model.weight.data[0, 0, 0, 0] = float("nan")
+    save_file(model.state_dict(), place / "weights.safetensors")
+    done = bezoar("inspect", "weights.safetensors", "--factory", "own_networks:blank", "--clean", "quarters.npz")
+    assert done.code == 2
+    assert "weight" in done.err
+    torch.save(Linear(), place / "whole.pt")
+    done = bezoar("inspect", "whole.pt", "--factory", "own_networks:blank", "--clean", "quarters.npz")
+    assert done.code == 2
+    assert "whole.pt" in done.err
+    assert not (place / "inspection").exists()
+
+
+def test_clean_samples_of_other_classes_are_refused(bezoar, place):
+    data = clean_data()
+    three = replace(data.select(data.labels != 3), class_names=NAMES[:3])
+    write_data(three, place / "three.npz")
+    done = bezoar("inspect", "own_networks:planted", "--clean", "three.npz")
+    assert done.code == 2
+    assert "4" in done.err
+    assert not (place / "inspection").exists()
+
+
+def test_a_model_that_is_not_there_and_one_that_tells_nothing(bezoar, place):
+    assert bezoar("inspect", "nowhere").code == 2
+    done = bezoar("inspect", "own_networks:planted")
+    assert done.code in (2, 4)
+    assert "--clean" in done.err
+
+
+def test_a_run_of_bezoar_needs_no_clean_data_to_be_looked_at_but_gets_no_verdict(bezoar, toy):
+    assert bezoar("train", "toy.npz", "--model", "fast:stem=8,widths=12/16", "--epochs", 1, "--out", "run").code == 0
+    done = bezoar("inspect", "run")
+    assert done.code == 3
+    assert "Inconclusive." in done.out
+    assert bezoar("inspect", "run", "--clean", "toy-test.npz", "--out", "seen").code in (0, 1)
