@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from inversion_toys import NAMES, TARGET, Linear, clean_data, planted_patch
 from safetensors.torch import save_file
 
 from bezoar.data import write_data
+from inversion_toys import NAMES, TARGET, Linear, clean_data, planted_patch
 
 MODULE = """
 import torch
@@ -109,3 +109,12 @@ def test_a_run_of_bezoar_needs_no_clean_data_to_be_looked_at_but_gets_no_verdict
     assert done.code == 3
     assert "Inconclusive." in done.out
     assert bezoar("inspect", "run", "--clean", "toy-test.npz", "--out", "seen").code in (0, 1)
+
+
+def test_detectors_are_named_with_their_fields_and_unknown_ones_refused(bezoar, place):
+    one = "neural-cleanse:steps=30"
+    done = bezoar("inspect", "own_networks:planted", "--clean", "quarters.npz", "--detector", one, "--json")
+    assert [run["detector"] for run in done.json["detectors"]] == [one]
+    refused = bezoar("inspect", "own_networks:planted", "--clean", "quarters.npz", "--detector", "neural-clean")
+    assert refused.code == 4
+    assert "neural-cleanse" in refused.err

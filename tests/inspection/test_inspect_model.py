@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from inversion_toys import NAMES, SIDE, TARGET, Linear, clean_data, planted_patch
 from torch import nn
 
 from bezoar.errors import ModelError, SpecError
@@ -14,6 +13,7 @@ from bezoar.records import FlipTest, RecoveredTrigger, Skipped, from_json, to_js
 from bezoar.records.inspecting import InspectionRecord
 from bezoar.report import write_report
 from bezoar.training.opening import OpenedModel
+from inversion_toys import NAMES, SIDE, TARGET, Linear, clean_data, planted_patch
 
 QUICK = InspectionSettings(detectors=("neural-cleanse:steps=150", "mm-bd:steps=20"), commands=("bezoar inspect toy",))
 

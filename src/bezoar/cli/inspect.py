@@ -18,6 +18,7 @@ from bezoar.data import Dataset
 from bezoar.drill.stages import RECORD_FILE
 from bezoar.errors import ModelError, UsageError
 from bezoar.inspection import InspectionSettings, inspect_model
+from bezoar.inspection.settings import PANEL
 from bezoar.records import RecoveredTrigger, Skipped, to_json, write_text_atomically
 from bezoar.records.inspecting import InspectionRecord
 from bezoar.records.scanning import Strength
@@ -56,6 +57,12 @@ def inspect(
         str | None,
         typer.Option(help="package.module:function that builds the network, for files of weights alone."),
     ] = None,
+    detector: Annotated[
+        list[str] | None,
+        typer.Option(
+            help=f"Only these, with their fields, such as neural-cleanse:steps=100; all of {', '.join(PANEL)}."
+        ),
+    ] = None,
     fail_on: Annotated[Strength, typer.Option(help="From which verdict on the exit code is 1.")] = "suspicious",
     seed: Seed = 0,
     out: Annotated[
@@ -67,12 +74,12 @@ def inspect(
 ) -> None:
     """Look for a backdoor in MODEL, show its trigger and prove it. The most that is ever said is: no evidence found."""
     folder = _folder(out)
+    settings = InspectionSettings(tuple(detector or PANEL), seed, (command_line(),))
     if ":" not in model and not Path(model).exists():
         open_model(model)  # raises, before data are read
     data = None if clean is None else reading.open_test(clean)
     with own_code_speaks_on_stderr():
         opened = _opened(model, factory, data)
-        settings = InspectionSettings(seed=seed, commands=(command_line(),))
         with new_folder(folder, own_files=INSPECTION_FILES):
             record = inspect_model(opened, data, settings, listener=TerminalListener(quiet=json)).record
             record = _with_commands(record, model, clean)

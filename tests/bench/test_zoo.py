@@ -1,0 +1,117 @@
+"""A zoo of models: what its file says, and a tiny one trained, kept and not trained again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bezoar.bench.zoo.build import build_zoo, built_subjects, load_backdoors, load_subject
+from bezoar.bench.zoo.config import read_zoo, subjects
+from bezoar.bench.zoo.material import Shelf, with_wrong_labels
+from bezoar.errors import UsageError
+from bezoar.training.listening import Silence
+
+ROOT = Path(__file__).parents[2]
+TINY = """
+zoo = true
+title = "tiny"
+
+[[data]]
+name = "signs"
+source = "signs"
+samples = 400
+clean = 60
+recipe = { epochs = 1, batch_size = 64 }
+
+[[network]]
+name = "fast"
+train = { model = "fast:stem=8,widths=12/16,finest=16" }
+
+[[group]]
+name = "clean, noisy"
+data = "signs"
+network = "fast"
+seeds = [1]
+label_noise = 0.1
+choosing = true
+
+[[group]]
+name = "patch"
+data = "signs"
+network = "fast"
+attack = "patch:size=8,color=magenta"
+target = "3"
+rate = 0.2
+placement = "replace"
+seeds = [2]
+
+[[group]]
+name = "patches of two colours"
+data = "signs"
+network = "fast"
+attack = ["patch:color=red", "patch:color=green"]
+target = ["1", "2"]
+seeds = [3, 4, 5]
+length = 3.0
+"""
+
+
+def test_the_zoo_holds_what_the_issue_asks_for() -> None:
+    all_subjects = subjects(read_zoo(ROOT / "examples/zoo.toml"))
+    assert sum(one.is_backdoored for one in all_subjects) >= 40
+    assert sum(not one.is_backdoored for one in all_subjects) >= 40
+    assert len({one.key for one in all_subjects}) == len(all_subjects)
+    assert len({one.network.name for one in all_subjects}) == 3
+    held_out = [one for one in all_subjects if not one.group.choosing]
+    assert sum(one.is_backdoored for one in held_out) >= 20
+    assert sum(not one.is_backdoored for one in held_out) >= 20
+    for one in all_subjects:
+        if one.attack:
+            one.build_attack()
+        if one.tamper:
+            one.build_tampering()
+
+
+def test_seeds_take_several_values_in_turn_and_lengths_multiply(tmp_path: Path) -> None:
+    (tmp_path / "zoo.toml").write_text(TINY)
+    by_seed = {one.seed: one for one in subjects(read_zoo(tmp_path / "zoo.toml"))}
+    assert [by_seed[seed].attack for seed in (3, 4, 5)] == ["patch:color=red", "patch:color=green", "patch:color=red"]
+    assert [by_seed[seed].target for seed in (3, 4, 5)] == ["1", "2", "1"]
+    assert (by_seed[1].recipe.epochs, by_seed[3].recipe.epochs) == (1, 3)
+    assert by_seed[1].recipe.batch_size == 64
+
+
+def test_a_name_that_the_zoo_does_not_have_is_told(tmp_path: Path) -> None:
+    (tmp_path / "zoo.toml").write_text(TINY.replace('network = "fast"', 'network = "slow"'))
+    with pytest.raises(UsageError, match="no network called 'slow'"):
+        subjects(read_zoo(tmp_path / "zoo.toml"))
+
+
+def test_subjects_are_trained_once_measured_and_opened_again(tmp_path: Path) -> None:
+    (tmp_path / "zoo.toml").write_text(TINY)
+    wanted = subjects(read_zoo(tmp_path / "zoo.toml"))[:2]
+    (clean, _), (patched, _) = built = build_zoo(wanted, tmp_path / "zoo", Silence())
+    assert [one.backdoored for _, one in built] == [False, True]
+    assert built[1][1].targets == (3,)
+    assert built[1][1].poisons == 80
+    files = {path: path.stat().st_mtime_ns for path in (tmp_path / "zoo").rglob("model.safetensors")}
+    assert build_zoo(wanted, tmp_path / "zoo", Silence()) == built
+    assert {path: path.stat().st_mtime_ns for path in files} == files
+    material = Shelf().material(patched.data, patched.seed)
+    (backdoor,) = load_backdoors(tmp_path / "zoo" / patched.key, material.test)
+    assert set(backdoor.relabelling.values()) == {3}
+    assert not load_backdoors(tmp_path / "zoo" / clean.key, material.test)
+    with pytest.warns(UserWarning, match="backdoor on purpose"):
+        load_subject(tmp_path / "zoo" / patched.key)
+    assert len(built_subjects(wanted, tmp_path / "zoo")) == 2
+
+
+def test_training_clean_and_test_samples_of_a_subject_are_disjoint(tmp_path: Path) -> None:
+    (tmp_path / "zoo.toml").write_text(TINY)
+    (data,) = read_zoo(tmp_path / "zoo.toml").data
+    material = Shelf().material(data, 7)
+    assert (len(material.training), len(material.clean)) == (400, 60)
+    assert not set(material.training.ids) & set(material.clean.ids)
+    noisy = with_wrong_labels(material.training, 0.1, 7)
+    assert int((noisy.labels != material.training.labels).sum()) == 40
