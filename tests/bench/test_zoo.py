@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from bezoar.bench.zoo.build import build_zoo, built_subjects, load_backdoors, load_subject
+from bezoar.bench.zoo.build import Built, build_zoo, built_subjects, load_backdoors, load_subject
 from bezoar.bench.zoo.config import read_zoo, subjects
+from bezoar.bench.zoo.inspecting import Inspection, Statistics, inspected
 from bezoar.bench.zoo.material import Shelf, with_wrong_labels
+from bezoar.bench.zoo.table import zoo_table
+from bezoar.cli import run
 from bezoar.errors import UsageError
 from bezoar.training.listening import Silence
 
@@ -16,6 +19,7 @@ ROOT = Path(__file__).parents[2]
 TINY = """
 zoo = true
 title = "tiny"
+detectors = ["neural-cleanse:steps=3", "mm-bd:steps=2"]
 
 [[data]]
 name = "signs"
@@ -105,6 +109,50 @@ def test_subjects_are_trained_once_measured_and_opened_again(tmp_path: Path) -> 
     with pytest.warns(UserWarning, match="backdoor on purpose"):
         load_subject(tmp_path / "zoo" / patched.key)
     assert len(built_subjects(wanted, tmp_path / "zoo")) == 2
+
+
+def test_one_command_trains_inspects_and_shows_the_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "zoo.toml").write_text(TINY)
+    command = ["bench", str(tmp_path / "zoo.toml"), "--out", str(tmp_path / "zoo"), "--only", "seed 1", "--quiet"]
+    assert run(command) == 0
+    (one,) = inspected(tmp_path / "zoo").values()
+    assert [len(said.classes) for said in one.statistics] == [10, 10]
+    table = (tmp_path / "zoo/table.md").read_text()
+    assert "| clean, noisy | choosing | 1 |" in table
+    assert run([*command, "--table"]) == 0
+    assert "Not done yet" not in capsys.readouterr().out
+
+
+def seen(label: str, *, backdoored: bool, score: float, accused: int, success: float = 1.0) -> Inspection:
+    """An inspection of a model with target 1 whose class `accused` has so many cuts."""
+    classes = tuple(score if place == accused else 0.0 for place in range(3))
+    built = Built(
+        *("key", label, "a group", "data", "network"), seed=0, choosing=False, backdoored=backdoored, clean_accuracy=0.9,
+        attack_success=success if backdoored else None, targets=(1,) if backdoored else (), sources=(), poisons=0,
+        seconds=1.0,
+    )  # fmt: skip
+    found = (accused,) if score > 1 else ()
+    verdict = "suspicious" if found else "no evidence"
+    return Inspection(built, verdict, found, (Statistics("one", classes, 1.0),), 2.0)
+
+
+def test_the_table_counts_planted_inspections() -> None:
+    table = zoo_table(
+        [
+            seen("right", backdoored=True, score=3.0, accused=1),
+            seen("wrong class", backdoored=True, score=2.0, accused=0),
+            seen("overlooked", backdoored=True, score=0.5, accused=1),
+            seen("weak", backdoored=True, score=0.1, accused=1, success=0.2),
+            seen("quiet", backdoored=False, score=0.2, accused=2),
+            seen("alarm", backdoored=False, score=1.5, accused=2),
+        ]
+    )
+    assert "held out: 3 backdoored and 2 clean models (1 more whose backdoor did not take hold)" in table
+    assert "AUROC 0.833, TPR 67%" in table
+    assert "FPR 50%" in table
+    assert "target right 50%" in table
+    assert "Missed: overlooked.\n" in table
+    assert "False alarms: alarm.\n" in table
 
 
 def test_training_clean_and_test_samples_of_a_subject_are_disjoint(tmp_path: Path) -> None:

@@ -166,6 +166,14 @@ def read_as(path: Path, cls: type[T], *, without: str = "") -> T:
         raise UsageError(f"{path}: {place} does not fit", found=first["msg"]) from error
 
 
+def says(path: Path, key: str) -> bool:
+    """Whether a TOML file has `key = true`. One that can't be read has not."""
+    try:
+        return bool(tomllib.loads(path.read_text(encoding="utf-8")).get(key))
+    except (OSError, tomllib.TOMLDecodeError):
+        return False
+
+
 def cells(config: BenchConfig) -> tuple[Cell, ...]:
     """All cells, seed by seed and rate by rate, so that a first full row of results comes early."""
     return tuple(

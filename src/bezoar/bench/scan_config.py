@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
@@ -14,7 +13,7 @@ from pydantic.dataclasses import dataclass as checked
 
 from bezoar.attacks import Attack, create_attack
 from bezoar.attacks.composing.layout import Placement
-from bezoar.bench.config import STRICT, SURROGATES, BenchConfig, DataConfig, Names, TrainConfig, read_as
+from bezoar.bench.config import STRICT, SURROGATES, BenchConfig, DataConfig, Names, TrainConfig, read_as, says
 from bezoar.errors import BezoarError, UsageError
 
 LOSSLESS, JPEG = "lossless", "jpeg-"
@@ -127,10 +126,7 @@ class ScanCell:
 
 def is_scan_config(path: Path) -> bool:
     """Whether a benchmark file is one of scans: it says `scan = true`. One that can't be read is not."""
-    try:
-        return bool(tomllib.loads(path.read_text(encoding="utf-8")).get("scan"))
-    except (OSError, tomllib.TOMLDecodeError):
-        return False
+    return says(path, "scan")
 
 
 def read_scan_config(path: Path) -> ScanBenchConfig:

@@ -22,10 +22,20 @@ from bezoar.bench import (
     run_scans,
     scan_tables,
 )
+from bezoar.bench.zoo import (
+    build_zoo,
+    inspect_zoo,
+    inspected,
+    is_zoo_config,
+    read_zoo,
+    subjects,
+    zoo_table,
+)
 from bezoar.cli.console import TerminalListener, say
 from bezoar.cli.options import Device
 from bezoar.drill.stages import RECORD_FILE
 from bezoar.errors import UsageError
+from bezoar.inspection import InspectionSettings
 from bezoar.records import DrillRecord, from_json, write_text_atomically
 from bezoar.report import write_report
 from bezoar.training.precision import choose_device
@@ -46,12 +56,15 @@ def bench(
         Path | None, typer.Option(help="A Markdown page to put the table into, between its two bench marks.")
     ] = None,
     only: Annotated[
-        str, typer.Option(metavar="TEXT", help="Of scans: only cells with this in their name, such as 'WaNet, 10.0%'.")
+        str,
+        typer.Option(
+            metavar="TEXT", help="Of scans and zoos: only those with this in their name, such as 'WaNet, 10.0%'."
+        ),
     ] = "",
     device: Device = "auto",
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
 ) -> None:
-    """Run attacks by seeds and print the table, or scan what they make: FILE says which.
+    """Run attacks by seeds and print the table, scan what they make, or inspect a zoo of models: FILE says which.
 
     Run it again to go on where it stopped. The same command in a second terminal shares the work.
     """
@@ -59,12 +72,16 @@ def bench(
     if into is not None:
         into_page(read_page(into), "")  # raises for a page without marks before hours are spent
     listener = TerminalListener(quiet=quiet)
-    if is_scan_config(config):
+    if is_zoo_config(config):
+        text, left = _zoo(config, folder, listener, run=not table, only=only, device=device)
+    elif is_scan_config(config):
         choose_device(device)  # raises for a device that is not there before the data are read
         text, left = _scans(config, folder, listener, run=not table, only=only, device=device)
     else:
         if only or device != "auto":
-            raise UsageError("--only and --device are for a benchmark of scans", expected="a file with scan = true")
+            raise UsageError(
+                "--only and --device are for scans and zoos", expected="a file with scan = true or zoo = true"
+            )
         text, left = _drills(config, folder, listener, run=not table)
     if not text:
         raise UsageError(f"{folder} holds no finished cell of {config}", remedy="Run it without --table first")
@@ -97,6 +114,22 @@ def _scans(
     results = finished_scans(config, folder)
     done = {result.key for result in results}
     return scan_tables(results), sum(cell.key not in done for cell in asked)
+
+
+def _zoo(
+    config: Path, folder: Path, listener: TerminalListener, *, run: bool, only: str, device: str
+) -> tuple[str, int]:
+    """The table of a zoo's inspections, and how many of the subjects asked for are left."""
+    zoo = read_zoo(config)
+    wanted = [subject for subject in subjects(zoo) if only in subject.label]
+    if not wanted:
+        raise UsageError(f"no subject of {config} is called {only!r}")
+    if run:
+        built = build_zoo(wanted, folder, listener, device=device)
+        inspect_zoo(built, folder, listener, InspectionSettings(zoo.detectors))
+    done = inspected(folder)
+    own = [done[subject.key] for subject in wanted if subject.key in done]
+    return zoo_table(own) if own else "", len(wanted) - len(own)
 
 
 def read_page(path: Path) -> str:

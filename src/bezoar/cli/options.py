@@ -31,7 +31,7 @@ Data = Annotated[
 Model = Annotated[
     str,
     typer.Option(
-        help="fast, preact-resnet18, or your own as package.module:factory, called with the number of classes."
+        help="fast, plain, preact-resnet18, or your own as package.module:factory, called with the number of classes."
     ),
 ]
 Epochs = Annotated[int | None, typer.Option(help="Passes over the data; the model's own default otherwise.")]

@@ -11,7 +11,7 @@ from bezoar.records.inspecting import ModelDetectorRun, ModelFinding
 def verdict_of(findings: Sequence[ModelFinding], runs: Sequence[ModelDetectorRun]) -> tuple[Verdict, str]:
     """The verdict and why."""
     if any(one.strength == "confirmed" for one in findings):
-        return "confirmed", "a small trigger leads clean samples to a class, as nothing of its size does to any other"
+        return "confirmed", "A small trigger leads clean samples to a class, as nothing of its size does to any other"
     if findings:
         return (
             "suspicious",
@@ -20,7 +20,7 @@ def verdict_of(findings: Sequence[ModelFinding], runs: Sequence[ModelDetectorRun
     judging = [run for run in runs if run.cut is not None]
     if not any(run.skipped is None for run in judging):
         return "inconclusive", _why_not(judging)
-    return "no evidence", "no class is led to by a trigger that is much smaller than those of the others"
+    return "no evidence", "No class is led to by a trigger that is much smaller than those of the others"
 
 
 def reason_of(detector: str, statistic: float, cut: float, size: str) -> str:
@@ -33,4 +33,4 @@ def reason_of(detector: str, statistic: float, cut: float, size: str) -> str:
 
 def _why_not(runs: Sequence[ModelDetectorRun]) -> str:
     reasons = dict.fromkeys(run.skipped.reason for run in runs if isinstance(run.skipped, Skipped))
-    return "no detector could judge: " + "; ".join(reasons)
+    return "No detector could judge: " + "; ".join(reasons)

@@ -13,8 +13,9 @@ from pydantic.dataclasses import dataclass as checked
 from bezoar.attacks import Attack, create_attack
 from bezoar.attacks.composing.layout import Placement
 from bezoar.attacks.tampering import Tampering, create_tampering
-from bezoar.bench.config import STRICT, Names, TrainConfig, read_as
+from bezoar.bench.config import STRICT, Names, TrainConfig, read_as, says
 from bezoar.errors import BezoarError, UsageError
+from bezoar.inspection.settings import PANEL
 from bezoar.training import Recipe
 
 T = TypeVar("T")
@@ -74,12 +75,13 @@ class ZooGroup:
 
 @checked(frozen=True, config=STRICT)
 class ZooConfig:
-    """A whole zoo."""
+    """A whole zoo, and the `detectors` that inspect it."""
 
     title: str
     data: tuple[ZooData, ...]
     network: tuple[ZooNetwork, ...]
     group: tuple[ZooGroup, ...]
+    detectors: Names = PANEL
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,11 @@ class Subject:
             return build()
         except BezoarError as error:
             raise error.told_as(UsageError, f"the subject {self.label!r} cannot be built: {error.what}") from error
+
+
+def is_zoo_config(path: Path) -> bool:
+    """Whether a benchmark file is that of a zoo: it says `zoo = true`. One that can't be read is not."""
+    return says(path, "zoo")
 
 
 def read_zoo(path: Path) -> ZooConfig:
