@@ -48,6 +48,10 @@ def test_a_planted_patch_is_told_with_its_class_and_the_exit_code_says_so(bezoar
     assert record["kind"] == "inspection"
     page = (place / "seen/report.html").read_text()
     assert "The trigger, as far as it was recovered" in page
+    made = bezoar("report", "seen", "--out", "page")
+    assert made.code == 0
+    assert "Backdoor confirmed." in made.out
+    assert (place / "page/report.html").read_text() == page
     again = bezoar("inspect", "own_networks:planted", "--clean", "quarters.npz", "--out", "seen", "--json")
     assert again.json["statistics"] == record["statistics"]
     assert again.json["findings"] == record["findings"]

@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from bezoar.cli.codes import code_of
-from bezoar.cli.console import TerminalListener, command_line, own_code_speaks_on_stderr, print_json, say
-from bezoar.cli.folders import free_folder, new_folder, next_folder
+from bezoar.cli.console import TerminalListener, command_line, own_code_speaks_on_stderr, print_json
+from bezoar.cli.folders import new_folder
+from bezoar.cli.inspect_folder import INSPECTION_FILES, inspection_folder
+from bezoar.cli.inspect_words import say_inspection
 from bezoar.cli.options import Json, Reading, Seed, reads_data
 from bezoar.data import Dataset
 from bezoar.drill.stages import RECORD_FILE
 from bezoar.errors import ModelError, UsageError
 from bezoar.inspection import InspectionSettings, inspect_model
 from bezoar.inspection.settings import PANEL
-from bezoar.records import RecoveredTrigger, Skipped, to_json, write_text_atomically
+from bezoar.records import to_json, write_text_atomically
 from bezoar.records.inspecting import InspectionRecord
 from bezoar.records.scanning import Strength
 from bezoar.report import write_report
-from bezoar.report.inspection import inspection_headline, trigger_in_words
-from bezoar.report.page import REPORT_NAME
-from bezoar.report.phrases import brief, duration, sentence, visible
 from bezoar.training.opening import OpenedModel, open_model
-
-INSPECTION_FILES = frozenset((RECORD_FILE, REPORT_NAME))
-_INSPECTION = re.compile(rb'"kind":\s*"inspection"')
 
 
 def add_to(app: typer.Typer) -> None:
@@ -73,7 +67,7 @@ def inspect(
     reading: Reading,
 ) -> None:
     """Look for a backdoor in MODEL, show its trigger and prove it. The most that is ever said is: no evidence found."""
-    folder = _folder(out)
+    folder = inspection_folder(out)
     settings = InspectionSettings(tuple(detector or PANEL), seed, (command_line(),))
     if ":" not in model and not Path(model).exists():
         open_model(model)  # raises, before data are read
@@ -88,16 +82,8 @@ def inspect(
     if json:
         print_json(record)
     else:
-        _say(record, page)
+        say_inspection(record, page)
     raise typer.Exit(code_of(record, fail_on))
-
-
-def _folder(out: Path | None) -> Path:
-    if out is None:
-        return next_folder(Path("inspection"))
-    record = out / RECORD_FILE
-    own = record.is_file() and _INSPECTION.search(record.read_bytes()) is not None
-    return free_folder(out, own_files=INSPECTION_FILES if own else frozenset())
 
 
 def _opened(model: str, factory: str | None, data: Dataset | None) -> OpenedModel:
@@ -129,32 +115,3 @@ def _with_commands(record: InspectionRecord, model: str, clean: str | None) -> I
 
     findings = (replace(one, remedies=tuple(map(named, one.remedies))) for one in record.findings)
     return replace(record, findings=tuple(findings))
-
-
-def _say(record: InspectionRecord, page: Path) -> None:
-    headline = inspection_headline(record)
-    say("")
-    say(f"[bold]{headline.label}.[/] {_safe(headline.sentence)}")
-    if not record.findings:
-        say(f"  {_safe(sentence(record.reason))}")
-    for number, one in enumerate(record.findings[:5], start=1):
-        say(f"{number}. [bold]{_safe(brief(one.target))}[/] ({one.strength})")
-        say(f"   {_safe(sentence(one.reason))}")
-        if isinstance(one.trigger, RecoveredTrigger):
-            say(f"   trigger: {_safe(one.trigger.description)}")
-        if not isinstance(one.flip_test, Skipped):
-            say(f"   test: {_safe(trigger_in_words(one))}")
-        for remedy in one.remedies:
-            say(f"   to do: {_safe(remedy)}")
-    if len(record.findings) > 5:
-        say(f"and {len(record.findings) - 5} more in the report")
-    say(f"  [dim]false alarms:[/] {_safe(sentence(record.false_alarm))}")
-    for caution in headline.cautions:
-        say(f"  [dim]note:[/] {_safe(caution)}")
-    say(f"time: {duration(sum(stage.seconds for stage in record.stages))}")
-    say(f"report: {escape(str(page))}")
-
-
-def _safe(text: str) -> str:
-    """Text that may hold names from outside: nothing hidden in it, and no markup."""
-    return escape(visible(text))
