@@ -292,7 +292,7 @@ def test_a_record_that_cannot_be_shown_leaves_the_older_report(tmp_path: Path):
 
 def test_unknown_kind_is_an_error_that_names_the_known():
     with pytest.raises(
-        RecordError, match="no report is known for a record of kind 'bench'; expected one of drill, scan"
+        RecordError, match="no report is known for a record of kind 'bench'; expected one of drill, repair, scan"
     ):
         render_html(replace(sample_record(), kind="bench"))  # type: ignore[arg-type]
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bezoar.cli import attack, attacks, bench, clean, demo, evaluate, inspect, report, scan, train
+from bezoar.cli import attack, attacks, bench, clean, demo, evaluate, inspect, repair, report, scan, train
 from bezoar.cli.codes import ERROR, INTERRUPTED, READER_GONE, WRONG_USAGE
 from bezoar.cli.console import ARGUMENTS, close_bars, errors, print_error, say, warnings_as_lines
 from bezoar.errors import BezoarError, UsageError
@@ -43,7 +43,7 @@ def _options(
     pass
 
 
-for module in (demo, scan, inspect, clean, attacks, attack, train, evaluate, bench, report):
+for module in (demo, scan, inspect, clean, attacks, attack, train, evaluate, bench, repair, report):
     module.add_to(app)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bezoar.records import ScanRecord
+from bezoar.records import RepairRecord, ScanRecord
 from bezoar.records.inspecting import InspectionRecord
 from bezoar.records.scanning import Strength
 
@@ -18,3 +18,9 @@ def code_of(record: ScanRecord | InspectionRecord, fail_on: Strength) -> int:
         return INCONCLUSIVE
     failing = ("confirmed",) if fail_on == "confirmed" else ("confirmed", "suspicious")
     return FOUND if record.verdict in failing else NOTHING_FOUND
+
+
+def code_of_repair(record: RepairRecord) -> int:
+    """The exit code of a repair: whether the backdoor still works, or whether that could not be told."""
+    codes = {"works no more": NOTHING_FOUND, "still works": FOUND, "could not be told": INCONCLUSIVE}
+    return codes[record.verdict]

@@ -9,7 +9,11 @@ import typer
 from rich.markup import escape
 
 from bezoar.cli.console import print_json, say
+from bezoar.cli.inspect_folder import is_inspection, read_inspection
+from bezoar.cli.inspect_words import say_inspection
 from bezoar.cli.options import Json
+from bezoar.cli.repair_folder import is_repair, read_repair
+from bezoar.cli.repair_words import say_repair
 from bezoar.cli.scan_folder import is_scan, read_scan, require_replaceable, write_exports
 from bezoar.cli.scan_words import say_scan
 from bezoar.errors import RecordError, UsageError
@@ -33,7 +37,7 @@ def report(
     ] = "",
     json: Json = False,
 ) -> None:
-    """Write report.html from the record.json of a drill or a scan."""
+    """Write report.html from the record.json of a drill, a scan, an inspection or a repair."""
     folder = out or (run if run.is_dir() else run.parent)
     if is_scan(run):
         require_replaceable(sarif, junit)
@@ -46,6 +50,20 @@ def report(
         return
     if sarif is not None or junit is not None:
         raise UsageError("--sarif and --junit are for scans", expected="a folder of bezoar scan", found=str(run))
+    if is_inspection(run):
+        seen = read_inspection(run)
+        if json:
+            print_json(seen)
+        else:
+            say_inspection(seen, write_report(seen, folder))
+        return
+    if is_repair(run):
+        repaired = read_repair(run)
+        if json:
+            print_json(repaired)
+        else:
+            say_repair(repaired, write_report(repaired, folder))
+        return
     record = read_drill(run)
     if json:
         print_json(record)

@@ -16,6 +16,7 @@ from bezoar.training import load_model
 from bezoar.training.own import own_model
 from bezoar.training.predict import require_classes
 
+REPAIRED = Skipped("the model was repaired, and its record tells of the repair alone")
 UNKNOWN = Skipped("the model was trained elsewhere and came without a record")
 
 
@@ -40,10 +41,20 @@ def open_subject(place: str, test: Dataset) -> Subject:
     folder = Path(place)
     if ":" in place and not folder.exists():
         return Subject(place, _own_model(place, test))
+    if _is_repaired(folder):
+        model, card = load_model(folder)
+        check_classes(card, test, folder)
+        return Subject(folder.name, model, REPAIRED, REPAIRED)
     training = read_training(folder, expected="a run folder of bezoar train, or your own model as package.module:name")
     model, card = load_model(folder)
     check_classes(card, test, folder)
     return Subject(folder.name, model, training.training, training.dataset, training.commands)
+
+
+def _is_repaired(folder: Path) -> bool:
+    """Whether the folder was written by `bezoar repair`."""
+    path = folder / RECORD_FILE
+    return path.is_file() and b'"kind": "repair"' in path.read_bytes()
 
 
 def read_training(run: Path, *, expected: str = "a run folder of bezoar train") -> TrainingRunRecord:

@@ -74,9 +74,10 @@ class ModelCheck:
 class Relearning:
     """A few samples with the trigger back in, and a short fine-tuning of a copy: does the backdoor return at once?
 
-    `stamped` samples got the trigger and the target's label, `beside` stayed clean, in `steps` steps. Rates are of other
-    held-out samples, `before` and `after`; of the controls the same with the trigger mirrored, which another copy learnt.
-    `returns` where the trigger is clearly learnt faster than its control.
+    `stamped` samples got the trigger and the target's label, `beside` stayed clean, in `steps` steps. Rates are of
+    other held-out samples, `before` and `after`; those of the control are of another copy, which learnt the trigger
+    turned as `control_kind` says. `returns` where the trigger clearly comes further than it was before, and further
+    than its control.
     """
 
     stamped: int

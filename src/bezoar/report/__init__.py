@@ -3,6 +3,7 @@
 from bezoar.report.drill_scan import scan_answer
 from bezoar.report.junit import render_junit
 from bezoar.report.page import facts_json, render_html, write_report
+from bezoar.report.repair_verdict import repair_headline
 from bezoar.report.sarif import render_sarif
 from bezoar.report.scan_verdict import scan_headline
 from bezoar.report.suspects_csv import render_suspects_csv
@@ -15,6 +16,7 @@ __all__ = [
     "render_junit",
     "render_sarif",
     "render_suspects_csv",
+    "repair_headline",
     "scan_answer",
     "scan_headline",
     "write_report",

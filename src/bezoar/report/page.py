@@ -12,10 +12,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from bezoar.errors import RecordError
-from bezoar.records import DrillRecord, ScanRecord, Skipped, to_json, write_text_atomically
+from bezoar.records import DrillRecord, RepairRecord, ScanRecord, Skipped, to_json, write_text_atomically
 from bezoar.records.inspecting import InspectionRecord
-from bezoar.report import drill, inspection, phrases, scan
+from bezoar.report import drill, inspection, phrases, repair, scan
 from bezoar.report.chart import interval_bar
+from bezoar.report.repair_verdict import repair_headline
 from bezoar.report.scan_verdict import scan_headline
 from bezoar.report.section import Headline, Section
 from bezoar.report.verdict import drill_headline
@@ -34,11 +35,12 @@ class Kind:
 
 KINDS = {
     "drill": Kind("Drill report", drill_headline, drill.SECTIONS),
+    "repair": Kind("Repair report", repair_headline, repair.SECTIONS),
     "scan": Kind("Scan report", scan_headline, scan.SECTIONS),
     "inspection": Kind("Inspection report", inspection.inspection_headline, inspection.SECTIONS),
 }
 
-Reported: TypeAlias = DrillRecord | ScanRecord | InspectionRecord
+Reported: TypeAlias = DrillRecord | RepairRecord | ScanRecord | InspectionRecord
 """Records that have a page."""
 
 

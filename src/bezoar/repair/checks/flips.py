@@ -35,7 +35,7 @@ class Turned:
 
 
 def control_of(trigger: Trigger, data: Dataset) -> tuple[str, Turned] | None:
-    """The turned trigger that is least like the trigger itself, and what it is in words; None where all are the same."""
+    """The turned trigger that is least like the trigger itself, and its name; None where all are the same."""
     some = data.select(torch.arange(min(COMPARED, len(data))))
     seen = with_trigger(some, trigger).inputs.float()
     turned = {name: Turned(trigger, axes) for name, axes in WAYS.items()}

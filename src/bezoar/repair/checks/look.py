@@ -18,7 +18,7 @@ from bezoar.training.predict import predict_logits
 from bezoar.triggers.base import Trigger
 
 NOTHING_HELD_OUT = Skipped("there are no trusted samples that a repair did not learn from")
-NO_TRIGGER = Skipped("no trigger was given, and none was recovered")
+NO_TRIGGER = Skipped("no trigger together with its target was given or recovered")
 NOT_SEARCHED = Skipped("not searched for a trigger: something else spoke against it already")
 NONE_OF_CLASS = "no held-out sample is of this class"
 
@@ -36,7 +36,7 @@ class Looking:
     trigger: Trigger | None
     target: int | None
     seed: int
-    effort: Effort = Effort()
+    effort: Effort
 
 
 def look(model: nn.Module, by: Looking, *, search: bool = True, progress: Progress | None = None) -> ModelCheck:
@@ -52,9 +52,7 @@ def look(model: nn.Module, by: Looking, *, search: bool = True, progress: Progre
     return ModelCheck(
         accuracy=rate_or_skipped(int(right.sum()), len(data), ""),
         by_class=by_class,
-        flips=NO_TRIGGER
-        if by.trigger is None or by.target is None
-        else flip_check(model, data, by.trigger, by.target),
+        flips=NO_TRIGGER if by.trigger is None or by.target is None else flip_check(model, data, by.trigger, by.target),
         searches=searched(model, data, seed=by.seed, effort=by.effort, progress=progress) if search else NOT_SEARCHED,
     )
 

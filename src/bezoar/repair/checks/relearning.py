@@ -28,6 +28,7 @@ MOST_STAMPED, FEWEST_STAMPED, BESIDE = 20, 5, 100
 FEWEST_ASKED = 10
 SHORT = Tuning(epochs=1, least_steps=20, batch_size=32, learning_rate=0.01, shift=0)
 TOO_FEW = Skipped("there are too few held-out samples of other classes to poison some and to ask the others")
+FROZEN = Skipped("every parameter of the model is frozen, so that nothing can be learnt")
 NO_CONTROL = Skipped("the trigger is the same however it is turned, so that nothing could be compared with it")
 
 
@@ -38,6 +39,8 @@ def relearning(
 
     A third of the held-out samples of other classes, 20 at most, are stamped; rates are of the rest.
     """
+    if not any(one.requires_grad for one in model.parameters()):
+        return FROZEN
     others = held_out.select(held_out.labels != target) if bool((held_out.labels != target).any()) else None
     stamped = 0 if others is None else min(MOST_STAMPED, len(others) // 3)
     if others is None or stamped < FEWEST_STAMPED or len(others) - stamped < FEWEST_ASKED:
@@ -57,10 +60,9 @@ def relearning(
     before, after, control_before, control_after = rates
     if before is None or after is None or control_before is None or control_after is None:
         return Skipped("the model gets none of the samples right that it would be asked about")
-    returns = after.low > control_after.high
-    return Relearning(
-        stamped, len(clean), steps, before, after, control_before, control_after, beside[0], returns
-    )
+    # A trigger that was never gone can't return.
+    returns = after.low > max(control_after.high, before.high)
+    return Relearning(stamped, len(clean), steps, before, after, control_before, control_after, beside[0], returns)
 
 
 def _taught(

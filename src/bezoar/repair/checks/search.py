@@ -18,7 +18,7 @@ from bezoar.records import Skipped
 from bezoar.records.repairing import ClassSize, TriggerSearch
 from bezoar.triggers.base import Trigger
 
-CUT = 1 / 3
+CUT = 0.4
 """A class stands out whose trigger is at most this share as large as the median of those towards the other classes."""
 FEWEST_CLASSES, FEWEST_SAMPLES = 3, 12
 NOT_WORKED = Skipped("no trigger of this form turned enough samples")
@@ -29,22 +29,28 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, eq=False)
 class Suspected:
-    """A trigger that may be a backdoor's, and the class it leads to.
+    """A trigger that may be a backdoor's, the class it leads to, and how it was found, in words.
 
-    `ratio` is its size by the median of those towards other classes, `stands_out` whether that is small enough to
-    suspect anybody: the smallest trigger of a sound model is a trigger, too.
+    `stands_out` says whether there is a reason to suspect anybody: the smallest trigger of a sound model is one, too.
     """
 
     trigger: Trigger
     target: int
-    ratio: float
+    stands_out: bool
+    found: str
     description: str
     picture: Tensor | None = None
 
-    @property
-    def stands_out(self) -> bool:
-        """Whether its size alone is a reason to suspect the class."""
-        return self.ratio <= CUT
+
+@dataclass(frozen=True, eq=False)
+class Worn:
+    """A recovered trigger on uint8 images."""
+
+    recovered: Recovered
+
+    def __call__(self, batch: Tensor) -> Tensor:
+        """The batch with the trigger."""
+        return self.recovered(batch)
 
 
 def suspected_trigger(
@@ -53,7 +59,7 @@ def suspected_trigger(
     *,
     target: int | None = None,
     seed: int,
-    effort: Effort = Effort(),
+    effort: Effort,
     progress: Progress | None = None,
 ) -> Suspected | Skipped:
     """The trigger, a patch or an added pattern, that is smallest beside those towards the other classes.
@@ -73,8 +79,12 @@ def suspected_trigger(
     if not ranked:
         return Skipped("no trigger could be found in the model")
     ratio, number, label = min(ranked)
-    told: Recovered = recovered(found[number], label, data.shape)
-    return Suspected(told, label, ratio, told.description, told.picture)
+    told = recovered(found[number], label, data.shape)
+    how = (
+        f"found by descent on {len(data):,} trusted samples; its size is {ratio:.0%} of the median of those "
+        "towards the other classes"
+    )
+    return Suspected(Worn(told), label, ratio <= CUT, how, told.description, told.picture)
 
 
 def inversions(

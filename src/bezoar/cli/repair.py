@@ -1,0 +1,192 @@
+"""`bezoar repair`: a model without its backdoor, and how sure that is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bezoar.cli.codes import code_of_repair
+from bezoar.cli.console import TerminalListener, command_line, own_code_speaks_on_stderr, print_json
+from bezoar.cli.folders import free_folder, new_folder, next_folder
+from bezoar.cli.options import Device, Json, Reading, Seed, reads_data, values_of_the_call
+from bezoar.cli.repair_folder import write_repair
+from bezoar.cli.repair_words import say_repair
+from bezoar.cli.scan_folder import read_scan
+from bezoar.data import Dataset
+from bezoar.errors import ModelError, UsageError
+from bezoar.records import ScanRecord
+from bezoar.registry import split_spec
+from bezoar.repair import REPAIRS, Given
+from bezoar.repair.auto import CHOICES, Auto
+from bezoar.repair.story import Patient, RepairSettings, repair_model
+from bezoar.scan.clean import require_same_data
+from bezoar.training.opening import OpenedModel, open_model
+from bezoar.training.precision import choose_device
+from bezoar.triggers import TRIGGERS, Trigger
+
+METHODS = (
+    "Methods: auto, "
+    + ", ".join(REPAIRS.names())
+    + ". Exit codes: 0 nothing found any more, 1 the backdoor still works, 2 error, 3 could not be told, 4 wrong usage."
+)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Make `repair` a verb."""
+    app.command("repair", epilog=METHODS)(repair)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What of the call can be understood before anything is read."""
+
+    auto: Auto
+    trigger: Trigger | None
+    findings: ScanRecord | None
+
+
+@reads_data
+def repair(
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL",
+            help="A run folder of bezoar train, a .safetensors file, a checkpoint, or your own as package.module:name.",
+        ),
+    ],
+    clean: Annotated[
+        str | None,
+        typer.Option(metavar="DATA", help="Clean samples that you trust: three of four to learn from, one to judge."),
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option(metavar="DATA", help="What the model was trained on, for filter-retrain and unlearn.")
+    ] = None,
+    suspects: Annotated[
+        Path | None, typer.Option(metavar="SCAN", help="A folder of bezoar scan on --data, or its record.json.")
+    ] = None,
+    trigger: Annotated[
+        str | None, typer.Option(metavar="SPEC", help="A trigger that you know or suppose, as patch:size=5,color=cyan.")
+    ] = None,
+    target: Annotated[str | None, typer.Option(metavar="CLASS", help="The class that the trigger leads to.")] = None,
+    method: Annotated[
+        str, typer.Option(metavar="SPEC", help="auto, or one method with its fields, as ft-sam:epochs=10.")
+    ] = "auto",
+    factory: Annotated[
+        str | None,
+        typer.Option(help="For weights alone: package.module:function that makes their network."),
+    ] = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+    out: Annotated[
+        Path | None, typer.Option(help="The run folder of the repaired model; ./repaired or the next free.")
+    ] = None,
+    json: Json = False,
+    *,
+    reading: Reading,
+) -> None:
+    """Take a backdoor out of MODEL, and look whether it is gone: on held-out samples, by a search, by relearning.
+
+    The most that is ever said for a model is: nothing was found any more.
+    """
+    folder = next_folder(Path("repaired")) if out is None else free_folder(out)
+    asked = _asked(model, method, data, suspects, trigger, target, clean)
+    choose_device(device)  # raises for a device that is not there before the data are read
+    trusted = None if clean is None else _open_clean(clean, reading, beside=data is not None)
+    training = None if data is None else reading.open(data)
+    flagged = _suspects(asked.findings, training)
+    known = trusted if trusted is not None else training
+    with own_code_speaks_on_stderr(), new_folder(folder), TerminalListener(quiet=json).bars() as works:
+        opened = _open(model, factory, known)
+        given = Given(
+            trusted=trusted,
+            training=training,
+            suspects=flagged,
+            trigger=asked.trigger,
+            target=None if target is None or known is None else known.class_index(target),
+        )
+        settings = RepairSettings(asked.auto, method, seed, device, trigger or "", (command_line(),))
+        cured = repair_model(
+            _patient(opened, known), given, settings, listener=TerminalListener(quiet=json), progress=works
+        )
+        page = write_repair(cured.model, opened.card, cured.record, folder)
+    if json:
+        print_json(cured.record)
+    else:
+        say_repair(cured.record, page)
+    raise typer.Exit(code_of_repair(cured.record))
+
+
+def _asked(
+    model: str,
+    method: str,
+    data: str | None,
+    suspects: Path | None,
+    trigger: str | None,
+    target: str | None,
+    clean: str | None,
+) -> _Asked:
+    """Raises for every slip of the pen: it shall not cost minutes."""
+    if Path(model).suffix.casefold() == ".onnx":
+        raise ModelError(
+            f"{model} can't be repaired: through an ONNX file no gradients go, and it is no network to learn on",
+            expected="the weights in the network they were trained in",
+            remedy="Save its weights as safetensors where it was trained, and name the network with --factory",
+        )
+    if suspects is not None and data is None:
+        raise UsageError("--suspects are of training data", expected="--data beside it, the data that were scanned")
+    if trigger is not None and target is None:
+        raise UsageError("where does the trigger lead?", expected="--target CLASS beside --trigger")
+    if target is not None and clean is None and data is None:
+        raise UsageError("--target names a class of data", expected="--clean DATA beside it")
+    findings = None if suspects is None else read_scan(suspects)
+    if findings is not None and not any(one.suspects for one in findings.findings):
+        raise UsageError(
+            "the scan suspects nobody",
+            expected="a scan with findings",
+            found=findings.verdict,
+            remedy="Leave --suspects out",
+        )
+    with values_of_the_call():
+        supposed = None if trigger is None else TRIGGERS.create(trigger)
+        return _Asked(_choice(method), supposed, findings)
+
+
+def _choice(method: str) -> Auto:
+    """The choice among methods that a specification names; a single method is a choice of one."""
+    name, _ = split_spec(method, (*CHOICES.names(), *REPAIRS.names()))
+    auto = CHOICES.create(method) if name in CHOICES.names() else Auto(methods=(method,))
+    auto.repairs()  # raises for a method that is none
+    return auto
+
+
+def _open_clean(reference: str, reading: Reading, *, beside: bool) -> Dataset:
+    """Trusted samples: the test part where they have parts. With --data beside, --split is of those."""
+    return (replace(reading, split=None, source_level=None) if beside else reading).open_test(reference)
+
+
+def _suspects(findings: ScanRecord | None, training: Dataset | None) -> frozenset[str]:
+    """Ids of all suspects of a scan. Raises DataError where the scan was of other data."""
+    if findings is None or training is None:
+        return frozenset()
+    require_same_data(training, findings)
+    return frozenset(one.id for finding in findings.findings for one in finding.suspects)
+
+
+def _open(place: str, factory: str | None, known: Dataset | None) -> OpenedModel:
+    opened = open_model(
+        place,
+        factory=factory,
+        class_names=None if known is None else known.class_names,
+        shape=None if known is None else known.shape,
+    )
+    if not opened.differentiable:
+        raise ModelError(f"{place} can only be asked, not changed", remedy="Give the weights in their network")
+    return opened
+
+
+def _patient(opened: OpenedModel, known: Dataset | None) -> Patient:
+    names = known.class_names if known is not None else opened.card.class_names if opened.card is not None else ()
+    return Patient(opened.model, opened.name, opened.kind, names, opened.notes)

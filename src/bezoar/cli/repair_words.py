@@ -1,0 +1,62 @@
+"""A repair in a few lines for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.markup import escape
+
+from bezoar.cli.console import say
+from bezoar.records import ModelCheck, Rate, RepairAttempt, RepairRecord, Skipped
+from bezoar.report import repair_headline
+from bezoar.report.phrases import duration, visible
+from bezoar.report.repair_tables import share_text
+from bezoar.report.repair_verdict import relearning_sentence
+
+
+def say_repair(record: RepairRecord, page: Path) -> None:
+    """Say what a repair came to, and where its report is."""
+    say("")
+    for line in repair_lines(record):
+        say(line)
+    say(f"report: {escape(str(page))}")
+
+
+def repair_lines(record: RepairRecord) -> Iterator[str]:
+    """The summary as lines of rich markup."""
+    headline = repair_headline(record)
+    yield f"[bold]{headline.label}.[/] {_safe(headline.sentence)}"
+    for name, before, after in (
+        ("clean accuracy", record.before.accuracy, record.after.accuracy),
+        ("the trigger turns", _flips(record.before), _flips(record.after)),
+        ("a control turns", _control(record.before), _control(record.after)),
+    ):
+        yield f"  {name:<18} {_safe(share_text(after))}[dim], before {_safe(share_text(before))}[/]"
+    yield f"  {_safe(relearning_sentence(record))}"
+    yield f"kept: {_safe(record.chosen)}; {_safe(record.rule)}"
+    for attempt in record.attempts:
+        yield f"  [dim]{_safe(_attempt(attempt))}[/]"
+    for caution in headline.cautions:
+        yield f"  [dim]note:[/] {_safe(caution)}"
+
+
+def _attempt(attempt: RepairAttempt) -> str:
+    outcome = attempt.outcome
+    if isinstance(outcome, Skipped):
+        return f"{attempt.method}: not done, {outcome.reason}"
+    came_to = "good" if outcome.good else outcome.why
+    return f"{attempt.method}: {came_to}, {duration(outcome.cost.seconds)}"
+
+
+def _flips(check: ModelCheck) -> Rate | Skipped:
+    return check.flips if isinstance(check.flips, Skipped) else check.flips.flips
+
+
+def _control(check: ModelCheck) -> Rate | Skipped:
+    return check.flips if isinstance(check.flips, Skipped) else check.flips.control
+
+
+def _safe(text: str) -> str:
+    """Text that may hold names from the data: nothing hidden in it, and no markup."""
+    return escape(visible(text))

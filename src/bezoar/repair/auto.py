@@ -1,0 +1,249 @@
+"""The automatic choice: cheap repairs first, judged by what a defender sees, until one is good."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from torch import nn
+
+from bezoar.detect.inversion.invert import Effort
+from bezoar.errors import ModelError, TrainingError
+from bezoar.records import Rate, Skipped
+from bezoar.records.repairing import Mending, ModelCheck, RepairAttempt, RepairCost
+from bezoar.registry import Registry
+from bezoar.repair.base import REPAIRS, Progress, Repair, Repaired, require, unheard
+from bezoar.repair.checks.look import Looking, look, with_search
+from bezoar.repair.given import Given
+
+CHEAP_FIRST = (
+    "adversarial-training",
+    "unlearn",
+    "ft-sam",
+    "i-bau",
+    "anp",
+    "fine-prune",
+    "tsbd",
+    "nad",
+    "clp",
+    "filter-retrain",
+)
+"""Plain fine-tuning is not among them: it is known to leave strong backdoors in place."""
+UNCHECKED = "nothing could be checked"
+CHOICES: Registry[Auto] = Registry("choice of repairs")
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What speaks against a repaired model, as a defender sees it.
+
+    `left` is the share of samples that some trigger still turns, the known one or one that a search found; `lost` how
+    far accuracy fell, both in 0..1.
+    """
+
+    left: float
+    lost: float
+    against: tuple[str, ...]
+
+    @property
+    def harm(self) -> float:
+        """What the choice among several keeps low."""
+        return self.left + max(0.0, self.lost)
+
+
+@dataclass(frozen=True, eq=False)
+class Tried:
+    """A repair that gave a model, and what is seen of that."""
+
+    method: str
+    repaired: Repaired
+    seconds: float
+    check: ModelCheck
+    judgement: Judgement
+
+    def told(self) -> RepairAttempt:
+        """As a record."""
+        used, against = self.repaired.used, self.judgement.against
+        outcome = Mending(
+            **vars(used),
+            cost=self.cost,
+            check=self.check,
+            good=isinstance(self.check.accuracy, Rate) and not against,
+            why="; ".join(against) if isinstance(self.check.accuracy, Rate) else UNCHECKED,
+            notes=self.repaired.notes,
+        )
+        return RepairAttempt(self.method, outcome)
+
+    @property
+    def cost(self) -> RepairCost:
+        """What it cost, the looks at it left out."""
+        cost = self.repaired.cost
+        return RepairCost(self.seconds, cost.epochs_equivalent, cost.samples_forward, cost.samples_backward)
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """The repair that was chosen, by which rule, and all attempts in their order."""
+
+    best: Tried
+    rule: str
+    attempts: tuple[RepairAttempt, ...]
+
+
+@CHOICES.register("auto")
+@dataclass(frozen=True, kw_only=True)
+class Auto:
+    """Try the `methods` in their order, each on the model as it was given, and stop at the first that is good.
+
+    Good is a loss of accuracy of at most `allowed_loss`, or of one held-out sample where that is more; flips of at most
+    `allowed_flips`, or those of the control; and a search that finds no class to stand out. Where none is good that
+    model is taken of which flips left and accuracy lost add up to least. A search takes `search_steps`.
+    """
+
+    allowed_loss: float = 0.015
+    allowed_flips: float = 0.05
+    search_steps: int = 200
+    methods: tuple[str, ...] = CHEAP_FIRST
+
+    def __post_init__(self) -> None:
+        require(
+            "auto",
+            allowed_loss=(self.allowed_loss, 0, 1),
+            allowed_flips=(self.allowed_flips, 0, 1),
+            search_steps=(self.search_steps, 1, float("inf")),
+        )
+
+    @property
+    def effort(self) -> Effort:
+        """How hard a search tries."""
+        return Effort(steps=self.search_steps)
+
+    def repairs(self) -> tuple[Repair, ...]:
+        """The methods. Raises SpecError for one that is none."""
+        return tuple(REPAIRS.create(spec) for spec in self.methods)
+
+    def choose(
+        self,
+        model: nn.Module,
+        given: Given,
+        before: ModelCheck,
+        by: Looking,
+        *,
+        seed: int,
+        device: str = "auto",
+        progress: Progress = unheard,
+    ) -> Choice | Skipped:
+        """The best repair of `model`, or why there is none. `given.trusted` must not hold what is looked at (`by`).
+
+        With several methods one that diverges is passed over; a single one raises TrainingError.
+        """
+        attempts: list[RepairAttempt] = []
+        tried: list[Tried] = []
+        for repair in self.repairs():
+            found = self._try(repair, model, given, before, by, seed=seed, device=device, progress=progress)
+            if isinstance(found, Skipped):
+                attempts.append(RepairAttempt(_spec(repair), found))
+                continue
+            tried.append(found)
+            attempts.append(found.told())
+            if not found.judgement.against:
+                break
+        if not tried:
+            return Skipped("; ".join(f"{one.method}: {_reason(one)}" for one in attempts))
+        return self._best(tried, attempts, before, by, progress)
+
+    def _try(
+        self,
+        repair: Repair,
+        model: nn.Module,
+        given: Given,
+        before: ModelCheck,
+        by: Looking,
+        *,
+        seed: int,
+        device: str,
+        progress: Progress,
+    ) -> Tried | Skipped:
+        started = time.perf_counter()
+        try:
+            repaired = repair.repair(model, given, seed=seed, device=device, progress=progress)
+        except ModelError:
+            raise
+        except TrainingError as error:
+            if len(self.methods) == 1:
+                raise
+            return Skipped(f"it failed: {error}")
+        seconds = time.perf_counter() - started
+        if isinstance(repaired, Skipped):
+            return repaired
+        check = look(repaired.model, by, search=False)
+        if not self.judged(before, check).against:
+            check = with_search(repaired.model, check, by, progress)
+        return Tried(_spec(repair), repaired, seconds, check, self.judged(before, check))
+
+    def _best(
+        self,
+        tried: Sequence[Tried],
+        attempts: Sequence[RepairAttempt],
+        before: ModelCheck,
+        by: Looking,
+        progress: Progress,
+    ) -> Choice:
+        best = min(tried, key=lambda one: one.judgement.harm)
+        check = with_search(best.repaired.model, best.check, by, progress)
+        best = replace(best, check=check, judgement=self.judged(before, check))
+        told = tuple(best.told() if one.method == best.method else one for one in attempts)
+        return Choice(best, self._rule(best, len(tried)), told)
+
+    def _rule(self, best: Tried, tried: int) -> str:
+        if len(self.methods) == 1:
+            return "it was the only one asked for"
+        if isinstance(best.check.accuracy, Skipped):
+            return f"it was the first that could be done; {UNCHECKED}"
+        if not best.judgement.against:
+            return f"it is the first for which all spoke that was looked at; {tried} tried"
+        return f"of {tried} tried none was good; with this one flips left and accuracy lost add up to least"
+
+    def judged(self, before: ModelCheck, after: ModelCheck) -> Judgement:
+        """What speaks against a model, beside the one before it."""
+        against: list[str] = []
+        lost = left = 0.0
+        if isinstance(before.accuracy, Rate) and isinstance(after.accuracy, Rate):
+            lost = before.accuracy.value - after.accuracy.value
+            if lost > max(self.allowed_loss, 1 / after.accuracy.trials) + 1e-9:
+                against.append(f"accuracy fell by {100 * lost:.1f} points")
+        if not isinstance(after.flips, Skipped):
+            left = after.flips.flips.value
+            if left > self.flips_allowed(after):
+                against.append(f"the trigger still turns {left:.1%}")
+        for form, name, share in standing_out(after):
+            left = max(left, share)
+            against.append(f"a search finds a small {form} trigger towards {name!r}")
+        return Judgement(left, lost, tuple(against))
+
+    def flips_allowed(self, check: ModelCheck) -> float:
+        """The share of flips that is no reason for suspicion: the limit, or what the control does."""
+        if isinstance(check.flips, Skipped) or isinstance(check.flips.control, Skipped):
+            return self.allowed_flips
+        return max(self.allowed_flips, check.flips.control.value)
+
+
+def standing_out(check: ModelCheck) -> tuple[tuple[str, str, float], ...]:
+    """Form, class and share of flips of every trigger of a search that stands out."""
+    if isinstance(check.searches, Skipped):
+        return ()
+    return tuple(
+        (search.form, one.class_name, one.flips if isinstance(one.flips, float) else 0.0)
+        for search in check.searches
+        for one in search.classes
+        if one.class_name in search.stands_out
+    )
+
+
+def _spec(repair: Repair) -> str:
+    return REPAIRS.spec_of(repair)
+
+
+def _reason(one: RepairAttempt) -> str:
+    return one.outcome.reason if isinstance(one.outcome, Skipped) else ""

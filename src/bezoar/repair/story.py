@@ -1,0 +1,244 @@
+"""The story of a repair: what is given is sorted and parted, repairs are tried, the best is looked at and recorded."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+from torch import nn
+
+from bezoar.data.dataset import Dataset
+from bezoar.data.picture import picture
+from bezoar.errors import TrainingError
+from bezoar.records import Picture, Skipped, StageTime
+from bezoar.records.repairing import Relearning, RepairGiven, RepairRecord, RepairTrigger
+from bezoar.records.versions import now, versions
+from bezoar.repair.auto import Auto, Choice
+from bezoar.repair.base import Progress, unheard
+from bezoar.repair.checks.from_suspects import trigger_of_suspects
+from bezoar.repair.checks.look import NO_TRIGGER, NOTHING_HELD_OUT, Looking, look
+from bezoar.repair.checks.parts import Parts, parted, sorted_out, unseen_training
+from bezoar.repair.checks.relearning import relearning
+from bezoar.repair.checks.search import Suspected, suspected_trigger
+from bezoar.repair.given import Given, with_trigger
+from bezoar.repair.verdict import verdict_of
+from bezoar.training.listening import Listener, Silence
+from bezoar.training.predict import require_classes
+
+EXAMPLES = 4
+FRESH = 1_000_003
+"""Added to the seed for the search on the result, so that it is independent of the one before the repair."""
+NO_TRUSTED = "no trusted samples were given, so that nothing could be checked"
+
+
+@dataclass(frozen=True, eq=False)
+class Patient:
+    """A model to be repaired, its name, how it was opened, its classes, and what is worth telling of it."""
+
+    model: nn.Module
+    name: str
+    kind: str
+    class_names: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class RepairSettings:
+    """How: the choice among methods, and as it was `asked` for; seed, device, and what the record says of the call."""
+
+    auto: Auto = field(default_factory=Auto)
+    asked: str = "auto"
+    seed: int = 0
+    device: str = "auto"
+    described: str = ""
+    commands: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Cured:
+    """The repaired model, in evaluation mode on the CPU, and the whole record."""
+
+    model: nn.Module
+    record: RepairRecord
+
+
+def repair_model(
+    patient: Patient,
+    given: Given,
+    settings: RepairSettings | None = None,
+    *,
+    suspected: Suspected | None = None,
+    listener: Listener | None = None,
+    progress: Progress = unheard,
+) -> Cured:
+    """Repair a model by what a defender has, and say how sure that is.
+
+    A trigger that is not given is taken from `suspected`, else recovered from the suspects or by inversion. Raises
+    TrainingError where no method could be carried out, ModelError for a model that does not fit the data.
+    """
+    settings, clock = settings or RepairSettings(), _Clock(listener or Silence())
+    notes = list(patient.notes)
+    if (data := given.any_data) is not None:
+        require_classes(patient.model, data.inputs, data.class_names, patient.name)
+    told = sorted_out(given)
+    notes += told.notes
+    parts = None if told.trusted is None else parted(told.trusted, settings.seed)
+    given = _for_learning(given, parts)
+    with clock.stage("look for the trigger"):
+        found = suspected or _suspected(patient.model, given, settings, progress)
+    given, trigger = _with_suspected(given, found, settings)
+    held_out = None if parts is None else parts.held_out
+    by = Looking(held_out, given.trigger, given.target, settings.seed + FRESH, settings.auto.effort)
+    with clock.stage("look at the model"):
+        before = look(patient.model, by, progress=progress)
+    with clock.stage("repair"):
+        choice = settings.auto.choose(
+            patient.model, given, before, by, seed=settings.seed, device=settings.device, progress=progress
+        )
+    if isinstance(choice, Skipped):
+        raise TrainingError(
+            "the model could not be repaired",
+            found=choice.reason,
+            remedy="Give what is lacking: trusted samples (--clean), the training data with suspects (--data, "
+            "--suspects), or a trigger with its target (--trigger, --target)",
+        )
+    with clock.stage("relearning test"):
+        relearnt = _relearning(choice, given, parts, settings)
+    verdict, sentence = verdict_of(trigger, before, choice.best.check, settings.auto)
+    record = RepairRecord(
+        title=f"Repair of {patient.name}",
+        created=now(),
+        verdict=verdict,
+        sentence=sentence,
+        model=patient.name,
+        model_kind=patient.kind,
+        class_names=patient.class_names,
+        given=_given(given, parts, told.left_out),
+        trigger=_pictured(trigger, given, held_out),
+        method=settings.asked,
+        chosen=choice.best.method,
+        rule=choice.rule,
+        attempts=choice.attempts,
+        before=before,
+        after=choice.best.check,
+        relearning=relearnt,
+        cost=choice.best.cost,
+        seed=settings.seed,
+        notes=tuple(notes),
+        commands=settings.commands,
+        stages=tuple(clock.times),
+        versions=versions(),
+    )
+    return Cured(choice.best.repaired.model, record)
+
+
+def _for_learning(given: Given, parts: Parts | None) -> Given:
+    """What repairs may see: the fit part of the trusted samples, and no training sample that is held out."""
+    if parts is None:
+        return replace(given, trusted=None)
+    given = replace(given, trusted=parts.fit)
+    return given if parts.held_out is None else unseen_training(given, parts.held_out)
+
+
+def _suspected(model: nn.Module, given: Given, settings: RepairSettings, progress: Progress) -> Suspected | Skipped:
+    """A trigger that nobody gave, from the suspects where those show one that works, else from the model."""
+    if given.trigger is not None or given.trusted is None:
+        return Skipped(NO_TRUSTED if given.trusted is None else "a trigger was given")
+    if given.suspects:
+        found = trigger_of_suspects(model, given.trusted, given, seed=settings.seed)
+        if isinstance(found, Suspected) and found.stands_out:
+            return found
+    return suspected_trigger(
+        model,
+        given.trusted,
+        target=given.target,
+        seed=settings.seed,
+        effort=settings.auto.effort,
+        progress=progress,
+    )
+
+
+def _with_suspected(
+    given: Given, found: Suspected | Skipped, settings: RepairSettings
+) -> tuple[Given, RepairTrigger | Skipped]:
+    """What is given together with a trigger that was found, if it stands out, and the trigger as a record."""
+    if given.trigger is not None:
+        if given.target is None or given.any_data is None:
+            return given, NO_TRIGGER
+        target = given.any_data.class_names[given.target]
+        return given, RepairTrigger("given", settings.described or "a trigger of the user's", target, False, None, ())
+    if isinstance(found, Skipped):
+        return given, found
+    assert given.any_data is not None
+    target = given.any_data.class_names[found.target]
+    if not found.stands_out:
+        return given, Skipped(f"no trigger stands out; the likeliest leads to {target!r}: {found.found}")
+    shown = None if found.picture is None else picture(found.picture, "The trigger alone")
+    told = RepairTrigger("recovered", f"{found.description}; {found.found}", target, True, shown, ())
+    return replace(given, trigger=found.trigger, target=found.target), told
+
+
+def _relearning(choice: Choice, given: Given, parts: Parts | None, settings: RepairSettings) -> Relearning | Skipped:
+    if given.trigger is None or given.target is None:
+        return NO_TRIGGER
+    if parts is None or parts.held_out is None:
+        return NOTHING_HELD_OUT
+    return relearning(
+        choice.best.repaired.model,
+        parts.fit,
+        parts.held_out,
+        given.trigger,
+        given.target,
+        seed=settings.seed,
+        device=settings.device,
+    )
+
+
+def _given(given: Given, parts: Parts | None, left_out: int) -> RepairGiven:
+    held_out = 0 if parts is None or parts.held_out is None else len(parts.held_out)
+    return RepairGiven(
+        trusted=None if given.trusted is None else given.trusted.record(),
+        learnt_from=0 if parts is None else len(parts.fit),
+        held_out=held_out,
+        left_out=left_out,
+        coarse=NO_TRUSTED if parts is None else parts.coarse,
+        training=None if given.training is None else given.training.record(),
+        suspects=len(given.suspects),
+    )
+
+
+def _pictured(trigger: RepairTrigger | Skipped, given: Given, held_out: Dataset | None) -> RepairTrigger | Skipped:
+    """The trigger with a few held-out samples before and after it was put on."""
+    if isinstance(trigger, Skipped) or held_out is None or given.trigger is None or not held_out.is_images:
+        return trigger
+    others = [row for row, label in enumerate(held_out.labels.tolist()) if label != given.target]
+    if not others:
+        return trigger
+    clean = held_out.select(others[:: max(1, len(others) // EXAMPLES)][:EXAMPLES])
+    bearing = with_trigger(clean, given.trigger)
+    return replace(trigger, examples=tuple(_pair(clean, bearing, row) for row in range(len(clean))))
+
+
+def _pair(clean: Dataset, bearing: Dataset, row: int) -> tuple[Picture, Picture]:
+    name = clean.class_names[int(clean.labels[row])]
+    return picture(clean.inputs[row], f"{name}, clean"), picture(bearing.inputs[row], f"{name}, with the trigger")
+
+
+@dataclass
+class _Clock:
+    """Tells the listener of stages and keeps their wall seconds."""
+
+    listener: Listener
+    times: list[StageTime] = field(default_factory=list)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """What goes on within is the stage `name`."""
+        self.listener.begins(name)
+        started = time.perf_counter()
+        yield
+        seconds = time.perf_counter() - started
+        self.times.append(StageTime(name, seconds))
+        self.listener.ends(name, seconds)

@@ -1,0 +1,65 @@
+"""The verdict of a repair in one sentence. That a model is clean is never said."""
+
+from __future__ import annotations
+
+from bezoar.confirm.flips import FEWEST_COUNTED, LEAST_FLIPS, LEAST_GAIN
+from bezoar.records import Rate, Skipped
+from bezoar.records.repairing import FlipCheck, ModelCheck, RepairTrigger, RepairVerdict
+from bezoar.repair.auto import Auto, standing_out
+
+
+def verdict_of(
+    trigger: RepairTrigger | Skipped, before: ModelCheck, after: ModelCheck, auto: Auto
+) -> tuple[RepairVerdict, str]:
+    """Whether the trigger still works and whether a search finds another, or why that could not be told."""
+    if isinstance(trigger, Skipped) or isinstance(after.flips, Skipped) or isinstance(before.flips, Skipped):
+        return _without_flips(trigger, after)
+    named = f"The {trigger.origin} trigger"
+    what = f"{_share(after.flips.flips)}, before {before.flips.flips.value:.1%}"
+    if after.flips.flips.value > auto.flips_allowed(after):
+        return "still works", f"{named} still works ({what})."
+    if found := _search_sentence(after):
+        towards = {name for _, name, _ in standing_out(after)}
+        verdict: RepairVerdict = "still works" if trigger.target in towards else "could not be told"
+        return verdict, f"{named} no longer works ({what}), but {found}."
+    if not _worked(before.flips):
+        return (
+            "could not be told",
+            f"Whether a backdoor was taken out could not be told: {named.lower()} hardly worked before the repair, "
+            f"either ({_share(before.flips.flips)}).",
+        )
+    if after.flips.flips.trials < FEWEST_COUNTED:
+        return (
+            "could not be told",
+            f"{named} was tried on {after.flips.flips.trials} samples, too few to tell anything.",
+        )
+    if isinstance(after.searches, Skipped):
+        return "works no more", f"{named} no longer works ({what}); another could not be looked for."
+    return "works no more", f"{named} no longer works ({what}), and an independent search found no small trigger."
+
+
+def _without_flips(trigger: RepairTrigger | Skipped, after: ModelCheck) -> tuple[RepairVerdict, str]:
+    reason = next(
+        (one.reason for one in (after.accuracy, trigger, after.flips) if isinstance(one, Skipped)), "no flips before"
+    )
+    sentence = f"Whether a backdoor was taken out could not be told: {reason}"
+    if found := _search_sentence(after):
+        return "could not be told", f"{sentence}; but {found}."
+    return "could not be told", f"{sentence}."
+
+
+def _search_sentence(after: ModelCheck) -> str:
+    found = standing_out(after)
+    if not found:
+        return ""
+    names = list(dict.fromkeys(name for _, name, _ in found))
+    return f"an independent search found a small trigger towards {', '.join(map(repr, names[:4]))}"
+
+
+def _worked(before: FlipCheck) -> bool:
+    control = before.control.value if isinstance(before.control, Rate) else 0.0
+    return before.flips.value >= LEAST_FLIPS and before.flips.value - control >= LEAST_GAIN
+
+
+def _share(rate: Rate) -> str:
+    return f"{rate.value:.1%} of {rate.trials:,} samples"

@@ -1,0 +1,194 @@
+"""The numbers of a repair as cards and tables, those before beside those after."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bezoar.records import ClassRate, ClassSize, FlipCheck, Mending, Rate, RepairRecord, Skipped, TriggerSearch
+from bezoar.report.phrases import brief, measured, percent, points, significant
+
+MOST_ROWS = 120
+
+
+@dataclass(frozen=True)
+class Card:
+    """One number before and after, and what it means."""
+
+    title: str
+    before: Rate | Skipped
+    after: Rate | Skipped
+    difference: str
+    meaning: str
+
+
+@dataclass(frozen=True)
+class ClassRow:
+    """A true class: accuracy before and after, flips before and after, which the target has none of."""
+
+    name: str
+    accuracy: tuple[Rate | Skipped, Rate | Skipped]
+    flips: tuple[Rate | Skipped | None, Rate | Skipped | None]
+
+
+@dataclass(frozen=True)
+class SizeRow:
+    """The smallest trigger towards a class: sizes before and after, and the ratio to the others' median after."""
+
+    name: str
+    before: str
+    after: str
+    ratio: str
+    stood_out: bool
+    stands_out: bool
+
+
+@dataclass(frozen=True)
+class SearchTable:
+    """A search of one form, before and after, and the reasons for sizes that are missing."""
+
+    form: str
+    unit: str
+    samples: int
+    cut: float
+    rows: tuple[SizeRow, ...]
+    missing: tuple[str, ...]
+    left_out: int
+
+
+@dataclass(frozen=True)
+class AttemptRow:
+    """One method: whether its model was kept, what it came to, and what it used and cost."""
+
+    method: str
+    kept: bool
+    skipped: Skipped | None
+    outcome: Mending | None
+    used: str
+    accuracy: Rate | Skipped | None
+    flips: Rate | Skipped | None
+
+
+def number_cards(record: RepairRecord) -> tuple[Card, ...]:
+    """Accuracy, flips with the trigger, flips with the control."""
+    before, after = record.before, record.after
+    flips = tuple(one.flips if isinstance(one.flips, Skipped) else one.flips.flips for one in (before, after))
+    control = tuple(one.flips if isinstance(one.flips, Skipped) else one.flips.control for one in (before, after))
+    named = _control_named(after.flips)
+    return (
+        _card("Clean accuracy", before.accuracy, after.accuracy, "Held-out clean samples that are answered rightly."),
+        _card(
+            "The trigger works",
+            flips[0],
+            flips[1],
+            "Held-out samples that the model gets right and that go over to the target with the trigger on.",
+        ),
+        _card("A control works", control[0], control[1], f"The same with {named}, which nobody put into the model."),
+    )
+
+
+def _control_named(flips: FlipCheck | Skipped) -> str:
+    return "the trigger turned" if isinstance(flips, Skipped) or not flips.control_kind else flips.control_kind
+
+
+def _card(title: str, before: Rate | Skipped, after: Rate | Skipped, meaning: str) -> Card:
+    before, after = measured(before), measured(after)
+    both = isinstance(before, Rate) and isinstance(after, Rate)
+    difference = points(after.value - before.value) if both else ""  # type: ignore[union-attr]
+    return Card(title, before, after, difference, meaning)
+
+
+def class_rows(record: RepairRecord) -> tuple[tuple[ClassRow, ...], int]:
+    """Classes in order, at most 120, and how many are left out."""
+    before, after = _by_name(record.before.by_class), _by_name(record.after.by_class)
+    flips = [
+        {} if isinstance(one.flips, Skipped) else _by_name(one.flips.by_source) for one in (record.before, record.after)
+    ]
+    rows = tuple(
+        ClassRow(name, (measured(before[name]), measured(after[name])), (flips[0].get(name), flips[1].get(name)))
+        for name in before
+        if name in after
+    )
+    return rows[:MOST_ROWS], max(0, len(rows) - MOST_ROWS)
+
+
+def _by_name(rates: Sequence[ClassRate]) -> dict[str, Rate | Skipped]:
+    return {one.class_name: one.rate for one in rates}
+
+
+def search_tables(record: RepairRecord) -> tuple[SearchTable, ...]:
+    """One table a form, for the forms that both models were searched for."""
+    before, after = record.before.searches, record.after.searches
+    if isinstance(before, Skipped) or isinstance(after, Skipped):
+        return ()
+    earlier = {one.form: one for one in before}
+    return tuple(_search_table(earlier[one.form], one) for one in after if one.form in earlier)
+
+
+def _search_table(before: TriggerSearch, after: TriggerSearch) -> SearchTable:
+    earlier = {one.class_name: one for one in before.classes}
+    pairs = [(earlier[one.class_name], one) for one in after.classes if one.class_name in earlier]
+    rows = tuple(
+        SizeRow(
+            two.class_name,
+            _size(one.size),
+            _size(two.size),
+            percent_of(two.ratio),
+            one.class_name in before.stands_out,
+            two.class_name in after.stands_out,
+        )
+        for one, two in pairs
+    )
+    return SearchTable(
+        after.form, after.unit, after.samples, after.cut, rows[:MOST_ROWS], _reasons(pairs), len(rows[MOST_ROWS:])
+    )
+
+
+def _reasons(pairs: Sequence[tuple[ClassSize, ClassSize]]) -> tuple[str, ...]:
+    values = [value for pair in pairs for one in pair for value in (one.size, one.ratio, one.flips)]
+    return tuple(dict.fromkeys(value.reason for value in values if isinstance(value, Skipped)))
+
+
+def _size(size: float | Skipped) -> str:
+    return "none" if isinstance(size, Skipped) else significant(size)
+
+
+def percent_of(ratio: float | Skipped) -> str:
+    """A ratio of sizes as per cent, without decimals."""
+    return "none" if isinstance(ratio, Skipped) else f"{ratio:.0%}"
+
+
+def attempt_rows(record: RepairRecord) -> tuple[AttemptRow, ...]:
+    """All that was tried, in its order."""
+    return tuple(
+        AttemptRow(one.method, False, one.outcome, None, "", None, None)
+        if isinstance(one.outcome, Skipped)
+        else AttemptRow(
+            one.method,
+            one.method == record.chosen,
+            None,
+            one.outcome,
+            used_in_words(one.outcome),
+            one.outcome.check.accuracy,
+            one.outcome.check.flips if isinstance(one.outcome.check.flips, Skipped) else one.outcome.check.flips.flips,
+        )
+        for one in record.attempts
+    )
+
+
+def used_in_words(mending: Mending) -> str:
+    """What of all that was given a repair used."""
+    counts = (
+        (mending.trusted, "trusted samples"),
+        (mending.training, "training samples"),
+        (mending.suspects, "suspects"),
+    )
+    parts = [f"{number:,} {name}" for number, name in counts if number]
+    parts += [name for used, name in ((mending.trigger, "the trigger"), (mending.target, "its target")) if used]
+    return ", ".join(parts) or "no data"
+
+
+def share_text(rate: Rate | Skipped) -> str:
+    """A rate for a terminal, or why there is none."""
+    told = measured(rate)
+    return f"not measured: {brief(told.reason)}" if isinstance(told, Skipped) else percent(told.value)

@@ -1,0 +1,25 @@
+"""What is seen of a model, made up."""
+
+from __future__ import annotations
+
+from bezoar.metrics.intervals import wilson
+from bezoar.records import ClassSize, FlipCheck, ModelCheck, Skipped, TriggerSearch
+
+
+def check(
+    *,
+    right: int = 190,
+    of: int = 200,
+    flips: int = 0,
+    asked: int = 100,
+    control: int = 0,
+    searches: tuple[TriggerSearch, ...] | Skipped = (),
+) -> ModelCheck:
+    """A model that is right on so many samples, and of which a trigger turns so many."""
+    turned = FlipCheck("way0", wilson(flips, asked), wilson(control, asked), "the trigger mirrored", ())
+    return ModelCheck(wilson(right, of), (), turned, searches)
+
+
+def search(name: str) -> tuple[TriggerSearch, ...]:
+    """A search in which one class stands out."""
+    return (TriggerSearch("patch", "pixels", 100, 1 / 3, (ClassSize(name, 3.0, 0.1, 0.9),), (name,)),)

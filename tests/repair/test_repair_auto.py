@@ -1,0 +1,250 @@
+"""The automatic choice, the verdict, and the story of a repair on a planted toy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import pytest
+import torch
+from sample_checks import check, search
+
+from bezoar.errors import ModelError, TrainingError, UsageError
+from bezoar.records import FlipCheck, Mending, ModelCheck, Rate, RepairTrigger, Skipped, from_json, to_json
+from bezoar.repair import REPAIRS, Given
+from bezoar.repair.auto import CHEAP_FIRST, CHOICES, Auto
+from bezoar.repair.base import Mended, ModelRepair, Used
+from bezoar.repair.checks.look import NOT_SEARCHED
+from bezoar.repair.story import Patient, RepairSettings, repair_model
+from bezoar.repair.verdict import verdict_of
+from repair_toys import TARGET, Victim, attack_success, clean_accuracy, patched, victim
+
+STEPS = 30
+HOUSE = [name for name in REPAIRS.names() if REPAIRS.get(name).__module__.startswith("bezoar.")]
+
+
+@pytest.fixture(scope="module")
+def fast() -> Victim:
+    return victim("fast")
+
+
+def patient(one: Victim) -> Patient:
+    return Patient(one.model, "toy", "run", one.given.trusted.class_names)
+
+
+def cured(one: Victim, given: Given, *, seed: int = 0, **auto):
+    settings = RepairSettings(Auto(search_steps=STEPS, **auto), seed=seed, device="cpu")
+    return repair_model(patient(one), given, settings)
+
+
+def knowing(one: Victim) -> Given:
+    return Given(one.given.trusted, trigger=patched, target=TARGET)
+
+
+# The story
+
+
+def test_the_first_good_one_is_kept_and_the_backdoor_is_gone(fast):
+    found = cured(fast, knowing(fast))
+    record = found.record
+    assert (record.verdict, record.chosen) == ("works no more", "adversarial-training")
+    assert [one.method for one in record.attempts] == ["adversarial-training"]
+    assert record.attempts[0].outcome.good
+    assert record.before.flips.flips.value > 0.9
+    assert record.after.flips.flips.value <= 0.05
+    assert record.sentence.startswith("The given trigger no longer works (0.0% of ")
+    assert attack_success(found.model) <= 0.05
+    assert clean_accuracy(found.model) >= clean_accuracy(fast.model) - 0.03
+    assert record.given.learnt_from == 150
+    assert record.given.held_out == 50
+    assert record.cost.samples_backward > 0
+    assert len(record.trigger.examples) == 4
+    assert from_json(type(record), to_json(record)) == record
+    assert not found.model.training
+
+
+def test_suspects_give_the_trigger_away_and_filtering_cures(fast):
+    given = Given(fast.given.trusted, fast.given.training, fast.given.suspects)
+    record = cured(fast, given, methods=("filter-retrain:epochs=4",)).record
+    assert (record.trigger.origin, record.trigger.target) == ("recovered", "way0")
+    assert "patch of 9 pixels" in record.trigger.description
+    assert record.given.suspects == len(fast.given.suspects)
+    assert record.after.flips.flips.value <= 0.1
+
+
+def test_where_none_is_good_the_least_harm_is_kept_and_told(fast):
+    found = cured(fast, knowing(fast), methods=("nad:epochs=1,least_steps=0", "fine-tune:epochs=2,least_steps=20"))
+    record = found.record
+    assert record.verdict == "still works"
+    assert len(record.attempts) == 2
+    harms = {one.method: one.outcome.check.flips.flips.value for one in record.attempts}
+    assert record.chosen == min(harms, key=lambda one: harms[one])
+    assert "of 2 tried none was good" in record.rule
+    kept = next(one.outcome for one in record.attempts if one.method == record.chosen)
+    passed = next(one.outcome for one in record.attempts if one.method != record.chosen)
+    assert passed.check.searches == NOT_SEARCHED
+    assert kept.check.searches != NOT_SEARCHED
+    assert kept.check == record.after
+    assert "the trigger still turns" in kept.why
+    assert record.sentence.startswith("The given trigger still works")
+
+
+def test_with_nothing_given_pruning_without_data_is_done_and_nothing_claimed(fast):
+    record = cured(fast, Given()).record
+    assert (record.verdict, record.chosen) == ("could not be told", "clp")
+    tried = {one.method: one.outcome for one in record.attempts}
+    assert isinstance(tried["ft-sam"], Skipped)
+    assert isinstance(tried["clp"], Mending)
+    assert not tried["clp"].good
+    assert isinstance(record.after.accuracy, Skipped)
+    assert isinstance(record.relearning, Skipped)
+    assert record.sentence.startswith("Whether a backdoor was taken out could not be told: ")
+
+
+def test_a_trigger_that_does_not_stand_out_is_no_trigger(fast):
+    record = cured(fast, Given(fast.given.trusted), methods=("ft-sam:epochs=1,least_steps=0",)).record
+    assert "no trigger stands out" in record.trigger.reason
+    assert record.verdict == "could not be told"
+
+
+def test_a_method_that_lacks_something_says_what(fast):
+    with pytest.raises(TrainingError, match=r"could not be repaired.*no trusted samples were given.*--clean"):
+        cured(fast, Given(), methods=("ft-sam",))
+
+
+def test_the_same_seed_gives_the_same_model_and_record(fast):
+    first, second = (cured(fast, knowing(fast), methods=("ft-sam:epochs=1,least_steps=0",)) for _ in range(2))
+    weights = second.model.state_dict()
+    assert all(torch.equal(tensor, weights[name]) for name, tensor in first.model.state_dict().items())
+    assert (first.record.after, first.record.relearning) == (second.record.after, second.record.relearning)
+    assert first.record.before == second.record.before
+
+
+# What a repair may see
+
+
+@dataclass(frozen=True)
+class Spy(ModelRepair):
+    """Learns nothing, and remembers what it was shown."""
+
+    seen: list[Given] = field(default_factory=list)
+
+    def lacks(self, given):
+        self.seen.append(given)
+        return ""
+
+    def mend(self, work):
+        return Mended(Used(), ("looked",))
+
+
+@dataclass(frozen=True)
+class Diverges(ModelRepair):
+    def lacks(self, given):
+        return ""
+
+    def mend(self, work):
+        raise TrainingError("the repair diverged")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Own(Auto):
+    """A choice among methods that are at hand."""
+
+    own: tuple[ModelRepair, ...] = ()
+
+    def repairs(self):
+        return self.own
+
+
+def test_no_repair_sees_what_it_is_judged_by(fast):
+    trusted, spy = fast.given.trusted, Spy()
+    training = replace(trusted, ids=tuple(f"train{row}" for row in range(len(trusted))))
+    given = Given(trusted, training, frozenset({"train1", "train2"}), patched, TARGET)
+    settings = RepairSettings(Own(search_steps=5, own=(spy,), methods=("one",)), device="cpu")
+    record = repair_model(patient(fast), given, settings).record
+    (shown,) = spy.seen
+    assert record.verdict == "still works"
+    assert record.given.left_out == 2  # the suspects, by whatever name
+    assert len(shown.trusted) == record.given.learnt_from == 149
+    held = set(trusted.ids) - set(shown.trusted.ids) - {"trusted1", "trusted2"}
+    assert len(held) == record.given.held_out == 49
+    rows = [row for row, one in enumerate(trusted.ids) if one in held]
+    assert not {f"train{row}" for row in rows} & set(shown.training.ids)
+    assert len(shown.training) == 151
+
+
+def test_among_several_one_that_diverges_is_passed_over_and_alone_it_is_told(fast):
+    both = Own(search_steps=5, own=(Diverges(), Spy()), methods=("one", "two"))
+    record = repair_model(patient(fast), knowing(fast), RepairSettings(both, device="cpu")).record
+    assert "it failed: the repair diverged" in record.attempts[0].outcome.reason
+    alone = Own(search_steps=5, own=(Diverges(),), methods=("one",))
+    with pytest.raises(TrainingError, match="diverged"):
+        repair_model(patient(fast), knowing(fast), RepairSettings(alone, device="cpu"))
+
+
+def test_a_model_of_other_classes_is_told(fast):
+    given = Given(replace(fast.given.trusted, class_names=("a", "b", "c", "d", "e")))
+    with pytest.raises(ModelError, match="does not fit the data"):
+        cured(fast, given, methods=("ft-sam",))
+
+
+# The choice and its words
+
+
+def test_the_specification_builds_it_and_names_are_methods():
+    auto = CHOICES.create("auto:allowed_loss=0.03,methods=ft-sam/anp")
+    assert auto == Auto(allowed_loss=0.03, methods=("ft-sam", "anp"))
+    assert set(CHEAP_FIRST) == {name for name in HOUSE if name != "fine-tune"}
+    with pytest.raises(UsageError, match="allowed_loss"):
+        Auto(allowed_loss=2)
+    with pytest.raises(UsageError, match="no repair is called"):
+        Auto(methods=("ft-samm",)).repairs()
+
+
+def test_good_is_what_costs_little_turns_nothing_and_leaves_nothing_small():
+    auto, before = Auto(), check(right=190, of=200, flips=95)
+    assert auto.judged(before, check(right=187, of=200, flips=4)).against == ()
+    assert auto.judged(before, check(right=186, of=200, flips=4)).against == ("accuracy fell by 2.0 points",)
+    assert auto.judged(before, check(right=190, of=200, flips=6)).against == ("the trigger still turns 6.0%",)
+    assert auto.judged(before, check(right=190, of=200, flips=6, control=6)).against == ()
+    # One of 20 samples is 5 points: less can't be told.
+    assert auto.judged(check(right=20, of=20), check(right=19, of=20)).against == ()
+    assert auto.judged(check(right=20, of=20), check(right=18, of=20)).against == ("accuracy fell by 10.0 points",)
+    small = auto.judged(before, check(right=190, of=200, flips=0, searches=search("way2")))
+    assert small.against == ("a search finds a small patch trigger towards 'way2'",)
+    assert small.harm == pytest.approx(0.9)
+
+
+GIVEN = RepairTrigger("given", "patch", "way0", False, None, ())
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "verdict", "says"),
+    [
+        (check(flips=97), check(flips=2), "works no more", "(2.0% of 100 samples, before 97.0%), and an independent"),
+        (check(flips=97), check(flips=60), "still works", "still works (60.0% of 100 samples, before 97.0%)"),
+        (check(flips=97), check(flips=0, searches=search("way0")), "still works", "but an independent search found"),
+        (check(flips=97), check(flips=0, searches=search("way3")), "could not be told", "towards 'way3'"),
+        (check(flips=10), check(flips=1), "could not be told", "hardly worked before the repair"),
+        (check(flips=40, control=35), check(flips=1), "could not be told", "hardly worked before the repair"),
+        (check(flips=97), check(flips=0, searches=NOT_SEARCHED), "works no more", "another could not be looked for"),
+        (check(flips=5, asked=6), check(flips=0, asked=6), "could not be told", "6 samples, too few"),
+    ],
+)
+def test_verdicts(before: ModelCheck, after: ModelCheck, verdict: str, says: str):
+    told, sentence = verdict_of(GIVEN, before, after, Auto())
+    assert (told, says in sentence) == (verdict, True), sentence
+    assert "clean" not in sentence
+
+
+def test_without_a_trigger_it_could_not_be_told():
+    nothing = Skipped("no trigger stands out")
+    told, sentence = verdict_of(nothing, check(flips=97), check(flips=2), Auto())
+    assert told == "could not be told"
+    assert nothing.reason in sentence
+
+
+def test_the_toys_of_this_file_are_what_they_seem():
+    made = check(right=9, of=10, flips=3, asked=30, control=1)
+    assert isinstance(made.flips, FlipCheck)
+    assert made.flips.flips.value == 0.1
+    assert isinstance(made.accuracy, Rate)

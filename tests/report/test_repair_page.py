@@ -1,0 +1,107 @@
+"""The page of a repair: each verdict, before beside after, what speaks against it, escaped and small."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass, replace
+from pathlib import Path
+
+import headless_chromium
+import pytest
+from parsed_page import Page, faults
+from sample_record import SIGNS
+from sample_repair import TARGET, blind_repair, failed_repair, hostile_repair, sample_repair
+
+from bezoar.records import RepairRecord, Skipped, from_json, to_json
+from bezoar.report import render_html, repair_headline, write_report
+from bezoar.report.repair_tables import attempt_rows, number_cards, search_tables
+
+MARKUP = "</style><script>document.title='owned'</script><img src=http://127.0.0.1:9/x onerror=alert(1)>"
+RECORDS = {
+    "works no more": sample_repair(),
+    "still works": failed_repair(),
+    "could not be told": blind_repair(),
+    "100 classes": sample_repair(tuple(f"class {number}" for number in range(100))),
+    "long names": sample_repair(("Speedlimit" * 12, *SIGNS[1:])),
+    "hostile": hostile_repair(MARKUP),
+}
+OFF_PAGE = """[...document.querySelectorAll('body *')].filter(element =>
+    !element.closest('.scroll, .unseen, .skip') && element.getBoundingClientRect().right > %d + 0.5
+).map(element => element.outerHTML.slice(0, 120))"""
+
+
+def skips(value: object) -> Iterator[Skipped]:
+    if isinstance(value, Skipped):
+        yield value
+    elif is_dataclass(value):
+        for field in fields(value):
+            yield from skips(getattr(value, field.name))
+    elif isinstance(value, tuple):
+        for one in value:
+            yield from skips(one)
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_page_is_well_formed_accessible_self_contained_and_small(name):
+    text = render_html(RECORDS[name])
+    assert faults(text) == []
+    assert len(text.encode()) < 3_000_000
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_everything_skipped_is_shown_with_its_reason(name):
+    text = Page(render_html(RECORDS[name])).text
+    reasons = {one.reason for one in skips(RECORDS[name])}
+    assert reasons
+    assert {reason for reason in reasons if reason not in text} == set()
+
+
+def test_a_record_comes_back_from_json():
+    for record in RECORDS.values():
+        assert from_json(RepairRecord, to_json(record)) == record
+
+
+def test_each_verdict_has_its_level_and_none_says_clean():
+    levels = {name: repair_headline(RECORDS[name]) for name in ("works no more", "still works", "could not be told")}
+    assert [one.level for one in levels.values()] == ["calm", "bad", "unclear"]
+    for one in levels.values():
+        assert "is clean" not in one.sentence + one.explanation + one.label
+        assert "free of" not in one.sentence + one.explanation + one.label
+    assert "does not show that nothing is left" in levels["works no more"].explanation
+    assert "(\u22121.0 points) on 100 samples" in levels["works no more"].explanation
+
+
+def test_what_speaks_against_it_stands_in_the_headline():
+    cautions = " ".join(repair_headline(failed_repair()).cautions)
+    assert "What speaks against the model kept: the trigger still turns 77.8%." in cautions
+    assert "The backdoor comes back at once: 20 poisoned samples and 20 steps" in cautions
+    assert "bear the trigger already" in cautions
+    quiet = replace(sample_repair(), relearning=replace(sample_repair().relearning, returns=False))
+    assert "comes back at once" not in " ".join(repair_headline(quiet).cautions)
+
+
+def test_numbers_stand_before_beside_after():
+    accuracy, works, control = number_cards(sample_repair())
+    assert (accuracy.before.successes, accuracy.after.successes) == (91, 90)
+    assert (works.before.successes, works.after.successes) == (88, 1)
+    assert control.after.successes == 1
+    assert "the trigger turned by half" in control.meaning
+    (table,) = search_tables(sample_repair())
+    row = next(one for one in table.rows if one.name == TARGET)
+    assert (row.before, row.after, row.stood_out, row.stands_out) == ("4.5", "26", True, False)
+    assert [one.method for one in attempt_rows(sample_repair()) if one.kept] == ["adversarial-training"]
+
+
+@pytest.mark.skipif(headless_chromium.BINARY is None, reason="no chromium, chromium-browser or google-chrome")
+def test_in_a_browser_it_is_quiet_and_never_scrolls_sideways(tmp_path: Path):
+    with headless_chromium.browser() as chromium:
+        for name, record in RECORDS.items():
+            page = write_report(record, tmp_path / name.replace(" ", "-"))
+            for width in (360, 1280):
+                chromium.open(page, width=width)
+                assert chromium.complaints() == [], name
+                assert [url for url in chromium.requests() if not url.startswith("data:")] == [page.resolve().as_uri()]
+                chromium.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+                assert chromium.evaluate(OFF_PAGE % width) == [], (name, width)
+                assert chromium.evaluate("document.documentElement.scrollWidth") <= width
+            assert chromium.evaluate("document.title") != "owned"
