@@ -3,7 +3,7 @@
     BEZOAR_DATA=... python benchmarks/inversion_speed.py RUN [DATA]
 
 RUN is a run folder of bezoar train, DATA clean samples of its classes. Two loops stand beside ours: the same descent
-called once for each class, and a loop as its paper describes it, written down here: batches of 32 clean images for every
+called once for each class, and a loop as its paper describes it, written down here: 32 clean images a step and
 class, gradients of the weights with them since nobody switched them off, the mask's charge moved by success.
 """
 
@@ -76,9 +76,8 @@ def main(run: str, source: str) -> None:
         f"one descent for {len(classes)} classes: {batched:.1f} s, sizes {[round(float(one), 1) for one in ours.sizes]}"
     )
     print(f"the same, class by class: {looped:.1f} s, {looped / batched:.1f} times as long")
-    print(
-        f"a loop by hand, batches of 32: {hand:.1f} s, {hand / batched:.1f} times as long, sizes {[round(one, 1) for one in sizes]}"
-    )
+    print(f"a loop by hand, batches of 32: {hand:.1f} s, {hand / batched:.1f} times as long")
+    print(f"sizes {[round(one, 1) for one in sizes]}")
 
 
 if __name__ == "__main__":

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from inversion_toys import CLASSES, SIDE, TARGET, Linear, clean_data, planted_patch
 
 from bezoar.detect import models  # noqa: F401  registers
 from bezoar.detect.models.base import MODEL_DETECTORS, ModelDetector, ModelScores
 from bezoar.records import Skipped
+from inversion_toys import CLASSES, SIDE, TARGET, Linear, clean_data, planted_patch
 
 SHAPE = (3, SIDE, SIDE)
 NAMES = MODEL_DETECTORS.names()

@@ -2,12 +2,12 @@
 
 import pytest
 import torch
-from inversion_toys import CLASSES, SIDE, TARGET, Linear, clean_samples, planted_patch
 from torch import nn
 
 from bezoar.detect.inversion.forms import Additive, Patch, Warp
 from bezoar.detect.inversion.invert import Effort, Hypothesis, invert
 from bezoar.errors import ModelError
+from inversion_toys import CLASSES, SIDE, TARGET, Linear, clean_samples, planted_patch
 
 EVERY = [Hypothesis(label) for label in range(CLASSES)]
 
