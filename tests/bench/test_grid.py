@@ -136,6 +136,7 @@ HOLDER = """
 import sys, time
 from pathlib import Path
 from bezoar.bench.claims import claimed
+from bezoar.bench.zoo import is_zoo_config, read_zoo, subjects
 with claimed(Path(sys.argv[1])) as mine:
     print(mine, flush=True)
     time.sleep(60)
@@ -383,7 +384,10 @@ def test_a_variable_that_is_not_set_is_named(config: Path, tmp_path: Path, monke
 
 @pytest.mark.parametrize("path", sorted(Path(__file__).parents[2].glob("examples/*.toml")), ids=lambda path: path.name)
 def test_the_examples_can_be_read(path: Path) -> None:
-    assert all_cells(read_scan_config(path)) if is_scan_config(path) else cells(read_config(path))
+    if is_zoo_config(path):
+        assert subjects(read_zoo(path))
+    else:
+        assert all_cells(read_scan_config(path)) if is_scan_config(path) else cells(read_config(path))
 
 
 def test_a_single_name_needs_no_list(config: Path) -> None:
