@@ -26,6 +26,7 @@ from bezoar.bench import (
 from bezoar.bench.claims import claimed
 from bezoar.bench.config import cells
 from bezoar.bench.results import CellResult
+from bezoar.bench.zoo import is_zoo_config, read_zoo, subjects
 from bezoar.data import from_arrays, write_data
 from bezoar.errors import AttackError, BezoarError, UsageError
 from bezoar.training import Progress, load_model
@@ -136,7 +137,6 @@ HOLDER = """
 import sys, time
 from pathlib import Path
 from bezoar.bench.claims import claimed
-from bezoar.bench.zoo import is_zoo_config, read_zoo, subjects
 with claimed(Path(sys.argv[1])) as mine:
     print(mine, flush=True)
     time.sleep(60)
