@@ -115,7 +115,7 @@ def _kind_of_samples(
         raise ModelError(
             f"nothing tells which classes {opened.name} has, or of what shape its samples are",
             expected="clean samples, or class names and a shape",
-            remedy="Give clean data (--clean), or --classes and --shape",
+            remedy="Give clean data, or class_names and shape",
         )
     return names, shape
 

@@ -65,16 +65,6 @@ class Inverted:
     worked: Tensor
     flips: Tensor
 
-    def change(self, place: int) -> Callable[[Tensor], Tensor]:
-        """The trigger of one hypothesis: float images (n, c, h, w) in 0..1 to triggered ones."""
-        own = of_one(self.parameters, place)
-
-        def put_on(images: Tensor) -> Tensor:
-            with torch.no_grad():
-                return self.form.put_on(own, images[None])[0]
-
-        return put_on
-
 
 def invert(
     model: nn.Module,
