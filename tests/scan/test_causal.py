@@ -25,10 +25,10 @@ from bezoar.scan import ScanSettings, causal
 from bezoar.scan import finding as room
 from bezoar.scan.case import Case, hypotheses_of
 from bezoar.scan.causal import _Court, causal_test
-from bezoar.scan.clock import Clock
 from bezoar.scan.nominees import Expert, Nominee
 from bezoar.scan.strength import SHARED, strength_of
 from bezoar.scan.verdict import LABEL_ERRORS, why_no_finding
+from bezoar.training.clock import Clock
 from bezoar.training.listening import Silence
 
 OTHER = 1

@@ -14,9 +14,9 @@ from bezoar.data import Dataset, from_arrays
 from bezoar.evidence.store import Store
 from bezoar.records import FlipTest, RecoveredTrigger, ScanRecord, Skipped, from_json, to_json
 from bezoar.scan import Scanned, ScanSettings, TrainedModel, scan, scan_all
-from bezoar.scan.clock import Clock
 from bezoar.scan.gathering import gather
 from bezoar.training import Progress
+from bezoar.training.clock import Clock
 
 QUICK = ScanSettings(budget="quick", device="cpu")
 STANDARD = ScanSettings(budget="standard", device="cpu", probe=SMALL)

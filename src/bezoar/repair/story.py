@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from torch import nn
@@ -12,7 +9,7 @@ from torch import nn
 from bezoar.data.dataset import Dataset
 from bezoar.data.picture import picture
 from bezoar.errors import TrainingError
-from bezoar.records import Picture, Skipped, StageTime
+from bezoar.records import Picture, Skipped
 from bezoar.records.repairing import Relearning, RepairGiven, RepairRecord, RepairTrigger
 from bezoar.records.versions import now, versions
 from bezoar.repair.auto import Auto, Choice
@@ -24,6 +21,7 @@ from bezoar.repair.checks.relearning import relearning
 from bezoar.repair.checks.search import Suspected, suspected_trigger
 from bezoar.repair.given import Given, with_trigger
 from bezoar.repair.verdict import verdict_of
+from bezoar.training.clock import Clock
 from bezoar.training.listening import Listener, Silence
 from bezoar.training.predict import require_classes
 
@@ -78,7 +76,7 @@ def repair_model(
     A trigger that is not given is taken from `suspected`, else recovered from the suspects or by inversion. Raises
     TrainingError where no method could be carried out, ModelError for a model that does not fit the data.
     """
-    settings, clock = settings or RepairSettings(), _Clock(listener or Silence())
+    settings, clock = settings or RepairSettings(), Clock(listener or Silence())
     notes = list(patient.notes)
     if (data := given.any_data) is not None:
         require_classes(patient.model, data.inputs, data.class_names, patient.name)
@@ -224,21 +222,3 @@ def _pictured(trigger: RepairTrigger | Skipped, given: Given, held_out: Dataset 
 def _pair(clean: Dataset, bearing: Dataset, row: int) -> tuple[Picture, Picture]:
     name = clean.class_names[int(clean.labels[row])]
     return picture(clean.inputs[row], f"{name}, clean"), picture(bearing.inputs[row], f"{name}, with the trigger")
-
-
-@dataclass
-class _Clock:
-    """Tells the listener of stages and keeps their wall seconds."""
-
-    listener: Listener
-    times: list[StageTime] = field(default_factory=list)
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """What goes on within is the stage `name`."""
-        self.listener.begins(name)
-        started = time.perf_counter()
-        yield
-        seconds = time.perf_counter() - started
-        self.times.append(StageTime(name, seconds))
-        self.listener.ends(name, seconds)

@@ -21,7 +21,6 @@ from bezoar.confirm.witness import Witness, Witnesses
 from bezoar.data.dataset import Dataset
 from bezoar.errors import DataError, TrainingError
 from bezoar.scan.case import Case, case_of, doubtful, hypotheses_of
-from bezoar.scan.clock import Clock
 from bezoar.scan.finding import Covering, Tested, Untested, proves
 from bezoar.scan.gathering import untrainable
 from bezoar.scan.glance import glance
@@ -30,6 +29,7 @@ from bezoar.scan.settings import ScanSettings
 from bezoar.scan.strength import MOSTLY_WRONG, hangs_on_company
 from bezoar.training import predict_logits
 from bezoar.training.allocator import recycled_memory
+from bezoar.training.clock import Clock
 
 Outcome: TypeAlias = Tested | Covering | Untested | None
 Outcomes: TypeAlias = tuple[Outcome, ...]

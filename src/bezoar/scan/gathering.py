@@ -23,8 +23,8 @@ from bezoar.evidence.samples.pixels import PIXELS
 from bezoar.evidence.samples.spectrum import SPECTRUM
 from bezoar.evidence.store import Store
 from bezoar.evidence.superposed import superposed_entropy
-from bezoar.scan.clock import Clock
 from bezoar.scan.settings import ScanSettings
+from bezoar.training.clock import Clock
 from bezoar.training.models import MODELS
 from bezoar.training.precision import choose_device
 

@@ -14,7 +14,6 @@ from bezoar.records import ClassSignal, Finding, ScanRecord
 from bezoar.records.versions import versions
 from bezoar.scan.calibration import references
 from bezoar.scan.causal import Outcomes, causal_test
-from bezoar.scan.clock import Clock
 from bezoar.scan.finding import Covering, Found, Tested, Untested, finding_of, proves
 from bezoar.scan.gathering import Seen, TrainedModel, gather
 from bezoar.scan.glance import marks_of_many
@@ -32,6 +31,7 @@ from bezoar.scan.verdict import (
     verdict_of,
 )
 from bezoar.scan.views import histograms, projection
+from bezoar.training.clock import Clock
 from bezoar.training.listening import Listener, Silence
 
 

@@ -1,4 +1,4 @@
-"""The stages of a scan: the listener hears of them, and their times are kept."""
+"""The stages of something long: the listener hears of them, and their times are kept."""
 
 from __future__ import annotations
 
