@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from bezoar.detect.numerics.lipschitz import channel_bounds, outlying
 from bezoar.repair.channels import Layer, layers_of, scale_of
 from bezoar.repair.given import Given
 from bezoar.repair.loop import Batch
@@ -15,7 +16,6 @@ from bezoar.repair.masked import Disturbance, loss_through, mask_slopes, worst_d
 from bezoar.repair.numerics.attention import attention_distance, attention_map
 from bezoar.repair.numerics.forgetting import bounded_ascent
 from bezoar.repair.numerics.hypergradient import hypergradient
-from bezoar.repair.numerics.lipschitz import channel_bounds, outlying
 from bezoar.repair.numerics.neuron_masks import kinder, pruning_order, shortened, worse
 from bezoar.repair.numerics.sharpness import ascent, mixed
 from bezoar.repair.numerics.weight_change import most_changed, neuron_change, without_changed

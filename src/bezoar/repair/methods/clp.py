@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from bezoar.detect.numerics.lipschitz import channel_bounds, outlying
 from bezoar.records import Skipped
 from bezoar.repair.base import REPAIRS, Mended, ModelRepair, Used, Work, require
 from bezoar.repair.channels import layers_of, scale_of, silence, weight_of
 from bezoar.repair.given import Given
-from bezoar.repair.numerics.lipschitz import channel_bounds, outlying
 
 
 @REPAIRS.register("clp")
