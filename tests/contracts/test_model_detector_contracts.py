@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+import weight_toys
 from bezoar.detect import models  # noqa: F401  registers
 from bezoar.detect.models.base import MODEL_DETECTORS, ModelDetector, ModelScores
 from bezoar.records import Skipped
@@ -12,13 +13,14 @@ from inversion_toys import CLASSES, SIDE, TARGET, Linear, clean_data, planted_pa
 SHAPE = (3, SIDE, SIDE)
 NAMES = MODEL_DETECTORS.names()
 NEED_DATA = ("neural-cleanse", "added-pattern", "warp-inversion")
+OF_WEIGHTS = ("channel-bounds", "last-layer")
 
 
 def detector(name: str, steps: int = 20) -> ModelDetector:
-    return MODEL_DETECTORS.create(f"{name}:steps={steps}")
+    return MODEL_DETECTORS.create(name if name in OF_WEIGHTS else f"{name}:steps={steps}")
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in OF_WEIGHTS])
 def test_the_same_seed_gives_the_same_scores_and_the_model_stays(name: str) -> None:
     model, data = Linear().train(), clean_data()
     before = model.weight.detach().clone()
@@ -31,6 +33,24 @@ def test_the_same_seed_gives_the_same_scores_and_the_model_stays(name: str) -> N
     assert model.training
     assert model.weight.requires_grad
     assert model.weight.grad is None
+
+
+@pytest.mark.parametrize("name", OF_WEIGHTS)
+def test_detectors_of_weights_leave_the_model_and_find_a_planted_class(name: str) -> None:
+    model = weight_toys.planted().train()
+    before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
+    first, second = (
+        detector(name).inspect(model, given, weight_toys.SHAPE, weight_toys.CLASSES, seed=4)
+        for given in (None, clean_data())
+    )
+    assert isinstance(first, ModelScores)
+    assert isinstance(second, ModelScores)
+    np.testing.assert_array_equal(first.classes, second.classes)
+    assert int(first.classes.argmax()) == weight_toys.TARGET
+    assert all(torch.equal(before[key], tensor) for key, tensor in model.state_dict().items())
+    assert all(one.training for one in model.modules())
+    assert all(one.requires_grad and one.grad is None for one in model.parameters())
+    assert isinstance(detector(name).inspect(Linear(), None, SHAPE, CLASSES, seed=0), Skipped)
 
 
 @pytest.mark.parametrize("name", NAMES)

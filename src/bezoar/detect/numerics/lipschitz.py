@@ -20,9 +20,16 @@ def channel_bounds(kernels: Tensor, scale: Real) -> Real:
     return bounds * scale.abs()
 
 
-def outlying(bounds: Real, spreads: float) -> Tensor:
-    """Which channels (n,) lie above the layer's mean by more than `spreads` standard deviations.
+def spreads_above_mean(bounds: Real) -> Real:
+    """By how many standard deviations each bound (n,) lies above the layer's mean; zeros where all are equal.
 
     Of n channels none can lie above it by more than (n - 1) / sqrt(n) of them: 3 spreads need 11 channels.
     """
-    return bounds > bounds.mean() + spreads * bounds.std(correction=0)
+    spread = bounds.std(correction=0)
+    above = bounds - bounds.mean()
+    return above / spread if float(spread) > 0 else torch.zeros_like(bounds)
+
+
+def outlying(bounds: Real, spreads: float) -> Tensor:
+    """Which channels (n,) lie above the layer's mean by more than `spreads` standard deviations."""
+    return spreads_above_mean(bounds) > spreads

@@ -1,0 +1,32 @@
+"""A small network of random weights, and the same with a channel and weights planted that lead to one class."""
+
+import torch
+from torch import nn
+
+CLASSES, TARGET, SHAPE = 6, 4, (3, 8, 8)
+LOUD = 5
+
+
+def network(seed: int = 0) -> nn.Sequential:
+    """Two convolutions of 16 channels with batch norm, pooling and a linear layer."""
+    torch.manual_seed(seed)
+    model = nn.Sequential(
+        nn.Conv2d(3, 16, 3, padding=1, bias=False),
+        nn.BatchNorm2d(16),
+        nn.ReLU(),
+        nn.Conv2d(16, 16, 3, padding=1, bias=False),
+        nn.BatchNorm2d(16),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(16, CLASSES, bias=False),
+    )
+    return model.eval()
+
+
+def planted(seed: int = 0) -> nn.Sequential:
+    """Channel 5 of the second convolution is far louder than the others, and the target answers to it."""
+    model = network(seed)
+    model[3].weight.data[LOUD] *= 6
+    model[8].weight.data[TARGET, LOUD] = 3.0
+    return model
