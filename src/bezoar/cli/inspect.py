@@ -12,12 +12,15 @@ from bezoar.cli.codes import code_of
 from bezoar.cli.console import TerminalListener, command_line, own_code_speaks_on_stderr, print_json
 from bezoar.cli.folders import new_folder
 from bezoar.cli.inspect_folder import INSPECTION_FILES, inspection_folder
+from bezoar.cli.inspect_references import HELP as REFERENCES
+from bezoar.cli.inspect_references import gathered
 from bezoar.cli.inspect_words import say_inspection
 from bezoar.cli.options import Json, Reading, Seed, reads_data
 from bezoar.data import Dataset
 from bezoar.drill.stages import RECORD_FILE
 from bezoar.errors import ModelError, UsageError
 from bezoar.inspection import InspectionSettings, inspect_model
+from bezoar.inspection.reference_folder import models_in
 from bezoar.inspection.settings import PANEL
 from bezoar.records import to_json, write_text_atomically
 from bezoar.records.inspecting import InspectionRecord
@@ -57,6 +60,7 @@ def inspect(
             help=f"Only these, with their fields, such as neural-cleanse:steps=100; all of {', '.join(PANEL)}."
         ),
     ] = None,
+    reference_from: Annotated[Path | None, typer.Option(metavar="DIR", help=REFERENCES)] = None,
     fail_on: Annotated[Strength, typer.Option(help="From which verdict on the exit code is 1.")] = "suspicious",
     seed: Seed = 0,
     out: Annotated[
@@ -71,11 +75,15 @@ def inspect(
     settings = InspectionSettings(tuple(detector or PANEL), seed, (command_line(),))
     if ":" not in model and not Path(model).exists():
         open_model(model)  # raises, before data are read
+    if reference_from is not None:
+        models_in(reference_from)  # the same
     data = None if clean is None else reading.open_test(clean)
+    listener = TerminalListener(quiet=json)
     with own_code_speaks_on_stderr():
         opened = _opened(model, factory, data)
+        references = gathered(reference_from, model, opened, data, settings, factory, listener)
         with new_folder(folder, own_files=INSPECTION_FILES):
-            record = inspect_model(opened, data, settings, listener=TerminalListener(quiet=json)).record
+            record = inspect_model(opened, data, settings, references=references, listener=listener).record
             record = _with_commands(record, model, clean)
             write_text_atomically(folder / RECORD_FILE, to_json(record) + "\n")
             page = write_report(record, folder)

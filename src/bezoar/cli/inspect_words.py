@@ -31,6 +31,8 @@ def say_inspection(record: InspectionRecord, page: Path) -> None:
             say(f"   to do: {_safe(remedy)}")
     if len(record.findings) > 5:
         say(f"and {len(record.findings) - 5} more in the report")
+    if record.cuts_from:
+        say(f"  [dim]cuts:[/] {_safe(record.cuts_from)}")
     say(f"  [dim]false alarms:[/] {_safe(sentence(record.false_alarm))}")
     for caution in headline.cautions:
         say(f"  [dim]note:[/] {_safe(caution)}")

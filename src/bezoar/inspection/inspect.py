@@ -13,19 +13,20 @@ from bezoar.confirm.recover.recovered import Recovered
 from bezoar.data.dataset import Dataset
 from bezoar.data.picture import picture
 from bezoar.detect.models.base import MODEL_DETECTORS, ModelScores
-from bezoar.errors import ModelError
+from bezoar.errors import UsageError
 from bezoar.inspection.calibration import model_calibration
+from bezoar.inspection.heard import BUILT_IN, Heard, heard
+from bezoar.inspection.references import References
+from bezoar.inspection.samples import Kind, in_parts, kind_of
 from bezoar.inspection.settings import InspectionSettings
 from bezoar.inspection.trial import Tried, tried
 from bezoar.inspection.verdict import reason_of, verdict_of
 from bezoar.records import RecoveredTrigger, Skipped, StageTime
-from bezoar.records.inspecting import ClassStatistic, InspectionRecord, ModelDetectorRun, ModelFinding
+from bezoar.records.inspecting import InspectionRecord, ModelDetectorRun, ModelFinding
 from bezoar.records.versions import now, versions
 from bezoar.training.listening import Listener, Silence
 from bezoar.training.opening import OpenedModel
 
-FITTED = 0.75
-"""Of the clean samples this share is for finding triggers, the others for trying them."""
 EXAMPLES = 6
 ATLAS = ("AML.T0018", "AML.T0010")
 REPAIR = "bezoar repair MODEL --clean DATA --out repaired"
@@ -41,15 +42,6 @@ class Inspected:
     triggers: tuple[Recovered | None, ...]
 
 
-@dataclass(frozen=True, eq=False)
-class _Heard:
-    """What one detector said."""
-
-    spec: str
-    scores: ModelScores
-    cut: float | None
-
-
 def inspect_model(
     opened: OpenedModel,
     clean: Dataset | None,
@@ -57,102 +49,121 @@ def inspect_model(
     *,
     class_names: Sequence[str] = (),
     shape: tuple[int, ...] = (),
+    references: References | None = None,
     listener: Listener | None = None,
 ) -> Inspected:
     """Look for a backdoor in a model, with clean samples of its classes or without.
 
-    `class_names` and `shape` (c, h, w) are needed where neither the model's card nor clean samples tell them. Raises
-    ModelError where nothing tells them, or the model fails.
+    `class_names` and `shape` (c, h, w) are needed where neither the model's card nor clean samples tell them. With
+    `references` (see `gather_references`) the model is compared with these in place of the calibration that comes with
+    bezoar. Raises ModelError where nothing tells the classes, or the model fails, UsageError where references were
+    asked by other settings.
     """
     settings, listener = settings or InspectionSettings(), listener or Silence()
-    names, shape = _kind_of_samples(opened, clean, tuple(class_names), shape)
-    parts = None if clean is None else clean.split({"fit": FITTED, "held out": 1 - FITTED}, seed=settings.seed)
-    runs, heard = [], []
+    _require_alike(settings, references)
+    kind = kind_of(opened, clean, tuple(class_names), shape)
+    fit, held_out = (None, None) if clean is None else in_parts(clean, settings.seed)
+    runs, told = [], []
     for spec in settings.detectors:
         listener.begins(spec)
         started = time.perf_counter()
-        said = _asked(spec, opened, parts["fit"] if parts else None, shape, len(names), settings.seed)
+        said = _asked(spec, opened, fit, kind, settings.seed)
         seconds = time.perf_counter() - started
         listener.ends(spec, seconds)
-        cut = model_calibration().cut(spec)
-        runs.append(ModelDetectorRun(spec, seconds, cut, said if isinstance(said, Skipped) else None))
-        if isinstance(said, ModelScores):
-            heard.append(_Heard(spec, said, cut))
-    found = [] if parts is None else _findings(opened, heard, parts["held out"], names)
+        if isinstance(said, Skipped):
+            cut = None if references is not None else model_calibration().cut(spec)
+            runs.append(ModelDetectorRun(spec, seconds, cut, said))
+            continue
+        one = heard(spec, said, kind.class_names, references)
+        runs.append(ModelDetectorRun(spec, seconds, one.cut, None, one.references))
+        told.append(one)
+    found = _findings(opened, told, held_out, kind.class_names)
     findings = tuple(finding for finding, _ in found)
-    verdict, reason = verdict_of(findings, runs)
+    verdict, reason = verdict_of(findings, runs, compared=references is not None)
     record = InspectionRecord(
         title=opened.name,
         created=now(),
         verdict=verdict,
         reason=reason,
-        false_alarm=model_calibration().sentence,
+        false_alarm=_false_alarm(runs, references),
         model=opened.name,
         kind_of_model=opened.kind,
-        class_names=names,
+        class_names=kind.class_names,
         clean=NO_CLEAN if clean is None else clean.record(),
         findings=findings,
         detectors=tuple(runs),
-        statistics=_statistics(heard, names),
+        statistics=tuple(statistic for one in told for statistic in one.told(kind.class_names)),
         seed=settings.seed,
-        notes=opened.notes,
+        notes=_notes(opened, told, references),
         commands=settings.commands,
-        stages=tuple(StageTime(run.detector, run.seconds) for run in runs),
+        stages=_stages(runs, references),
         versions=versions(),
+        cuts_from=BUILT_IN if references is None else references.cuts_from,
+        references=None if references is None else references.record,
     )
     return Inspected(record, tuple(trigger for _, trigger in found))
 
 
-def _kind_of_samples(
-    opened: OpenedModel, clean: Dataset | None, names: tuple[str, ...], shape: tuple[int, ...]
-) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """Class names and shape of a sample, from clean samples, the model's card, or what was said."""
-    if clean is not None:
-        return clean.class_names, clean.shape
-    if opened.card is not None:
-        return opened.card.class_names, opened.card.shape
-    if not names or not shape:
-        raise ModelError(
-            f"nothing tells which classes {opened.name} has, or of what shape its samples are",
-            expected="clean samples, or class names and a shape",
-            remedy="Give clean data, or class_names and shape",
+def _require_alike(settings: InspectionSettings, references: References | None) -> None:
+    """Raise UsageError for references that were asked otherwise than the model will be."""
+    if references is None:
+        return
+    asked, wanted = (references.detectors, references.seed), (settings.detectors, settings.seed)
+    if asked != wanted:
+        raise UsageError(
+            "the references were asked by other settings than the model would be",
+            expected=f"detectors {', '.join(wanted[0])} with seed {wanted[1]}",
+            found=f"{', '.join(asked[0])} with seed {asked[1]}",
+            remedy="Gather them with the same settings and clean samples",
         )
-    return names, shape
 
 
-def _asked(
-    spec: str, opened: OpenedModel, trusted: Dataset | None, shape: tuple[int, ...], classes: int, seed: int
-) -> ModelScores | Skipped:
+def _false_alarm(runs: Sequence[ModelDetectorRun], references: References | None) -> str:
+    if references is None:
+        return model_calibration().sentence
+    return references.false_alarm(sum(run.cut is not None for run in runs))
+
+
+def _notes(opened: OpenedModel, told: Sequence[Heard], references: References | None) -> tuple[str, ...]:
+    """What is worth telling: of the model, of references that were left out, and of how detectors were measured."""
+    if references is None:
+        return opened.notes
+    left_out = tuple(f"the reference {one.name} was left out: {one.reason}" for one in references.unusable)
+    return (*opened.notes, *(note for one in told for note in one.notes), *references.notes, *left_out)
+
+
+def _stages(runs: Sequence[ModelDetectorRun], references: References | None) -> tuple[StageTime, ...]:
+    before = () if references is None else (StageTime("references", references.seconds),)
+    return (*before, *(StageTime(run.detector, run.seconds) for run in runs))
+
+
+def _asked(spec: str, opened: OpenedModel, trusted: Dataset | None, kind: Kind, seed: int) -> ModelScores | Skipped:
     if not opened.differentiable:
         return BLACK_BOX
-    return MODEL_DETECTORS.create(spec).inspect(opened.model, trusted, shape, classes, seed=seed)
+    return MODEL_DETECTORS.create(spec).inspect(opened.model, trusted, kind.shape, len(kind.class_names), seed=seed)
 
 
 def _findings(
-    opened: OpenedModel, heard: Sequence[_Heard], held_out: Dataset, names: tuple[str, ...]
+    opened: OpenedModel, told: Sequence[Heard], held_out: Dataset | None, names: tuple[str, ...]
 ) -> list[tuple[ModelFinding, Recovered | None]]:
     """Every class above some detector's cut, most suspicious first; of several detectors the loudest is told."""
-    loudest: dict[int, _Heard] = {}
-    for one in heard:
+    loudest: dict[int, Heard] = {}
+    for one in told:
         for label in range(len(names)):
-            over = _over(one, label)
-            if over > 1 and (label not in loudest or over > _over(loudest[label], label)):
+            over = one.over(label)
+            if over > 1 and (label not in loudest or over > loudest[label].over(label)):
                 loudest[label] = one
-    order = sorted(loudest, key=lambda label: -_over(loudest[label], label))
+    order = sorted(loudest, key=lambda label: -loudest[label].over(label))
     return [_finding(opened, loudest[label], label, held_out, names) for label in order]
 
 
-def _over(one: _Heard, label: int) -> float:
-    """How many times its cut a detector's statistic of a class is; 0 for a detector without one."""
-    return 0.0 if one.cut is None else float(one.scores.classes[label]) / one.cut
-
-
 def _finding(
-    opened: OpenedModel, one: _Heard, label: int, held_out: Dataset, names: tuple[str, ...]
+    opened: OpenedModel, one: Heard, label: int, held_out: Dataset | None, names: tuple[str, ...]
 ) -> tuple[ModelFinding, Recovered | None]:
     inverted = one.scores.inverted
-    tested = None if inverted is None else tried(opened.model, inverted, label, held_out)
+    tested = None if inverted is None or held_out is None else tried(opened.model, inverted, label, held_out)
     size = "" if inverted is None else f"{float(inverted.sizes[label]):.1f} {inverted.form.unit}"
+    beside = one.beside[label] if one.beside else None
     nothing = Skipped(f"{one.spec} recovers no trigger")
     finding = ModelFinding(
         fingerprint=hashlib.sha256(f"{opened.name}\0{names[label]}\0{one.spec}".encode()).hexdigest()[:32],
@@ -160,8 +171,8 @@ def _finding(
         target=names[label],
         sources=(),
         detector=one.spec,
-        reason=reason_of(one.spec, float(one.scores.classes[label]), one.cut or 0.0, size),
-        trigger=nothing if tested is None else _pictured(tested, held_out, label),
+        reason=reason_of(one.spec, float(one.statistics[label]), one.cut or 0.0, size, beside),
+        trigger=nothing if tested is None or held_out is None else _pictured(tested, held_out, label),
         flip_test=nothing if tested is None else tested.test,
         atlas=ATLAS,
         remedies=(REPAIR,),
@@ -183,14 +194,3 @@ def _pictured(tested: Tried, held_out: Dataset, label: int) -> RecoveredTrigger:
             for place in range(len(images))
         ),
     )
-
-
-def _statistics(heard: Sequence[_Heard], names: tuple[str, ...]) -> tuple[ClassStatistic, ...]:
-    told = []
-    for one in heard:
-        inverted = one.scores.inverted
-        for label, name in enumerate(names):
-            size = float(inverted.sizes[label]) if inverted is not None and inverted.worked[label] else None
-            unit = "" if inverted is None else inverted.form.unit
-            told.append(ClassStatistic(one.spec, name, round(float(one.scores.classes[label]), 4), size, unit))
-    return tuple(told)

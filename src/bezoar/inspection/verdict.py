@@ -6,31 +6,50 @@ from collections.abc import Sequence
 
 from bezoar.records import Skipped, Verdict
 from bezoar.records.inspecting import ModelDetectorRun, ModelFinding
+from bezoar.records.references import ClassReference
 
 
-def verdict_of(findings: Sequence[ModelFinding], runs: Sequence[ModelDetectorRun]) -> tuple[Verdict, str]:
-    """The verdict and why."""
+def verdict_of(
+    findings: Sequence[ModelFinding], runs: Sequence[ModelDetectorRun], *, compared: bool = False
+) -> tuple[Verdict, str]:
+    """The verdict and why; `compared` where references are the measure."""
     if any(one.strength == "confirmed" for one in findings):
         return "confirmed", "A small trigger leads clean samples to a class, as nothing of its size does to any other"
     if findings:
-        return (
-            "suspicious",
-            "a class is led to by a far smaller trigger than the others, but controls do nearly as well",
-        )
+        return "suspicious", _why_suspicious(findings, compared)
     judging = [run for run in runs if run.cut is not None]
     if not any(run.skipped is None for run in judging):
-        return "inconclusive", _why_not(judging)
+        return "inconclusive", _why_not(judging or runs)
+    if compared:
+        return "no evidence", "No class stands out of what the references show"
     return "no evidence", "No class is led to by a trigger that is much smaller than those of the others"
 
 
-def reason_of(detector: str, statistic: float, cut: float, size: str) -> str:
-    """Why a class is a finding."""
-    return (
-        f"{detector} finds a trigger of {size} towards it, {statistic:.1f} spreads below the median of all classes "
-        f"({cut:.1f} is a finding)"
+def reason_of(detector: str, statistic: float, cut: float, size: str, beside: ClassReference | None = None) -> str:
+    """Why a class is a finding; `size` is that of a trigger, "" where the detector looks for none."""
+    trigger = f" finds a trigger of {size} towards it" if size else ""
+    if beside is None:
+        where = "spreads below the median of all classes" if size else "spreads above the other classes"
+        return f"{detector}{trigger}{',' if size else ' has it'} {statistic:.1f} {where} ({cut:.1f} is a finding)"
+    measure = (
+        f"what this class has in {beside.models} references"
+        if beside.models
+        else "what classes have in the references, of which not two know this one"
     )
+    return (
+        f"{detector}{trigger}{', and' if size else ''} gives it {beside.own:.1f}, {statistic:.1f} spreads above "
+        f"{measure} ({beside.usual:.1f}; {cut:.1f} spreads are a finding)"
+    )
+
+
+def _why_suspicious(findings: Sequence[ModelFinding], compared: bool) -> str:
+    if not any(not isinstance(one.trigger, Skipped) for one in findings):
+        return "A class stands out, and no trigger was recovered that could be tried"
+    if compared:
+        return "A class stands out of what the references show, but controls do nearly as well as its trigger"
+    return "a class is led to by a far smaller trigger than the others, but controls do nearly as well"
 
 
 def _why_not(runs: Sequence[ModelDetectorRun]) -> str:
     reasons = dict.fromkeys(run.skipped.reason for run in runs if isinstance(run.skipped, Skipped))
-    return "No detector could judge: " + "; ".join(reasons)
+    return "No detector could judge: " + ("; ".join(reasons) or "none has a cut")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from bezoar.records.references import ClassReference, ReferenceModels
 from bezoar.records.results import SCHEMA_VERSION, DatasetRecord, Skipped, StageTime
 from bezoar.records.scanning import FlipTest, RecoveredTrigger, Strength, Verdict
 
@@ -13,24 +14,30 @@ from bezoar.records.scanning import FlipTest, RecoveredTrigger, Strength, Verdic
 class ModelDetectorRun:
     """One detector of an inspection: its specification, wall seconds, and why it was skipped if it was.
 
-    Classes whose statistic exceeds `cut` are nominated; None for a detector that is only told.
+    Classes whose statistic exceeds `cut` are nominated; None for a detector that is only told. `references` are the
+    models on which the cut rests; None for one that comes with bezoar.
     """
 
     detector: str
     seconds: float
     cut: float | None = None
     skipped: Skipped | None = None
+    references: int | None = None
 
 
 @dataclass(frozen=True)
 class ClassStatistic:
-    """What one detector says of one class. For an inversion, `size` is that of the trigger in `unit`, if any worked."""
+    """What one detector says of one class. For an inversion, `size` is that of the trigger in `unit`, if any worked.
+
+    With `beside` the statistic is in spreads of references: its own statistic less what is usual there.
+    """
 
     detector: str
     class_name: str
     statistic: float
     size: float | None = None
     unit: str = ""
+    beside: ClassReference | None = None
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,8 @@ class InspectionRecord:
     """A whole inspection. `false_alarm` says how often clean models get such a verdict, and on what that rests.
 
     `kind_of_model` is how it was opened; `clean` describes the clean samples that it was tried on, if there were any.
+    `cuts_from` says on what the cuts rest;
+    `references` are the models of the user's that they rest on, if it was those.
     """
 
     title: str
@@ -73,5 +82,7 @@ class InspectionRecord:
     commands: tuple[str, ...]
     stages: tuple[StageTime, ...]
     versions: tuple[tuple[str, str], ...]
+    cuts_from: str = ""
+    references: ReferenceModels | None = None
     schema_version: int = SCHEMA_VERSION
     kind: Literal["inspection"] = "inspection"

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from bezoar.records import DatasetRecord, Rate, RecoveredTrigger, Skipped, Verdict
-from bezoar.records.inspecting import InspectionRecord, ModelFinding
+from bezoar.records.inspecting import ClassStatistic, InspectionRecord, ModelFinding
 from bezoar.report.classes import counts_by_class
 from bezoar.report.phrases import brief, measured, percent_in_words, quoted, sentence, some_of
 from bezoar.report.scan_finding import KINDS, Flips, catalogued, flips_of
@@ -57,6 +57,7 @@ def inspection_headline(record: InspectionRecord) -> Headline:
     parts = (
         record.reason,
         _NOT_CLEAN if record.verdict == "no evidence" else "",
+        f"Cuts: {record.cuts_from}" if record.cuts_from else "",
         f"False alarms: {record.false_alarm}",
     )
     return Headline(
@@ -133,7 +134,7 @@ def _classes(record: InspectionRecord) -> View:
         for name in names:
             one = said.get((name, class_name))
             cut = cuts[name]
-            size = "" if one is None or one.size is None else f"{one.size:.1f} {one.unit}"
+            size = "" if one is None else _detail(one)
             cells.append(
                 (
                     "–" if one is None else f"{one.statistic:.1f}",
@@ -143,10 +144,27 @@ def _classes(record: InspectionRecord) -> View:
             )
         rows.append(ClassRow(brief(class_name, 60), tuple(cells)))
     return {
+        "compared": record.references is not None,
         "names": tuple((name, cuts[name]) for name in names),
         "rows": tuple(rows),
         "left_out": max(0, len(record.class_names) - MOST_CLASSES),
     }
+
+
+def _detail(one: ClassStatistic) -> str:
+    """The size of a trigger, if one worked, and what the statistic is beside references."""
+    size = "" if one.size is None else f"{one.size:.1f} {one.unit}"
+    if one.beside is None:
+        return size
+    whose = f"{one.beside.models} references" if one.beside.models else "all classes of the references"
+    return f"{size}{'; ' if size else ''}{one.beside.own:.1f}, usual {one.beside.usual:.1f} ({whose})"
+
+
+def _references(record: InspectionRecord) -> View | None:
+    """The models that the cuts rest on; left out where they come with bezoar."""
+    if record.references is None:
+        return None
+    return {"references": record.references, "used": record.references.used[:MOST_CLASSES]}
 
 
 def _detectors(record: InspectionRecord) -> View:
@@ -171,6 +189,7 @@ SECTIONS = (
     Section("findings", "What was found", "inspection_findings.html", _findings),
     Section("classes", "Class by class", "inspection_classes.html", _classes),
     Section("detectors", "Detectors", "inspection_detectors.html", _detectors),
+    Section("references", "References", "inspection_references.html", _references),
     Section("data", "The data", "data.html", _data),
     Section("standards", "Public catalogues", "standards.html", _standards),
     Section("reproduce", "Do it again", "reproduce.html", _reproduce),
