@@ -14,10 +14,9 @@ from planted_scan import finding, planted_record
 from safetensors.torch import load_file, save_file
 
 from bezoar.data import open_data
-from bezoar.detect.inversion.invert import Effort
 from bezoar.errors import TamperedModelWarning
 from bezoar.records import to_json
-from bezoar.repair.auto import Auto
+from bezoar.repair.checks import Bar
 from bezoar.training import load_model, save_model
 
 SMALL = ("--model", "fast:stem=8,widths=12/16", "--epochs", 6, "--batch-size", 32)
@@ -56,7 +55,7 @@ def victim(bezoar, toy, kept, tmp_path) -> str:
 
 @pytest.fixture(autouse=True)
 def _short_searches(monkeypatch):
-    monkeypatch.setattr(Auto, "effort", property(lambda _: Effort(steps=20)))
+    monkeypatch.setattr("bezoar.cli.repair.calibrated_bars", lambda: (Bar("neural-cleanse:steps=20", 3.5),))
 
 
 def copied(source: Path, place: Path) -> None:

@@ -22,4 +22,4 @@ def check(
 
 def search(name: str) -> tuple[TriggerSearch, ...]:
     """A search in which one class stands out."""
-    return (TriggerSearch("patch", "pixels", 100, 1 / 3, (ClassSize(name, 3.0, 0.1, 0.9),), (name,)),)
+    return (TriggerSearch("neural-cleanse", "pixels", 100, 3.5, (ClassSize(name, 3.0, 6.0, 0.9),), (name,)),)

@@ -13,12 +13,14 @@ from bezoar.records import FlipCheck, Mending, ModelCheck, Rate, RepairTrigger, 
 from bezoar.repair import REPAIRS, Given
 from bezoar.repair.auto import CHEAP_FIRST, CHOICES, Auto
 from bezoar.repair.base import Mended, ModelRepair, Used
+from bezoar.repair.checks import Bar
 from bezoar.repair.checks.look import NOT_SEARCHED
 from bezoar.repair.story import Patient, RepairSettings, repair_model
 from bezoar.repair.verdict import verdict_of
 from repair_toys import TARGET, Victim, attack_success, clean_accuracy, patched, victim
 
-STEPS = 30
+BARS = (Bar("neural-cleanse:steps=30", 3.5), Bar("added-pattern:steps=30", 3.5))
+FEW = (Bar("neural-cleanse:steps=5", 3.5),)
 HOUSE = [name for name in REPAIRS.names() if REPAIRS.get(name).__module__.startswith("bezoar.")]
 
 
@@ -32,7 +34,7 @@ def patient(one: Victim) -> Patient:
 
 
 def cured(one: Victim, given: Given, *, seed: int = 0, **auto):
-    settings = RepairSettings(Auto(search_steps=STEPS, **auto), seed=seed, device="cpu")
+    settings = RepairSettings(Auto(**auto), BARS, seed=seed, device="cpu")
     return repair_model(patient(one), given, settings)
 
 
@@ -159,7 +161,7 @@ def test_no_repair_sees_what_it_is_judged_by(fast):
     trusted, spy = fast.given.trusted, Spy()
     training = replace(trusted, ids=tuple(f"train{row}" for row in range(len(trusted))))
     given = Given(trusted, training, frozenset({"train1", "train2"}), patched, TARGET)
-    settings = RepairSettings(Own(search_steps=5, own=(spy,), methods=("one",)), device="cpu")
+    settings = RepairSettings(Own(own=(spy,), methods=("one",)), FEW, device="cpu")
     record = repair_model(patient(fast), given, settings).record
     (shown,) = spy.seen
     assert record.verdict == "still works"
@@ -173,12 +175,12 @@ def test_no_repair_sees_what_it_is_judged_by(fast):
 
 
 def test_among_several_one_that_diverges_is_passed_over_and_alone_it_is_told(fast):
-    both = Own(search_steps=5, own=(Diverges(), Spy()), methods=("one", "two"))
-    record = repair_model(patient(fast), knowing(fast), RepairSettings(both, device="cpu")).record
+    both = Own(own=(Diverges(), Spy()), methods=("one", "two"))
+    record = repair_model(patient(fast), knowing(fast), RepairSettings(both, FEW, device="cpu")).record
     assert "it failed: the repair diverged" in record.attempts[0].outcome.reason
-    alone = Own(search_steps=5, own=(Diverges(),), methods=("one",))
+    alone = Own(own=(Diverges(),), methods=("one",))
     with pytest.raises(TrainingError, match="diverged"):
-        repair_model(patient(fast), knowing(fast), RepairSettings(alone, device="cpu"))
+        repair_model(patient(fast), knowing(fast), RepairSettings(alone, FEW, device="cpu"))
 
 
 def test_a_model_of_other_classes_is_told(fast):
@@ -210,7 +212,7 @@ def test_good_is_what_costs_little_turns_nothing_and_leaves_nothing_small():
     assert auto.judged(check(right=20, of=20), check(right=19, of=20)).against == ()
     assert auto.judged(check(right=20, of=20), check(right=18, of=20)).against == ("accuracy fell by 10.0 points",)
     small = auto.judged(before, check(right=190, of=200, flips=0, searches=search("way2")))
-    assert small.against == ("a search finds a small patch trigger towards 'way2'",)
+    assert small.against == ("neural-cleanse finds signs of a backdoor towards 'way2'",)
     assert small.harm == pytest.approx(0.9)
 
 

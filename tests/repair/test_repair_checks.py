@@ -5,23 +5,25 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import pytest
 import torch
 from torch import nn
 
-from bezoar.detect.inversion.invert import Effort
+from bezoar.drill.bars import calibrated_bars
+from bezoar.inspection.calibration import model_calibration
+from bezoar.inspection.settings import PANEL
 from bezoar.records import Skipped
 from bezoar.repair import REPAIRS, Given
-from bezoar.repair.checks import Looking, look, parted, relearning, suspected_trigger, trigger_of_suspects
+from bezoar.repair.checks import Bar, Looking, look, parted, relearning, suspected_trigger, trigger_of_suspects
 from bezoar.repair.checks.flips import control_of, flip_check
 from bezoar.repair.checks.look import NOT_SEARCHED, with_search
 from bezoar.repair.checks.parts import contents, sorted_out, unseen_training
-from bezoar.repair.checks.search import CUT, ratios, searched
+from bezoar.repair.checks.search import searched
 from bezoar.repair.given import joined
 from bezoar.training import build_model, predict_logits, train
 from repair_toys import CLASSES, NETWORKS, RECIPES, SIDE, TARGET, patched, poisoned, stripes, victim
 
-QUICK = Effort(steps=150)
+QUICK = (Bar("neural-cleanse:steps=150", 3.5), Bar("added-pattern:steps=150", 3.5))
+FEW = (Bar("neural-cleanse:steps=8", 3.5),)
 
 
 # Parts
@@ -136,33 +138,49 @@ def quarters(count: int = 200):
 
 def test_a_planted_trigger_is_suspected_and_works_and_a_sound_model_is_not():
     data = quarters()
-    found = suspected_trigger(Quarters(planted=True), data, seed=1, effort=QUICK)
+    found = suspected_trigger(Quarters(planted=True), data, bars=QUICK, seed=1)
     assert (found.target, found.stands_out) == (2, True)
     assert flip_check(Quarters(planted=True), data, found.trigger, 2).flips.value > 0.6
     assert found.picture.dtype == torch.uint8
-    sound = suspected_trigger(Quarters(planted=False), data, seed=1, effort=QUICK)
+    sound = suspected_trigger(Quarters(planted=False), data, bars=QUICK, seed=1)
     assert not sound.stands_out
-    other = suspected_trigger(Quarters(planted=True), data, target=3, seed=1, effort=QUICK)
+    other = suspected_trigger(Quarters(planted=True), data, target=3, bars=QUICK, seed=1)
     assert (other.target, other.stands_out) == (3, False)
 
 
 def test_a_search_names_the_class_that_stands_out():
-    found = searched(Quarters(planted=True), quarters(), seed=4, effort=QUICK)
-    patch = next(one for one in found if one.form == "patch")
+    found = searched(Quarters(planted=True), quarters(), bars=QUICK, seed=4)
+    patch = next(one for one in found if one.detector == "neural-cleanse:steps=150")
     assert patch.stands_out == ("way2",)
-    assert patch.classes[2].ratio <= CUT < min(one.ratio for one in patch.classes if one.class_name != "way2")
-    assert all(one.stands_out == () for one in searched(Quarters(planted=False), quarters(), seed=4, effort=QUICK))
+    assert patch.classes[2].statistic > patch.cut > max(one.statistic for one in patch.classes if one.class_name != "way2")
+    assert (patch.unit, patch.samples) == ("pixels", 200)
+    assert patch.classes[2].flips >= 0.6
+    assert all(one.stands_out == () for one in searched(Quarters(planted=False), quarters(), bars=QUICK, seed=4))
 
 
-def test_ratios_are_to_the_median_of_the_others():
-    assert ratios(torch.tensor([2.0, 4.0, 8.0, 16.0])).tolist() == pytest.approx([0.25, 0.5, 2.0, 4.0])
+def test_the_cut_is_the_one_that_is_handed_in():
+    def said(cut):
+        bars = (Bar("neural-cleanse:steps=150", cut),)
+        found = suspected_trigger(Quarters(planted=True), quarters(), bars=bars, seed=1)
+        (seen,) = searched(Quarters(planted=True), quarters(), bars=bars, seed=1)
+        return found.stands_out, seen.cut, seen.stands_out
+
+    assert said(3.5) == (True, 3.5, ("way2",))
+    assert said(50.0) == (False, 50.0, ())
+    assert "no detector" in searched(Quarters(planted=True), quarters(), bars=(), seed=1).reason
+
+
+def test_what_a_repair_searches_by_is_what_an_inspection_goes_by():
+    bars = {one.detector: one.cut for one in calibrated_bars()}
+    assert bars == {one: model_calibration().cut(one) for one in PANEL if model_calibration().cut(one) is not None}
+    assert "neural-cleanse" in bars
 
 
 def test_too_little_to_compare_is_skipped():
     few = quarters().select(range(14))
-    assert isinstance(searched(Quarters(planted=True), few, seed=0, effort=QUICK), Skipped)
+    assert isinstance(searched(Quarters(planted=True), few, bars=QUICK, seed=0), Skipped)
     pair = replace(quarters(), class_names=("a", "b"), labels=quarters().labels % 2)
-    assert "3 classes" in searched(Quarters(planted=True), pair, seed=0, effort=QUICK).reason
+    assert "3 classes" in searched(Quarters(planted=True), pair, bars=QUICK, seed=0).reason
 
 
 # The trigger of the suspects
@@ -196,7 +214,7 @@ def test_innocent_suspects_give_no_trigger_away():
 
 
 def test_a_look_spares_the_search_and_makes_it_later():
-    by = Looking(stripes(80, seed=5, name="t"), patched, TARGET, 7, Effort(steps=5))
+    by = Looking(stripes(80, seed=5, name="t"), patched, TARGET, 7, FEW)
     model = victim("fast").model
     seen = look(model, by, search=False)
     assert seen.searches == NOT_SEARCHED
@@ -204,7 +222,7 @@ def test_a_look_spares_the_search_and_makes_it_later():
     assert [one.rate.trials for one in seen.by_class] == [20] * 4
     later = with_search(model, seen, by)
     assert (later.accuracy, later.flips) == (seen.accuracy, seen.flips)
-    assert [one.form for one in later.searches] == ["patch", "additive"]
+    assert [one.detector for one in later.searches] == ["neural-cleanse:steps=8"]
     assert with_search(model, later, by) is later
 
 
@@ -244,7 +262,7 @@ def test_relearning_says_why_it_cannot_be_tried():
 def test_nothing_of_it_is_random():
     data, model = stripes(60, seed=5, name="t"), victim("fast").model
     state = torch.random.get_rng_state(), np.random.get_state()[1].copy()
-    first, second = (look(model, Looking(data, patched, TARGET, 7, Effort(steps=8))) for _ in range(2))
+    first, second = (look(model, Looking(data, patched, TARGET, 7, FEW)) for _ in range(2))
     assert first == second
     assert torch.equal(torch.random.get_rng_state(), state[0])
     assert (np.random.get_state()[1] == state[1]).all()

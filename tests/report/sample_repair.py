@@ -34,14 +34,14 @@ def check(*, flips: int, accuracy: int, small: bool, names: tuple[str, ...] = SI
     """A model of which the trigger turns so many of 90, right on so many of 100 samples."""
     target = names[1]
     sizes = tuple(
-        ClassSize(name, 4.5 if small else 26.0, 0.15 if small else 0.9, 0.85)
+        ClassSize(name, 4.5 if small else 26.0, 5.4 if small else 0.4, 0.85)
         if name == target
-        else ClassSize(name, 30.0 + place, 1.0, 0.8)
+        else ClassSize(name, 30.0 + place, 0.0, 0.8)
         for place, name in enumerate(names[:-1])
     )
     out = (target,) if small else ()
     search = TriggerSearch(
-        "patch", "pixels", 100, 1 / 3, (*sizes, ClassSize(names[-1], NOT_WORKED, NOT_WORKED, 0.1)), out
+        "neural-cleanse", "pixels", 100, 3.5, (*sizes, ClassSize(names[-1], NOT_WORKED, -2.0, NOT_WORKED)), out
     )
     by_class = (
         *(ClassRate(name, rate(9, 10)) for name in names[:-1]),
@@ -74,7 +74,7 @@ def sample_repair(names: tuple[str, ...] = SIGNS) -> RepairRecord:
         created="2024-01-01T00:00:00+00:00",
         verdict="works no more",
         sentence="The given trigger no longer works (1.1% of 90 samples, before 97.8%), and an independent search found "
-        "no small trigger.",
+        "no sign of another.",
         model="victim",
         model_kind="run",
         class_names=names,

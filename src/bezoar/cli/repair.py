@@ -11,12 +11,15 @@ import typer
 from bezoar.cli.codes import code_of_repair
 from bezoar.cli.console import TerminalListener, command_line, own_code_speaks_on_stderr, print_json
 from bezoar.cli.folders import free_folder, new_folder, next_folder
+from bezoar.cli.inspect_folder import is_inspection
 from bezoar.cli.options import Device, Json, Reading, Seed, reads_data, values_of_the_call
+from bezoar.cli.repair_findings import Inspected, read_findings, suspected_by
 from bezoar.cli.repair_folder import write_repair
 from bezoar.cli.repair_words import say_repair
 from bezoar.cli.scan_folder import read_scan
 from bezoar.data import Dataset
-from bezoar.errors import ModelError, UsageError
+from bezoar.drill.bars import calibrated_bars
+from bezoar.errors import ModelError, RecordError, UsageError
 from bezoar.records import ScanRecord
 from bezoar.registry import split_spec
 from bezoar.repair import REPAIRS, Given
@@ -45,7 +48,8 @@ class _Asked:
 
     auto: Auto
     trigger: Trigger | None
-    findings: ScanRecord | None
+    scan: ScanRecord | None
+    inspection: Inspected | None
 
 
 @reads_data
@@ -66,6 +70,12 @@ def repair(
     ] = None,
     suspects: Annotated[
         Path | None, typer.Option(metavar="SCAN", help="A folder of bezoar scan on --data, or its record.json.")
+    ] = None,
+    findings: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="INSPECTION", help="A folder of bezoar inspect on MODEL: its trigger is taken, not sought."
+        ),
     ] = None,
     trigger: Annotated[
         str | None, typer.Option(metavar="SPEC", help="A trigger that you know or suppose, as patch:size=5,color=cyan.")
@@ -92,24 +102,27 @@ def repair(
     The most that is ever said for a model is: nothing was found any more.
     """
     folder = next_folder(Path("repaired")) if out is None else free_folder(out)
-    asked = _asked(model, method, data, suspects, trigger, target, clean)
+    asked = _asked(model, method, data, suspects, findings, trigger, target, clean)
     choose_device(device)  # raises for a device that is not there before the data are read
     trusted = None if clean is None else _open_clean(clean, reading, beside=data is not None)
     training = None if data is None else reading.open(data)
-    flagged = _suspects(asked.findings, training)
+    flagged = _suspects(asked.scan, training)
     known = trusted if trusted is not None else training
     with own_code_speaks_on_stderr(), new_folder(folder), TerminalListener(quiet=json).bars() as works:
         opened = _open(model, factory, known)
+        found = None if asked.inspection is None or known is None else suspected_by(asked.inspection, opened, known)
+        aimed = target if asked.inspection is None else asked.inspection.finding.target
         given = Given(
             trusted=trusted,
             training=training,
             suspects=flagged,
             trigger=asked.trigger,
-            target=None if target is None or known is None else known.class_index(target),
+            target=None if aimed is None or known is None else known.class_index(aimed),
         )
-        settings = RepairSettings(asked.auto, method, seed, device, trigger or "", (command_line(),))
+        settings = RepairSettings(asked.auto, calibrated_bars(), method, seed, device, trigger or "", (command_line(),))
+        patient = _patient(opened, known, () if asked.inspection is None else asked.inspection.notes)
         cured = repair_model(
-            _patient(opened, known), given, settings, listener=TerminalListener(quiet=json), progress=works
+            patient, given, settings, suspected=found, listener=TerminalListener(quiet=json), progress=works
         )
         page = write_repair(cured.model, opened.card, cured.record, folder)
     if json:
@@ -124,6 +137,7 @@ def _asked(
     method: str,
     data: str | None,
     suspects: Path | None,
+    findings: Path | None,
     trigger: str | None,
     target: str | None,
     clean: str | None,
@@ -137,21 +151,39 @@ def _asked(
         )
     if suspects is not None and data is None:
         raise UsageError("--suspects are of training data", expected="--data beside it, the data that were scanned")
+    _require_data_of_classes(findings, trigger, target, beside=clean is not None or data is not None)
+    scan = None if suspects is None else _read_suspects(suspects)
+    inspection = None if findings is None else read_findings(findings, target)
+    with values_of_the_call():
+        supposed = None if trigger is None else TRIGGERS.create(trigger)
+        return _Asked(_choice(method), supposed, scan, inspection)
+
+
+def _require_data_of_classes(findings: Path | None, trigger: str | None, target: str | None, *, beside: bool) -> None:
+    """Raise UsageError where trigger, target and findings do not go together, or lack data with their classes."""
+    if findings is not None and trigger is not None:
+        raise UsageError("both --findings and --trigger name a trigger", expected="one of them")
+    if findings is not None and not beside:
+        raise UsageError("--findings name a class of data", expected="--clean DATA beside it")
     if trigger is not None and target is None:
         raise UsageError("where does the trigger lead?", expected="--target CLASS beside --trigger")
-    if target is not None and clean is None and data is None:
+    if target is not None and not beside:
         raise UsageError("--target names a class of data", expected="--clean DATA beside it")
-    findings = None if suspects is None else read_scan(suspects)
-    if findings is not None and not any(one.suspects for one in findings.findings):
+
+
+def _read_suspects(place: Path) -> ScanRecord:
+    """The scan in a folder or file. Raises UsageError where there is none, or it suspects nobody."""
+    if is_inspection(place):
+        raise RecordError(f"{place} is an inspection of a model, not a scan of data", remedy="Give it as --findings")
+    scan = read_scan(place)
+    if not any(one.suspects for one in scan.findings):
         raise UsageError(
             "the scan suspects nobody",
             expected="a scan with findings",
-            found=findings.verdict,
+            found=scan.verdict,
             remedy="Leave --suspects out",
         )
-    with values_of_the_call():
-        supposed = None if trigger is None else TRIGGERS.create(trigger)
-        return _Asked(_choice(method), supposed, findings)
+    return scan
 
 
 def _choice(method: str) -> Auto:
@@ -167,12 +199,12 @@ def _open_clean(reference: str, reading: Reading, *, beside: bool) -> Dataset:
     return (replace(reading, split=None, source_level=None) if beside else reading).open_test(reference)
 
 
-def _suspects(findings: ScanRecord | None, training: Dataset | None) -> frozenset[str]:
+def _suspects(scan: ScanRecord | None, training: Dataset | None) -> frozenset[str]:
     """Ids of all suspects of a scan. Raises DataError where the scan was of other data."""
-    if findings is None or training is None:
+    if scan is None or training is None:
         return frozenset()
-    require_same_data(training, findings)
-    return frozenset(one.id for finding in findings.findings for one in finding.suspects)
+    require_same_data(training, scan)
+    return frozenset(one.id for finding in scan.findings for one in finding.suspects)
 
 
 def _open(place: str, factory: str | None, known: Dataset | None) -> OpenedModel:
@@ -187,6 +219,6 @@ def _open(place: str, factory: str | None, known: Dataset | None) -> OpenedModel
     return opened
 
 
-def _patient(opened: OpenedModel, known: Dataset | None) -> Patient:
+def _patient(opened: OpenedModel, known: Dataset | None, notes: tuple[str, ...]) -> Patient:
     names = known.class_names if known is not None else opened.card.class_names if opened.card is not None else ()
-    return Patient(opened.model, opened.name, opened.kind, names, opened.notes)
+    return Patient(opened.model, opened.name, opened.kind, names, (*opened.notes, *notes))

@@ -34,25 +34,25 @@ class FlipCheck:
 
 @dataclass(frozen=True)
 class ClassSize:
-    """The smallest trigger found towards a class: `size`, `ratio` to the median size of the other classes.
+    """What a detector says of a class: its `statistic`, in spreads from the other classes, and its trigger's `size`.
 
-    `flips` is the share of clean samples, kept out of the search, that it turns.
+    `flips` is the share of the clean samples that the trigger turns, of those that could be.
     """
 
     class_name: str
     size: float | Skipped
-    ratio: float | Skipped
+    statistic: float
     flips: float | Skipped
 
 
 @dataclass(frozen=True)
 class TriggerSearch:
-    """A search for triggers of one form towards every class, sizes in `unit`.
+    """A search by one detector of models for what leads to every class, sizes in `unit`.
 
-    A class stands out whose trigger works and whose ratio is at most `cut`; `samples` is on how many it searched.
+    A class stands out whose statistic is more than `cut`; `samples` is on how many it searched.
     """
 
-    form: str
+    detector: str
     unit: str
     samples: int
     cut: float

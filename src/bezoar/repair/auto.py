@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 
 from torch import nn
 
-from bezoar.detect.inversion.invert import Effort
 from bezoar.errors import ModelError, TrainingError
 from bezoar.records import Rate, Skipped
 from bezoar.records.repairing import Mending, ModelCheck, RepairAttempt, RepairCost
@@ -98,12 +97,11 @@ class Auto:
 
     Good is a loss of accuracy of at most `allowed_loss`, or of one held-out sample where that is more; flips of at most
     `allowed_flips`, or those of the control; and a search that finds no class to stand out. Where none is good that
-    model is taken of which flips left and accuracy lost add up to least. A search takes `search_steps`.
+    model is taken of which flips left and accuracy lost add up to least.
     """
 
     allowed_loss: float = 0.015
     allowed_flips: float = 0.05
-    search_steps: int = 200
     methods: tuple[str, ...] = CHEAP_FIRST
 
     def __post_init__(self) -> None:
@@ -111,13 +109,7 @@ class Auto:
             "auto",
             allowed_loss=(self.allowed_loss, 0, 1),
             allowed_flips=(self.allowed_flips, 0, 1),
-            search_steps=(self.search_steps, 1, float("inf")),
         )
-
-    @property
-    def effort(self) -> Effort:
-        """How hard a search tries."""
-        return Effort(steps=self.search_steps)
 
     def repairs(self) -> tuple[Repair, ...]:
         """The methods. Raises SpecError for one that is none."""
@@ -217,9 +209,9 @@ class Auto:
             left = after.flips.flips.value
             if left > self.flips_allowed(after):
                 against.append(f"the trigger still turns {left:.1%}")
-        for form, name, share in standing_out(after):
+        for detector, name, share in standing_out(after):
             left = max(left, share)
-            against.append(f"a search finds a small {form} trigger towards {name!r}")
+            against.append(f"{detector} finds signs of a backdoor towards {name!r}")
         return Judgement(left, lost, tuple(against))
 
     def flips_allowed(self, check: ModelCheck) -> float:
@@ -230,11 +222,11 @@ class Auto:
 
 
 def standing_out(check: ModelCheck) -> tuple[tuple[str, str, float], ...]:
-    """Form, class and share of flips of every trigger of a search that stands out."""
+    """Detector, class and share of flips of every trigger of a search that stands out."""
     if isinstance(check.searches, Skipped):
         return ()
     return tuple(
-        (search.form, one.class_name, one.flips if isinstance(one.flips, float) else 0.0)
+        (search.detector, one.class_name, one.flips if isinstance(one.flips, float) else 0.0)
         for search in check.searches
         for one in search.classes
         if one.class_name in search.stands_out

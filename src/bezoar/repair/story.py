@@ -18,7 +18,7 @@ from bezoar.repair.checks.from_suspects import trigger_of_suspects
 from bezoar.repair.checks.look import NO_TRIGGER, NOTHING_HELD_OUT, Looking, look
 from bezoar.repair.checks.parts import Parts, parted, sorted_out, unseen_training
 from bezoar.repair.checks.relearning import relearning
-from bezoar.repair.checks.search import Suspected, suspected_trigger
+from bezoar.repair.checks.search import Bar, Suspected, suspected_trigger
 from bezoar.repair.given import Given, with_trigger
 from bezoar.repair.verdict import verdict_of
 from bezoar.training.clock import Clock
@@ -44,9 +44,13 @@ class Patient:
 
 @dataclass(frozen=True)
 class RepairSettings:
-    """How: the choice among methods, and as it was `asked` for; seed, device, and what the record says of the call."""
+    """How: the choice among methods, and as it was `asked` for; seed, device, and what the record says of the call.
+
+    Triggers are searched for by the detectors of `bars`, above whose cuts a class stands out; without any none is.
+    """
 
     auto: Auto = field(default_factory=Auto)
+    bars: tuple[Bar, ...] = ()
     asked: str = "auto"
     seed: int = 0
     device: str = "auto"
@@ -88,7 +92,7 @@ def repair_model(
         found = suspected or _suspected(patient.model, given, settings, progress)
     given, trigger = _with_suspected(given, found, settings)
     held_out = None if parts is None else parts.held_out
-    by = Looking(held_out, given.trigger, given.target, settings.seed + FRESH, settings.auto.effort)
+    by = Looking(held_out, given.trigger, given.target, settings.seed + FRESH, settings.bars)
     with clock.stage("look at the model"):
         before = look(patient.model, by, progress=progress)
     with clock.stage("repair"):
@@ -153,7 +157,7 @@ def _suspected(model: nn.Module, given: Given, settings: RepairSettings, progres
         given.trusted,
         target=given.target,
         seed=settings.seed,
-        effort=settings.auto.effort,
+        bars=settings.bars,
         progress=progress,
     )
 

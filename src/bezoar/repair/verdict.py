@@ -35,7 +35,7 @@ def verdict_of(
         )
     if isinstance(after.searches, Skipped):
         return "works no more", f"{named} no longer works ({what}); another could not be looked for."
-    return "works no more", f"{named} no longer works ({what}), and an independent search found no small trigger."
+    return "works no more", f"{named} no longer works ({what}), and an independent search found no sign of another."
 
 
 def _without_flips(trigger: RepairTrigger | Skipped, after: ModelCheck) -> tuple[RepairVerdict, str]:
@@ -53,7 +53,7 @@ def _search_sentence(after: ModelCheck) -> str:
     if not found:
         return ""
     names = list(dict.fromkeys(name for _, name, _ in found))
-    return f"an independent search found a small trigger towards {', '.join(map(repr, names[:4]))}"
+    return f"an independent search found signs of a backdoor towards {', '.join(map(repr, names[:4]))}"
 
 
 def _worked(before: FlipCheck) -> bool:

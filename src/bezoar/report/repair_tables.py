@@ -33,21 +33,21 @@ class ClassRow:
 
 @dataclass(frozen=True)
 class SizeRow:
-    """The smallest trigger towards a class: sizes before and after, and the ratio to the others' median after."""
+    """The smallest trigger towards a class: sizes before and after, and the detector's statistic after."""
 
     name: str
     before: str
     after: str
-    ratio: str
+    statistic: str
     stood_out: bool
     stands_out: bool
 
 
 @dataclass(frozen=True)
 class SearchTable:
-    """A search of one form, before and after, and the reasons for sizes that are missing."""
+    """A search by one detector, before and after, and the reasons for sizes that are missing."""
 
-    form: str
+    detector: str
     unit: str
     samples: int
     cut: float
@@ -117,12 +117,12 @@ def _by_name(rates: Sequence[ClassRate]) -> dict[str, Rate | Skipped]:
 
 
 def search_tables(record: RepairRecord) -> tuple[SearchTable, ...]:
-    """One table a form, for the forms that both models were searched for."""
+    """One table a detector, for those that both models were searched by."""
     before, after = record.before.searches, record.after.searches
     if isinstance(before, Skipped) or isinstance(after, Skipped):
         return ()
-    earlier = {one.form: one for one in before}
-    return tuple(_search_table(earlier[one.form], one) for one in after if one.form in earlier)
+    earlier = {one.detector: one for one in before}
+    return tuple(_search_table(earlier[one.detector], one) for one in after if one.detector in earlier)
 
 
 def _search_table(before: TriggerSearch, after: TriggerSearch) -> SearchTable:
@@ -133,29 +133,24 @@ def _search_table(before: TriggerSearch, after: TriggerSearch) -> SearchTable:
             two.class_name,
             _size(one.size),
             _size(two.size),
-            percent_of(two.ratio),
+            f"{two.statistic:.1f}",
             one.class_name in before.stands_out,
             two.class_name in after.stands_out,
         )
         for one, two in pairs
     )
     return SearchTable(
-        after.form, after.unit, after.samples, after.cut, rows[:MOST_ROWS], _reasons(pairs), len(rows[MOST_ROWS:])
+        after.detector, after.unit, after.samples, after.cut, rows[:MOST_ROWS], _reasons(pairs), len(rows[MOST_ROWS:])
     )
 
 
 def _reasons(pairs: Sequence[tuple[ClassSize, ClassSize]]) -> tuple[str, ...]:
-    values = [value for pair in pairs for one in pair for value in (one.size, one.ratio, one.flips)]
+    values = [value for pair in pairs for one in pair for value in (one.size, one.flips)]
     return tuple(dict.fromkeys(value.reason for value in values if isinstance(value, Skipped)))
 
 
 def _size(size: float | Skipped) -> str:
     return "none" if isinstance(size, Skipped) else significant(size)
-
-
-def percent_of(ratio: float | Skipped) -> str:
-    """A ratio of sizes as per cent, without decimals."""
-    return "none" if isinstance(ratio, Skipped) else f"{ratio:.0%}"
 
 
 def attempt_rows(record: RepairRecord) -> tuple[AttemptRow, ...]:

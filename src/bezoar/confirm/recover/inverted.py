@@ -1,4 +1,4 @@
-"""Triggers that an inversion found in a model, as recovered triggers; and made as small as another."""
+"""Triggers that an inversion found in a model, as recovered triggers; made as small as another; kept as tensors."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from torch import Tensor
 
 from bezoar.confirm.recover.recovered import Kind, Recovered
 from bezoar.detect.inversion.form import Form, Parameters, of_one
+from bezoar.detect.inversion.forms import Additive, Patch, Warp
 from bezoar.detect.inversion.invert import Inverted
+from bezoar.errors import RecordError
 from bezoar.shapes import FloatImages
 
 GREY = 0.5
 KINDS: dict[str, Kind] = {"patch": "patch", "additive": "additive", "warp": "warp"}
+FORMS: dict[str, Form] = {one.name: one for one in (Patch(), Additive(), Warp())}
 SHOWN = 0.5
 """A pixel is counted as one of the patch's where more than half of it is replaced."""
 
@@ -27,6 +30,32 @@ def as_small(found: Inverted, place: int, size: float, shape: tuple[int, ...]) -
     own = of_one(found.parameters, place)
     factor = min(1.0, size / max(float(found.sizes[place]), 1e-9))
     return _recovered(found.form, found.form.scaled(own, torch.tensor([factor])), shape)
+
+
+def kept(trigger: Recovered) -> tuple[str, Parameters] | None:
+    """The form of an inverted trigger by its name and its parameters (1, ...); None for one that was not inverted."""
+    change = trigger.change
+    if not isinstance(change, _PutOn) or change.form.name not in FORMS:
+        return None
+    return change.form.name, change.parameters
+
+
+def rebuilt(form: str, parameters: Parameters, shape: tuple[int, ...]) -> Recovered:
+    """The trigger whose form and parameters `kept` gave, for images of `shape`. Raises RecordError for any others."""
+    if form not in FORMS:
+        raise RecordError("a kept trigger is of no known form", expected="one of " + ", ".join(FORMS), found=form)
+    like = FORMS[form].start(1, shape, torch.Generator())
+    wanted, found = ({name: _laid_out(form, one) for name, one in some.items()} for some in (like, parameters))
+    if wanted != found or not all(bool(torch.isfinite(one).all()) for one in parameters.values()):
+        raise RecordError(
+            f"a kept trigger does not fit images of {shape}", expected=str(wanted), found=f"{found}, or not finite"
+        )
+    return _recovered(FORMS[form], parameters, shape)
+
+
+def _laid_out(form: str, tensor: Tensor) -> tuple[int, ...]:
+    # Grids of warps may be of any fineness.
+    return tuple(tensor.shape[:2]) if form == "warp" else tuple(tensor.shape)
 
 
 class _PutOn:

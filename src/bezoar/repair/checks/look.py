@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from torch import nn
 
 from bezoar.data.dataset import Dataset
-from bezoar.detect.inversion.invert import Effort
 from bezoar.metrics.intervals import rate_or_skipped
 from bezoar.records import Skipped
 from bezoar.records.repairing import ClassRate, ModelCheck
 from bezoar.repair.checks.flips import flip_check
-from bezoar.repair.checks.search import searched
+from bezoar.repair.checks.search import Bar, searched
 from bezoar.training.predict import predict_logits
 from bezoar.triggers.base import Trigger
 
@@ -27,7 +26,7 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, eq=False)
 class Looking:
-    """What every model of a repair is looked at by: held-out samples, a trigger with its target, seed and effort.
+    """What every model of a repair is looked at by: held-out samples, a trigger with its target, `bars` of a search.
 
     The seed of the search is this one: it must not be that of a search whose trigger a repair was given.
     """
@@ -36,7 +35,7 @@ class Looking:
     trigger: Trigger | None
     target: int | None
     seed: int
-    effort: Effort
+    bars: tuple[Bar, ...]
 
 
 def look(model: nn.Module, by: Looking, *, search: bool = True, progress: Progress | None = None) -> ModelCheck:
@@ -53,7 +52,7 @@ def look(model: nn.Module, by: Looking, *, search: bool = True, progress: Progre
         accuracy=rate_or_skipped(int(right.sum()), len(data), ""),
         by_class=by_class,
         flips=NO_TRIGGER if by.trigger is None or by.target is None else flip_check(model, data, by.trigger, by.target),
-        searches=searched(model, data, seed=by.seed, effort=by.effort, progress=progress) if search else NOT_SEARCHED,
+        searches=searched(model, data, bars=by.bars, seed=by.seed, progress=progress) if search else NOT_SEARCHED,
     )
 
 
@@ -61,5 +60,5 @@ def with_search(model: nn.Module, check: ModelCheck, by: Looking, progress: Prog
     """A look that spared the search, with it."""
     if check.searches != NOT_SEARCHED or by.held_out is None:
         return check
-    found = searched(model, by.held_out, seed=by.seed, effort=by.effort, progress=progress)
+    found = searched(model, by.held_out, bars=by.bars, seed=by.seed, progress=progress)
     return ModelCheck(check.accuracy, check.by_class, check.flips, found)

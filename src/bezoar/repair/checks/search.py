@@ -1,30 +1,42 @@
-"""A search for small triggers towards every class, and the trigger that a model seems to have."""
+"""A search for small triggers towards every class, and the trigger that a model seems to have.
+
+The detectors are those of an inspection, and so are the cuts: both are handed in from above, for which classes of a
+sound model have small triggers by nature only measurements tell.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-import torch
+import numpy as np
 from torch import Tensor, nn
 
+from bezoar.confirm.flips import Carriers, flips
 from bezoar.confirm.recover.inverted import recovered
 from bezoar.confirm.recover.recovered import Recovered
 from bezoar.data.dataset import Dataset
-from bezoar.detect.inversion.form import Form
-from bezoar.detect.inversion.forms import Additive, Patch
-from bezoar.detect.inversion.invert import Effort, Hypothesis, Inverted, invert
+from bezoar.detect import models  # noqa: F401  registers
+from bezoar.detect.models.base import MODEL_DETECTORS, ModelScores
 from bezoar.records import Skipped
 from bezoar.records.repairing import ClassSize, TriggerSearch
 from bezoar.triggers.base import Trigger
 
-CUT = 0.4
-"""A class stands out whose trigger is at most this share as large as the median of those towards the other classes."""
-FEWEST_CLASSES, FEWEST_SAMPLES = 3, 12
+FEWEST_SAMPLES = 12
 NOT_WORKED = Skipped("no trigger of this form turned enough samples")
-NONE_KEPT = Skipped("no sample was kept out of the search")
+NO_TRIGGERS = Skipped("this detector looks for no triggers")
+NONE_RIGHT = Skipped("the model gets none of the samples right that a trigger could turn")
+NO_DETECTOR = Skipped("no detector with a cut was named to search by")
 
 Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A detector of models by its specification, and the cut: by a statistic above it a class stands out."""
+
+    detector: str
+    cut: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,98 +65,111 @@ class Worn:
         return self.recovered(batch)
 
 
+@dataclass(frozen=True, eq=False)
+class Heard:
+    """What one detector said of a model, and its cut."""
+
+    bar: Bar
+    scores: ModelScores
+
+    def over(self, label: int) -> float:
+        """How many times its cut the statistic of a class is: above 1 it stands out."""
+        return float(self.scores.classes[label]) / self.bar.cut
+
+
 def suspected_trigger(
     model: nn.Module,
     data: Dataset,
     *,
+    bars: Sequence[Bar],
     target: int | None = None,
     seed: int,
-    effort: Effort,
     progress: Progress | None = None,
 ) -> Suspected | Skipped:
-    """The trigger, a patch or an added pattern, that is smallest beside those towards the other classes.
+    """The trigger, of those that the detectors invert, whose statistic is the largest beside its cut.
 
-    Found by inversion on clean `data`; with `target` it is that class's, whatever its size. Another way of finding it
-    replaces this one by what it hands to the repairs: nothing else asks here.
+    Found on clean `data`; with `target` it is that class's, whether it stands out or not.
     """
-    found = inversions(model, data, seed=seed, effort=effort, progress=progress)
-    if isinstance(found, Skipped):
-        return found
-    ranked = [
-        (float(ratio), number, label)
-        for number, one in enumerate(found)
-        for label, (ratio, worked) in enumerate(zip(ratios(one.sizes), one.worked, strict=True))
-        if worked and target in (None, label)
-    ]
+    told = heard(model, data, bars, seed=seed, progress=progress)
+    if isinstance(told, Skipped):
+        return told
+    ranked = [(one.over(label), one, label) for one in told for label in _working(one) if target in (None, label)]
     if not ranked:
         return Skipped("no trigger could be found in the model")
-    ratio, number, label = min(ranked)
-    told = recovered(found[number], label, data.shape)
+    over, one, label = max(ranked, key=lambda entry: entry[0])
+    assert one.scores.inverted is not None
+    trigger = recovered(one.scores.inverted, label, data.shape)
     how = (
-        f"found by descent on {len(data):,} trusted samples; its size is {ratio:.0%} of the median of those "
-        "towards the other classes"
+        f"found by {one.bar.detector} on {len(data):,} trusted samples; it lies {one.scores.classes[label]:.1f} "
+        f"spreads below the median of all classes ({one.bar.cut:.1f} stands out)"
     )
-    return Suspected(Worn(told), label, ratio <= CUT, how, told.description, told.picture)
+    return Suspected(Worn(trigger), label, over > 1, how, trigger.description, trigger.picture)
 
 
-def inversions(
-    model: nn.Module, data: Dataset, *, seed: int, effort: Effort, progress: Progress | None = None
-) -> tuple[Inverted, ...] | Skipped:
-    """Triggers of every form towards every class, or why there is nothing to compare."""
+def heard(
+    model: nn.Module, data: Dataset, bars: Sequence[Bar], *, seed: int, progress: Progress | None = None
+) -> tuple[Heard, ...] | Skipped:
+    """What every detector says, or why none can say anything."""
     if reason := _too_little(data):
         return Skipped(reason)
-    every = [Hypothesis(label) for label in range(len(data.class_names))]
-
-    def one(form: Form) -> Inverted:
-        def hear(done: int, total: int) -> None:
-            if progress is not None:
-                progress(f"search for a trigger: {form.name}", done, total)
-
-        return invert(model, data.inputs, data.labels, every, form, effort=effort, seed=seed, progress=hear)
-
-    return tuple(one(form) for form in (Patch(), Additive()))
+    asked = [(bar, _asked(model, data, bar, seed, progress)) for bar in bars]
+    told = tuple(Heard(bar, said) for bar, said in asked if isinstance(said, ModelScores))
+    reasons = dict.fromkeys(said.reason for _, said in asked if isinstance(said, Skipped))
+    return told or (Skipped("; ".join(reasons)) if reasons else NO_DETECTOR)
 
 
 def searched(
-    model: nn.Module, data: Dataset, *, seed: int, effort: Effort, progress: Progress | None = None
+    model: nn.Module, data: Dataset, *, bars: Sequence[Bar], seed: int, progress: Progress | None = None
 ) -> tuple[TriggerSearch, ...] | Skipped:
-    """`inversions` as records."""
-    found = inversions(model, data, seed=seed, effort=effort, progress=progress)
-    return found if isinstance(found, Skipped) else tuple(_told(one, data) for one in found)
+    """`heard` as records."""
+    told = heard(model, data, bars, seed=seed, progress=progress)
+    return told if isinstance(told, Skipped) else tuple(_told(model, one, data) for one in told)
 
 
-def ratios(sizes: Tensor) -> Tensor:
-    """Each size (k,) by the median of the others."""
-    others = [torch.cat([sizes[:place], sizes[place + 1 :]]) for place in range(len(sizes))]
-    return torch.stack([size / _median(rest) for size, rest in zip(sizes, others, strict=True)])
+def _asked(model: nn.Module, data: Dataset, bar: Bar, seed: int, progress: Progress | None) -> ModelScores | Skipped:
+    def hear(done: int, total: int) -> None:
+        if progress is not None:
+            progress(f"search for a trigger: {bar.detector}", done, total)
+
+    detector = MODEL_DETECTORS.create(bar.detector)
+    return detector.inspect(model, data, data.shape, len(data.class_names), seed=seed, progress=hear)
 
 
-def _median(sizes: Tensor) -> Tensor:
-    # torch.median takes the lower of two middle ones.
-    return sizes.double().quantile(0.5)
+def _working(one: Heard) -> Iterator[int]:
+    """Classes for which it has a trigger that works."""
+    if one.scores.inverted is not None:
+        yield from (label for label, worked in enumerate(one.scores.inverted.worked.tolist()) if worked)
 
 
-def _told(found: Inverted, data: Dataset) -> TriggerSearch:
+def _told(model: nn.Module, one: Heard, data: Dataset) -> TriggerSearch:
+    found = one.scores.inverted
+    working, none = frozenset(_working(one)), NO_TRIGGERS if found is None else NOT_WORKED
+    carriers = Carriers.of(data, np.arange(len(data), dtype=np.int64))
+    right = carriers.answers(model) == carriers.labels
+
+    def turned(label: int) -> float | Skipped:
+        if found is None or label not in working:
+            return none
+        share = flips(model, carriers, recovered(found, label, data.shape), label, right).rate
+        return share if share == share else NONE_RIGHT  # NaN where no sample counts
+
     classes = tuple(
         ClassSize(
-            name,
-            float(size) if worked else NOT_WORKED,
-            float(ratio) if worked else NOT_WORKED,
-            NONE_KEPT if bool(flips.isnan()) else float(flips),
+            class_name=name,
+            size=none if found is None or label not in working else float(found.sizes[label]),
+            statistic=float(one.scores.classes[label]),
+            flips=turned(label),
         )
-        for name, size, ratio, worked, flips in zip(
-            data.class_names, found.sizes.detach(), ratios(found.sizes.detach()), found.worked, found.flips, strict=True
-        )
+        for label, name in enumerate(data.class_names)
     )
-    out = tuple(one.class_name for one in classes if isinstance(one.ratio, float) and one.ratio <= CUT)
-    return TriggerSearch(found.form.name, found.form.unit, len(data), CUT, classes, out)
+    out = tuple(name for label, name in enumerate(data.class_names) if one.over(label) > 1)
+    unit = "" if found is None else found.form.unit
+    return TriggerSearch(one.bar.detector, unit, len(data), one.bar.cut, classes, out)
 
 
 def _too_little(data: Dataset) -> str:
     if not data.is_images:
         return "triggers are searched for in image classifiers alone"
-    if len(data.class_names) < FEWEST_CLASSES:
-        return f"sizes of triggers are compared among at least {FEWEST_CLASSES} classes"
     if len(data) - max(data.class_counts) < FEWEST_SAMPLES:
         return f"a search needs {FEWEST_SAMPLES} clean samples beside those of the largest class"
     return ""

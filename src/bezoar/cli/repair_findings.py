@@ -1,0 +1,113 @@
+"""What an inspection found, handed on to a repair: a target class, and the trigger that was recovered for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from bezoar.cli.inspect_folder import is_inspection, read_inspection, read_trigger
+from bezoar.cli.scan_folder import is_scan
+from bezoar.data import Dataset
+from bezoar.errors import DataError, ModelError, RecordError, UsageError
+from bezoar.records import Skipped
+from bezoar.records.inspecting import InspectionRecord, ModelFinding
+from bezoar.repair.checks import Suspected
+from bezoar.repair.checks.search import Worn
+from bezoar.training.digest import weights_digest
+from bezoar.training.opening import OpenedModel
+
+
+@dataclass(frozen=True)
+class Inspected:
+    """An inspection that found something: where it lies, its record, and the place of the finding to repair."""
+
+    place: Path
+    record: InspectionRecord
+    chosen: int
+
+    @property
+    def finding(self) -> ModelFinding:
+        """What is to be repaired."""
+        return self.record.findings[self.chosen]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the inspection found beside it, in a sentence."""
+        others = [repr(one.target) for one in self.record.findings if one is not self.finding]
+        if not others:
+            return ()
+        return (
+            f"the inspection found {', '.join(others[:8])} as well; this repair is of {self.finding.target!r} alone: "
+            "inspect the result and repair it again",
+        )
+
+
+def read_findings(place: Path, target: str | None) -> Inspected:
+    """The inspection in a folder or file, and its finding for `target`, else its most suspicious one.
+
+    Raises UsageError where there is none, nothing was found, or nothing for the target; RecordError for a record of
+    anything else.
+    """
+    if is_scan(place):
+        raise RecordError(
+            f"{place} is a scan of data, not an inspection of a model", remedy="Give it as --suspects, beside --data"
+        )
+    if not place.exists():
+        raise UsageError(f"{place} does not exist", expected="a folder of bezoar inspect, or its record.json")
+    if not is_inspection(place):
+        raise RecordError(f"{place} is no record of an inspection", remedy="Give a folder written by bezoar inspect")
+    record = read_inspection(place)
+    if not record.findings:
+        raise UsageError(
+            "the inspection found nothing",
+            expected="an inspection with findings",
+            found=record.verdict,
+            remedy="Leave --findings out",
+        )
+    targets = [one.target for one in record.findings]
+    if target is not None and target not in targets:
+        raise UsageError(
+            f"the inspection found nothing towards {target!r}",
+            expected="one of " + ", ".join(map(repr, targets)),
+            remedy="Leave --target out, or --findings",
+        )
+    return Inspected(place, record, 0 if target is None else targets.index(target))
+
+
+def suspected_by(inspected: Inspected, opened: OpenedModel, data: Dataset) -> Suspected | None:
+    """The finding's trigger on samples like `data`; None where the inspection kept none.
+
+    Raises ModelError where the inspection was of another model, DataError where the data have other classes,
+    RecordError where its trigger does not fit.
+    """
+    _require_same_model(inspected, opened)
+    if inspected.record.class_names != data.class_names:
+        raise DataError(
+            f"{data.name} has other classes than the inspection went by",
+            expected=", ".join(inspected.record.class_names[:8]),
+            found=", ".join(data.class_names[:8]),
+            remedy="Give clean samples of the model's own classes, in their order",
+        )
+    finding = inspected.finding
+    target = data.class_index(finding.target)
+    trigger = read_trigger(inspected.place, inspected.record, inspected.chosen, data.shape)
+    if trigger is None:
+        return None
+    flips = finding.flip_test
+    tried = "" if isinstance(flips, Skipped) else f" and turned {flips.flips.value:.0%} of samples there"
+    how = f"found by bezoar inspect with {finding.detector} ({finding.strength}){tried}"
+    return Suspected(Worn(trigger), target, True, how, trigger.description, trigger.picture)
+
+
+def _require_same_model(inspected: Inspected, opened: OpenedModel) -> None:
+    known = inspected.record.weights
+    if known and known == weights_digest(opened.model):
+        return
+    raise ModelError(
+        f"{inspected.place} is an inspection of another model than {opened.name}"
+        if known
+        else f"{inspected.place} does not say of which weights it is",
+        expected="an inspection of this very model",
+        found=f"one of {inspected.record.model}",
+        remedy="Inspect the model with bezoar inspect, and give that folder",
+    )
