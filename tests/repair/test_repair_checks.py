@@ -152,7 +152,9 @@ def test_a_search_names_the_class_that_stands_out():
     found = searched(Quarters(planted=True), quarters(), bars=QUICK, seed=4)
     patch = next(one for one in found if one.detector == "neural-cleanse:steps=150")
     assert patch.stands_out == ("way2",)
-    assert patch.classes[2].statistic > patch.cut > max(one.statistic for one in patch.classes if one.class_name != "way2")
+    assert (
+        patch.classes[2].statistic > patch.cut > max(one.statistic for one in patch.classes if one.class_name != "way2")
+    )
     assert (patch.unit, patch.samples) == ("pixels", 200)
     assert patch.classes[2].flips >= 0.6
     assert all(one.stands_out == () for one in searched(Quarters(planted=False), quarters(), bars=QUICK, seed=4))

@@ -11,7 +11,7 @@ import typer
 from bezoar.cli.codes import code_of
 from bezoar.cli.console import TerminalListener, command_line, own_code_speaks_on_stderr, print_json
 from bezoar.cli.folders import new_folder
-from bezoar.cli.inspect_folder import INSPECTION_FILES, inspection_folder
+from bezoar.cli.inspect_folder import INSPECTION_FILES, inspection_folder, write_triggers
 from bezoar.cli.inspect_references import HELP as REFERENCES
 from bezoar.cli.inspect_references import gathered
 from bezoar.cli.inspect_words import say_inspection
@@ -83,9 +83,10 @@ def inspect(
         opened = _opened(model, factory, data)
         references = gathered(reference_from, model, opened, data, settings, factory, listener)
         with new_folder(folder, own_files=INSPECTION_FILES):
-            record = inspect_model(opened, data, settings, references=references, listener=listener).record
-            record = _with_commands(record, model, clean)
+            inspected = inspect_model(opened, data, settings, references=references, listener=listener)
+            record = _with_commands(inspected.record, model, clean, folder)
             write_text_atomically(folder / RECORD_FILE, to_json(record) + "\n")
+            write_triggers(inspected, folder)
             page = write_report(record, folder)
     if json:
         print_json(record)
@@ -115,11 +116,13 @@ def _opened(model: str, factory: str | None, data: Dataset | None) -> OpenedMode
     return opened
 
 
-def _with_commands(record: InspectionRecord, model: str, clean: str | None) -> InspectionRecord:
+def _with_commands(record: InspectionRecord, model: str, clean: str | None, folder: Path) -> InspectionRecord:
     """The record with commands that name this very model and data."""
 
     def named(remedy: str) -> str:
-        return remedy.replace(" MODEL", f" {model}", 1).replace(" DATA", f" {clean or 'DATA'}", 1)
+        for word, name in (("MODEL", model), ("DATA", clean or "DATA"), ("INSPECTION", folder)):
+            remedy = remedy.replace(f" {word}", f" {name}", 1)
+        return remedy
 
     findings = (replace(one, remedies=tuple(map(named, one.remedies))) for one in record.findings)
     return replace(record, findings=tuple(findings))

@@ -24,12 +24,13 @@ from bezoar.inspection.verdict import reason_of, verdict_of
 from bezoar.records import RecoveredTrigger, Skipped, StageTime
 from bezoar.records.inspecting import InspectionRecord, ModelDetectorRun, ModelFinding
 from bezoar.records.versions import now, versions
+from bezoar.training.digest import weights_digest
 from bezoar.training.listening import Listener, Silence
 from bezoar.training.opening import OpenedModel
 
 EXAMPLES = 6
 ATLAS = ("AML.T0018", "AML.T0010")
-REPAIR = "bezoar repair MODEL --clean DATA --out repaired"
+REPAIR = "bezoar repair MODEL --clean DATA --findings INSPECTION --out repaired"
 NO_CLEAN = Skipped("no clean samples were given")
 BLACK_BOX = Skipped("the model can only be asked: no gradients go through it")
 
@@ -98,6 +99,7 @@ def inspect_model(
         commands=settings.commands,
         stages=_stages(runs, references),
         versions=versions(),
+        weights=weights_digest(opened.model),
         cuts_from=BUILT_IN if references is None else references.cuts_from,
         references=None if references is None else references.record,
     )

@@ -61,7 +61,7 @@ class InspectionRecord:
     """A whole inspection. `false_alarm` says how often clean models get such a verdict, and on what that rests.
 
     `kind_of_model` is how it was opened; `clean` describes the clean samples that it was tried on, if there were any.
-    `cuts_from` says on what the cuts rest;
+    `weights` is a digest of the model's weights, "" where they are not known. `cuts_from` says on what the cuts rest;
     `references` are the models of the user's that they rest on, if it was those.
     """
 
@@ -82,6 +82,7 @@ class InspectionRecord:
     commands: tuple[str, ...]
     stages: tuple[StageTime, ...]
     versions: tuple[tuple[str, str], ...]
+    weights: str = ""
     cuts_from: str = ""
     references: ReferenceModels | None = None
     schema_version: int = SCHEMA_VERSION
