@@ -12,12 +12,13 @@ from inversion_toys import CLASSES, SIDE, TARGET, Linear, clean_data, planted_pa
 
 SHAPE = (3, SIDE, SIDE)
 NAMES = MODEL_DETECTORS.names()
+PROBING = ("stamp-probing",)
 NEED_DATA = ("neural-cleanse", "added-pattern", "warp-inversion")
 OF_WEIGHTS = ("channel-bounds", "last-layer")
 
 
 def detector(name: str, steps: int = 20) -> ModelDetector:
-    return MODEL_DETECTORS.create(name if name in OF_WEIGHTS else f"{name}:steps={steps}")
+    return MODEL_DETECTORS.create(name if name in (*OF_WEIGHTS, *PROBING) else f"{name}:steps={steps}")
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in OF_WEIGHTS])

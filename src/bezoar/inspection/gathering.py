@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from bezoar.inspection.reference_folder import (
     reason_of,
     require_enough,
 )
-from bezoar.inspection.references import Reference, References
+from bezoar.inspection.references import Reference, References, built_as
 from bezoar.inspection.samples import Kind, in_parts, relabelled
 from bezoar.inspection.settings import InspectionSettings
 from bezoar.records import Skipped
@@ -119,7 +118,7 @@ def _surveyed(
         elif twin is not None:
             unusable.append(UnusableReference(path.name, f"it is the same file as {twin}"))
         else:
-            network = hashlib.sha256(repr(reference.opened.model).encode()).hexdigest()
+            network = built_as(reference.opened.model)
             usable.append(_Usable(path, digest, reference.kind, network))
     return usable, unusable
 
@@ -140,7 +139,7 @@ def _asked(one: _Usable, question: _Question) -> tuple[Reference, bool]:
             could_keep = question.cache.keep(keys[spec], spec, figures[spec]) and could_keep
     if not figures:
         raise BezoarError("no detector has a figure for it", found="; ".join(dict.fromkeys(silent.values())))
-    return Reference(_model(one, question, not missing, silent), one.kind.class_names, figures), could_keep
+    return Reference(_model(one, question, not missing, silent), one.kind.class_names, figures, one.network), could_keep
 
 
 def _model(one: _Usable, question: _Question, kept: bool, silent: Mapping[str, str]) -> ReferenceModel:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bezoar.detect.inversion.forms import FORMS
 from bezoar.detect.models.base import ModelScores
 from bezoar.inspection.calibration import model_calibration
 from bezoar.inspection.references import References
@@ -36,6 +37,15 @@ class Heard:
     def over(self, label: int) -> float:
         """How many times its cut the statistic of a class is; 0 for a detector without one."""
         return 0.0 if self.cut is None else float(self.statistics[label]) / self.cut
+
+    def size(self, label: int) -> str:
+        """How large the trigger towards a class is, in words; "" where the detector looks for none."""
+        if (inverted := self.scores.inverted) is not None:
+            return f"{float(inverted.sizes[label]):.1f} {inverted.form.unit}"
+        if not self.scores.proposals:
+            return ""
+        proposal = self.scores.proposals[label]
+        return f"{proposal.size:.0f} {FORMS[proposal.form].unit}"
 
     def told(self, names: Sequence[str]) -> tuple[ClassStatistic, ...]:
         """The statistic of every class as a record holds it."""

@@ -19,7 +19,7 @@ from bezoar.inspection.heard import BUILT_IN, Heard, heard
 from bezoar.inspection.references import References
 from bezoar.inspection.samples import Kind, in_parts, kind_of
 from bezoar.inspection.settings import InspectionSettings
-from bezoar.inspection.trial import Tried, tried
+from bezoar.inspection.trial import Tried, tried, tried_proposal
 from bezoar.inspection.verdict import reason_of, verdict_of
 from bezoar.records import RecoveredTrigger, Skipped, StageTime
 from bezoar.records.inspecting import InspectionRecord, ModelDetectorRun, ModelFinding
@@ -130,8 +130,9 @@ def _notes(opened: OpenedModel, told: Sequence[Heard], references: References | 
     """What is worth telling: of the model, of references that were left out, and of how detectors were measured."""
     if references is None:
         return opened.notes
+    otherwise = references.otherwise_built(opened.model)
     left_out = tuple(f"the reference {one.name} was left out: {one.reason}" for one in references.unusable)
-    return (*opened.notes, *(note for one in told for note in one.notes), *references.notes, *left_out)
+    return (*opened.notes, *(note for one in told for note in one.notes), *references.notes, *filter(None, (otherwise,)), *left_out)
 
 
 def _stages(runs: Sequence[ModelDetectorRun], references: References | None) -> tuple[StageTime, ...]:
@@ -140,9 +141,10 @@ def _stages(runs: Sequence[ModelDetectorRun], references: References | None) -> 
 
 
 def _asked(spec: str, opened: OpenedModel, trusted: Dataset | None, kind: Kind, seed: int) -> ModelScores | Skipped:
-    if not opened.differentiable:
+    detector = MODEL_DETECTORS.create(spec)
+    if not opened.differentiable and not detector.black_box:
         return BLACK_BOX
-    return MODEL_DETECTORS.create(spec).inspect(opened.model, trusted, kind.shape, len(kind.class_names), seed=seed)
+    return detector.inspect(opened.model, trusted, kind.shape, len(kind.class_names), seed=seed)
 
 
 def _findings(
@@ -162,19 +164,17 @@ def _findings(
 def _finding(
     opened: OpenedModel, one: Heard, label: int, held_out: Dataset | None, names: tuple[str, ...]
 ) -> tuple[ModelFinding, Recovered | None]:
-    inverted = one.scores.inverted
-    tested = None if inverted is None or held_out is None else tried(opened.model, inverted, label, held_out)
-    size = "" if inverted is None else f"{float(inverted.sizes[label]):.1f} {inverted.form.unit}"
-    beside = one.beside[label] if one.beside else None
+    tested = None if held_out is None else _tested(opened, one.scores, label, held_out)
+    sources = one.scores.proposals[label].sources if one.scores.proposals else ()
     nothing = Skipped(f"{one.spec} recovers no trigger")
     finding = ModelFinding(
         fingerprint=hashlib.sha256(f"{opened.name}\0{names[label]}\0{one.spec}".encode()).hexdigest()[:32],
         strength="confirmed" if tested is not None and tested.proved else "suspicious",
         target=names[label],
-        sources=(),
+        sources=tuple(names[source] for source in sources),
         detector=one.spec,
-        reason=reason_of(one.spec, float(one.statistics[label]), one.cut or 0.0, size, beside),
-        trigger=nothing if tested is None or held_out is None else _pictured(tested, held_out, label),
+        reason=reason_of(one, label),
+        trigger=nothing if tested is None or held_out is None else _pictured(tested, held_out, label, sources),
         flip_test=nothing if tested is None else tested.test,
         atlas=ATLAS,
         remedies=(REPAIR,),
@@ -182,9 +182,17 @@ def _finding(
     return finding, None if tested is None else tested.trigger
 
 
-def _pictured(tested: Tried, held_out: Dataset, label: int) -> RecoveredTrigger:
-    """The trigger alone, and clean samples of other classes before and after."""
-    rows = np.flatnonzero(held_out.labels.numpy() != label)[:EXAMPLES]
+def _tested(opened: OpenedModel, scores: ModelScores, label: int, held_out: Dataset) -> Tried | None:
+    """The trigger towards a class on trial; None where there is none."""
+    if scores.inverted is not None:
+        return tried(opened.model, scores.inverted, label, held_out)
+    return tried_proposal(opened.model, scores.proposals[label], held_out) if scores.proposals else None
+
+
+def _pictured(tested: Tried, held_out: Dataset, label: int, sources: tuple[int, ...]) -> RecoveredTrigger:
+    """The trigger alone, and clean samples of its source classes, or all others, before and after."""
+    labels = held_out.labels.numpy()
+    rows = np.flatnonzero(np.isin(labels, sources) if sources else labels != label)[:EXAMPLES]
     images = held_out.inputs[rows]
     after = tested.trigger(images)
     return RecoveredTrigger(

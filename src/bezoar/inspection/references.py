@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
 from bezoar.detect.numerics.references import Stands, Told, among_themselves, as_rare, cut_of, stand_out
 from bezoar.inspection.reference_folder import FEWEST
@@ -19,11 +21,15 @@ ALARMS = 0.01
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """A model that is trusted: its classes, and by detector the statistic of each, where it gave any."""
+    """A model that is trusted: its classes, and by detector the statistic of each, where it gave any.
+
+    `network` is a digest of how it is built.
+    """
 
     model: ReferenceModel
     class_names: tuple[str, ...]
     figures: dict[str, tuple[float, ...]]
+    network: str = ""
 
     def told(self, detector: str) -> Told:
         """Statistics by name of the class."""
@@ -76,6 +82,17 @@ class References:
                 odd.append(_odd(one, detector, beside, largest))
         return Compared(stands.statistics, round(cut, 4), _classes(own, stands), len(asked), tuple(odd))
 
+    def otherwise_built(self, network: nn.Module) -> str:
+        """A sentence on references that are other networks than this one; "" where there are none."""
+        own = built_as(network)
+        others = sum(one.network != own for one in self.used)
+        if not others:
+            return ""
+        return (
+            f"{others} of {len(self.used)} references are built otherwise than the model: what is usual in another "
+            "network may not be in this one"
+        )
+
     @property
     def cuts_from(self) -> str:
         """What the cuts rest on, in a few words."""
@@ -96,6 +113,11 @@ class References:
     def record(self) -> ReferenceModels:
         """The references as they appear in a record."""
         return ReferenceModels(self.place, tuple(one.model for one in self.used), self.unusable)
+
+
+def built_as(network: nn.Module) -> str:
+    """SHA-256 of how a network is built: its modules and their settings, not its weights."""
+    return hashlib.sha256(repr(network).encode()).hexdigest()
 
 
 def _odd(one: Reference, detector: str, beside: Stands, largest: float) -> str:

@@ -11,15 +11,18 @@ from torch import nn
 from bezoar.confirm.flips import Carriers, Flips, flips
 from bezoar.confirm.measured import flip_test
 from bezoar.confirm.recover.candidates import Candidate
-from bezoar.confirm.recover.inverted import as_small, recovered
+from bezoar.confirm.recover.inverted import as_small, rebuilt, recovered
 from bezoar.confirm.recover.recovered import Recovered
 from bezoar.confirm.trials import Trial
 from bezoar.data.dataset import Dataset
 from bezoar.detect.inversion.invert import Inverted
+from bezoar.detect.models.base import Proposal
 from bezoar.records import FlipTest, Skipped
+from bezoar.shapes import FloatImages
 
 OTHERS = "the triggers found for the other classes, made as small, each towards its own"
 ELSEWHERE = "the same trigger turned upside down"
+MOVED = "the same trigger at another place, half an image away"
 LEAST_FLIPS, LEAST_GAIN = 0.5, 0.3
 """A trigger is proved that turns this share of held-out samples, and this much more than its strongest control."""
 
@@ -59,6 +62,26 @@ def tried(model: nn.Module, found: Inverted, target: int, held_out: Dataset) -> 
     return Tried(trigger, flip_test(trial, target, (), held_out.class_names))
 
 
+def tried_proposal(model: nn.Module, proposal: Proposal, held_out: Dataset) -> Tried:
+    """Put a proposed trigger on held-out clean samples of its source classes, and its controls.
+
+    Controls: the same trigger half an image further down, to the right, and both, of which the strongest counts.
+    """
+    trigger = rebuilt(proposal.form, proposal.parameters, held_out.shape)
+    carriers = Carriers.of(held_out, np.arange(len(held_out), dtype=np.int64))
+    right = carriers.answers(model) == carriers.labels
+    among = np.isin(carriers.labels, proposal.sources) if proposal.sources else carriers.labels != proposal.target
+    done = flips(model, carriers, trigger, proposal.target, right)
+    half_down, half_right = held_out.shape[1] // 2, held_out.shape[2] // 2
+    moved = [
+        flips(model, carriers, _moved(trigger, down, right_by), proposal.target, right)
+        for down, right_by in ((half_down, 0), (0, half_right), (half_down, half_right))
+    ]
+    strongest = max(moved, key=lambda one: np.nan_to_num(one.rate_among(among), nan=-1.0))
+    trial = Trial(Candidate(trigger, None), carriers.labels, done, {MOVED: strongest})
+    return Tried(trigger, flip_test(trial, proposal.target, proposal.sources, held_out.class_names))
+
+
 def _others(
     model: nn.Module, found: Inverted, target: int, carriers: Carriers, right: np.ndarray, held_out: Dataset
 ) -> Iterator[Flips]:
@@ -72,10 +95,19 @@ def _rate(one: Flips) -> float:
     return -1.0 if np.isnan(one.rate) else one.rate
 
 
+def _moved(trigger: Recovered, down: int, right: int) -> Recovered:
+    """Put on images that were rolled, which are then rolled back: what leaves on one side comes in on the other."""
+
+    def change(images: FloatImages) -> FloatImages:
+        return trigger.change(images.roll((-down, -right), (2, 3))).roll((down, right), (2, 3))
+
+    return Recovered(trigger.kind, trigger.description, change, trigger.picture)
+
+
 def _upside_down(trigger: Recovered) -> Recovered:
     """Put on images that stand on their head, which are then set upright."""
 
-    def change(images):  # type: ignore[no-untyped-def]
+    def change(images: FloatImages) -> FloatImages:
         return trigger.change(images.flip(2)).flip(2)
 
     return Recovered(trigger.kind, trigger.description, change, trigger.picture)

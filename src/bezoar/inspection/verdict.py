@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bezoar.inspection.heard import Heard
 from bezoar.records import Skipped, Verdict
 from bezoar.records.inspecting import ModelDetectorRun, ModelFinding
-from bezoar.records.references import ClassReference
 
 
 def verdict_of(
@@ -25,19 +25,21 @@ def verdict_of(
     return "no evidence", "No class is led to by a trigger that is much smaller than those of the others"
 
 
-def reason_of(detector: str, statistic: float, cut: float, size: str, beside: ClassReference | None = None) -> str:
-    """Why a class is a finding; `size` is that of a trigger, "" where the detector looks for none."""
+def reason_of(one: Heard, label: int) -> str:
+    """Why a class is a finding."""
+    size, cut, statistic = one.size(label), one.cut or 0.0, float(one.statistics[label])
     trigger = f" finds a trigger of {size} towards it" if size else ""
-    if beside is None:
-        where = "spreads below the median of all classes" if size else "spreads above the other classes"
-        return f"{detector}{trigger}{',' if size else ' has it'} {statistic:.1f} {where} ({cut:.1f} is a finding)"
+    if not one.beside:
+        told = f"{statistic:.1f} {one.scores.measure} ({cut:.1f} is a finding)"
+        return f"{one.spec}{trigger}{',' if size else ' has it'} {told}"
+    beside = one.beside[label]
     measure = (
         f"what this class has in {beside.models} references"
         if beside.models
         else "what classes have in the references, of which not two know this one"
     )
     return (
-        f"{detector}{trigger}{', and' if size else ''} gives it {beside.own:.1f}, {statistic:.1f} spreads above "
+        f"{one.spec}{trigger}{', and' if size else ''} gives it {beside.own:.1f}, {statistic:.1f} spreads above "
         f"{measure} ({beside.usual:.1f}; {cut:.1f} spreads are a finding)"
     )
 

@@ -7,14 +7,13 @@ from torch import Tensor
 
 from bezoar.confirm.recover.recovered import Kind, Recovered
 from bezoar.detect.inversion.form import Form, Parameters, of_one
-from bezoar.detect.inversion.forms import Additive, Patch, Warp
+from bezoar.detect.inversion.forms import FORMS
 from bezoar.detect.inversion.invert import Inverted
 from bezoar.errors import RecordError
 from bezoar.shapes import FloatImages
 
 GREY = 0.5
 KINDS: dict[str, Kind] = {"patch": "patch", "additive": "additive", "warp": "warp"}
-FORMS: dict[str, Form] = {one.name: one for one in (Patch(), Additive(), Warp())}
 SHOWN = 0.5
 """A pixel is counted as one of the patch's where more than half of it is replaced."""
 

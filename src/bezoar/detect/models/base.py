@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import ClassVar, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
 from bezoar.data.dataset import Dataset
+from bezoar.detect.inversion.form import Parameters
 from bezoar.detect.inversion.invert import Inverted
 from bezoar.errors import DataError
 from bezoar.records import Skipped
@@ -25,16 +26,33 @@ def unheard(done: int, total: int) -> None:
 
 
 @dataclass(frozen=True, eq=False)
+class Proposal:
+    """A trigger that was found to lead `sources` to `target`, () for all other classes.
+
+    It is of a form (by its name) with `parameters` (1, ...), and as large as `size` in the form's unit.
+    """
+
+    target: int
+    sources: tuple[int, ...]
+    form: str
+    parameters: Parameters
+    size: float
+
+
+@dataclass(frozen=True, eq=False)
 class ModelScores:
     """How suspicious each class (k,) is as the target of a backdoor: comparable within a detector alone.
 
-    `inverted` are the triggers found on the way, one for each class, where the detector looks for such. Raises
-    DataError on statistics that are not finite.
+    `inverted` are the triggers found on the way by descent, one for each class, where the detector looks for such;
+    `proposals` those found otherwise, one for each class. `measure` is what the statistics are counted in, in words.
+    Raises DataError on statistics that are not finite.
     """
 
     classes: NDArray[np.float64]
     inverted: Inverted | None = None
+    proposals: tuple[Proposal, ...] = ()
     notes: tuple[str, ...] = field(default=())
+    measure: str = "spreads below the median of all classes"
 
     def __post_init__(self) -> None:
         if not np.isfinite(self.classes).all():
@@ -43,7 +61,12 @@ class ModelScores:
 
 @runtime_checkable
 class ModelDetector(Protocol):
-    """Looks for a backdoor in a model. The configuration is its fields; calls keep no state."""
+    """Looks for a backdoor in a model. The configuration is its fields; calls keep no state.
+
+    `black_box` says that it only asks the model: no gradients, no weights.
+    """
+
+    black_box: ClassVar[bool]
 
     def inspect(
         self,

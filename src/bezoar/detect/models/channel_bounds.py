@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -48,6 +48,8 @@ class ChannelBounds:
     names no class; following channels into classes is ours.
     """
 
+    black_box: ClassVar[bool] = False
+
     followed: int = 4
     images: int = 8
 
@@ -76,7 +78,7 @@ class ChannelBounds:
                 target = int((risen - risen.mean()).argmax())
                 said[target] = max(said[target], one.spreads)
                 progress(place + 1, len(loud))
-        return ModelScores(said)
+        return ModelScores(said, measure="spreads above the mean of a layer's channels")
 
 
 def _loud_channels(model: nn.Module, noise: Tensor, followed: int) -> Iterator[LoudChannel]:

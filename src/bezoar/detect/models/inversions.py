@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from torch import nn
@@ -27,6 +28,8 @@ class InversionDetector:
     spreads its trigger lies below the median of all, on a logarithmic scale; a trigger that does not work, or is larger
     than the form's limit, counts as that limit. Needs 40 clean samples and 3 classes, else Skipped.
     """
+
+    black_box: ClassVar[bool] = False
 
     steps: int = 200
     images: int = 8

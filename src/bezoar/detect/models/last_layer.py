@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -35,6 +36,8 @@ class LastLayer:
     test, so that all detectors are calibrated alike.
     """
 
+    black_box: ClassVar[bool] = False
+
     def inspect(
         self,
         model: nn.Module,
@@ -55,7 +58,7 @@ class LastLayer:
         if name is None:
             return Skipped(f"no linear layer gives a number for each of the {classes} classes")
         weights = weight_of(model, name).detach().flatten(1).double().cpu().numpy()
-        return ModelScores(means_above_median(weights))
+        return ModelScores(means_above_median(weights), measure="spreads above the median of all classes")
 
 
 def means_above_median(weights: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -28,6 +29,8 @@ class MaximumMargin:
     Wang, Xiang, Miller and Kesidis 2022 (arXiv 2205.06900). Deviations: Adam with images kept in 0..1 in place of plain
     ascent; spreads in place of the p-value under a fitted distribution, so that all detectors are calibrated alike.
     """
+
+    black_box: ClassVar[bool] = False
 
     starts: int = 8
     steps: int = 150
@@ -60,7 +63,7 @@ class MaximumMargin:
             with torch.no_grad():
                 largest = _margins(model, images, goals).reshape(classes, self.starts).amax(1)
         margins = largest.numpy().astype(np.float64).clip(1e-6)
-        return ModelScores(-spreads_below_median(margins, 0.1))
+        return ModelScores(-spreads_below_median(margins, 0.1), measure="spreads above the median of all classes")
 
 
 def _margins(model: nn.Module, images: Tensor, goals: Tensor) -> Tensor:

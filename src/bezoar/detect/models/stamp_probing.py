@@ -1,0 +1,180 @@
+"""Stamps tried one after another: marks that lead all classes to one, one class alone, or each class to another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from bezoar.data.dataset import Dataset
+from bezoar.detect.inversion.quiet import untouched
+from bezoar.detect.models.base import MODEL_DETECTORS, ModelScores, Progress, Proposal, unheard
+from bezoar.detect.probing.answers import Shares, each_to_its_own, from_one_alone, shares, to_each
+from bezoar.detect.probing.stamps import Stamp, every_stamp, neighbours
+from bezoar.records import Skipped
+from bezoar.training.batches import to_unit_range
+
+FEWEST_CLASSES, FEWEST_OF_A_CLASS = 3, 4
+USUAL_TO_ONE, USUAL_FROM_ONE, USUAL_EACH = 0.75, 0.75, 0.25
+"""The largest of the three shares that stamps reach on clean models for choosing."""
+MEASURE = "times the most that stamps do to models without a backdoor"
+SURVIVORS = 12
+"""So many stamps of each kind are tried again on more images."""
+
+
+@MODEL_DETECTORS.register("stamp-probing")
+@dataclass(frozen=True, kw_only=True)
+class StampProbing:
+    """Puts small squares of every plain colour at many places on clean images and sees where the model sends these.
+
+    Three shares of images are told, each in units of the largest that clean models of the zoo show: of all other
+    classes that go to one; of one class, less the share of the remaining ones (a source-specific backdoor); and of all
+    classes that go each to another of its own (all-to-all). The statistic of a class is the largest of the three that
+    has it as target. What few images (`first` of each class) show is tried again on `more`, with stamps that
+    differ a little. The model is only asked: no gradients. Needs images and 4 clean samples of each class that it gets
+    right, and 3 classes, else Skipped.
+
+    Our own, after the scanning of single pixels in Huang et al. 2020, One-pixel signature (ECCV). What descent finds
+    from one class to another is as small in clean models as a trigger is; of plain stamps that is not so.
+    """
+
+    black_box: ClassVar[bool] = True
+
+    first: int = 4
+    more: int = 25
+    positions: int = 11
+
+    def inspect(
+        self,
+        model: nn.Module,
+        trusted: Dataset | None,
+        shape: tuple[int, ...],
+        classes: int,
+        *,
+        seed: int,
+        progress: Progress = unheard,
+    ) -> ModelScores | Skipped:
+        """Shares in units of clean models' largest (k,), and the stamp that reaches each."""
+        if trusted is None:
+            return Skipped("stamps are put on clean samples, and none were given")
+        if classes < FEWEST_CLASSES or len(shape) != 3:
+            return Skipped(f"stamps are for images, (c, h, w), of at least {FEWEST_CLASSES} classes")
+        with untouched(model):
+            images, labels = _right(model, trusted, classes, self.more, seed)
+            counts = torch.bincount(labels, minlength=classes)
+            if int(counts.min()) < FEWEST_OF_A_CLASS:
+                return Skipped(f"of each class {FEWEST_OF_A_CLASS} clean samples must be right")
+            return self._tried(_Asked(model, images, labels, classes), shape, progress)
+
+    def _tried(self, asked: _Asked, shape: tuple[int, ...], progress: Progress) -> ModelScores:
+        stamps = every_stamp(shape, self.positions)
+        few = asked.of_each(self.first)
+        rough = few.shares(stamps, lambda done: progress(done, len(stamps)))
+        chosen = [stamps[place] for place in _striking(rough)]
+        kept = _Best.among(chosen, asked.shares(chosen))
+        closer = list(dict.fromkeys(one for stamp in kept.leading() for one in neighbours(stamp, shape)))
+        best = kept.with_more(closer, asked.shares(closer))
+        return ModelScores(best.statistics, proposals=best.proposals(shape), measure=MEASURE)
+
+
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """A model and the images that it gets right."""
+
+    model: nn.Module
+    images: Tensor
+    labels: Tensor
+    classes: int
+
+    def of_each(self, count: int) -> _Asked:
+        """The first `count` images of each class."""
+        rows = torch.cat([torch.nonzero(self.labels == label)[:count, 0] for label in range(self.classes)])
+        return _Asked(self.model, self.images[rows], self.labels[rows], self.classes)
+
+    def shares(self, stamps: Sequence[Stamp], progress: Callable[[int], None] | None = None) -> Shares:
+        """Shares (p, k, k) under each stamp."""
+        return shares(self.model, self.images, self.labels, self.classes, stamps, progress)
+
+
+@dataclass(frozen=True, eq=False)
+class _Best:
+    """For each class the stamp that leads there best: its statistic (k,), itself, and the classes it leads there."""
+
+    statistics: np.ndarray
+    stamps: tuple[Stamp, ...]
+    sources: tuple[tuple[int, ...], ...]
+
+    @staticmethod
+    def among(stamps: Sequence[Stamp], given: Shares) -> _Best:
+        """The best of stamps with these shares."""
+        table, sources = _told(given)
+        places = table.argmax(0)
+        classes = range(given.shape[1])
+        return _Best(
+            table.max(0),
+            tuple(stamps[int(places[label])] for label in classes),
+            tuple(sources(int(places[label]), label) for label in classes),
+        )
+
+    def with_more(self, stamps: Sequence[Stamp], given: Shares) -> _Best:
+        """The best of these and more."""
+        if not stamps:
+            return self
+        other = _Best.among(stamps, given)
+        better = other.statistics > self.statistics
+        pick = [(other if taken else self) for taken in better]
+        return _Best(
+            np.maximum(self.statistics, other.statistics),
+            tuple(one.stamps[label] for label, one in enumerate(pick)),
+            tuple(one.sources[label] for label, one in enumerate(pick)),
+        )
+
+    def leading(self, count: int = 2) -> list[Stamp]:
+        """The stamps of the most suspicious classes."""
+        return [self.stamps[int(label)] for label in np.argsort(-self.statistics)[:count]]
+
+    def proposals(self, shape: tuple[int, ...]) -> tuple[Proposal, ...]:
+        """The stamps as patches, one for each class."""
+        return tuple(
+            Proposal(label, sources, "patch", stamp.as_patch(shape), float(stamp.size**2))
+            for label, (stamp, sources) in enumerate(zip(self.stamps, self.sources, strict=True))
+        )
+
+
+def _told(given: Shares) -> tuple[np.ndarray, Callable[[int, int], tuple[int, ...]]]:
+    """The statistic (p, k) of each class under each stamp, and who its source classes are, () for all others."""
+    one = to_each(given) / USUAL_TO_ONE
+    pairs = from_one_alone(given) / USUAL_FROM_ONE
+    matched, ways = each_to_its_own(given)
+    table = np.stack([one, pairs.max(1), np.repeat(matched[:, None] / USUAL_EACH, one.shape[1], 1)])
+
+    def sources(place: int, label: int) -> tuple[int, ...]:
+        kind = int(table[:, place, label].argmax())
+        if kind == 0:
+            return ()
+        return (int(pairs[place, :, label].argmax() if kind == 1 else np.flatnonzero(ways[place] == label)[0]),)
+
+    return table.max(0), sources
+
+
+def _striking(rough: Shares) -> list[int]:
+    """Places of the stamps that are worth more images, by any of the three."""
+    ranked = (to_each(rough).max(1), from_one_alone(rough).max((1, 2)), each_to_its_own(rough)[0])
+    return sorted({int(place) for one in ranked for place in np.argsort(-one, kind="stable")[:SURVIVORS]})
+
+
+def _right(model: nn.Module, trusted: Dataset, classes: int, most: int, seed: int) -> tuple[Tensor, Tensor]:
+    """At most so many images of each class that the model gets right, as floats, and their labels."""
+    order = torch.randperm(len(trusted), generator=torch.Generator().manual_seed(seed))
+    rows = []
+    for label in range(classes):
+        own = order[trusted.labels[order] == label][: 2 * most]
+        with torch.no_grad():
+            answers = model(to_unit_range(trusted.inputs[own])).argmax(1) if len(own) else own
+        rows.append(own[answers == label][:most])
+    chosen = torch.cat(rows)
+    return to_unit_range(trusted.inputs[chosen]), trusted.labels[chosen]

@@ -1,0 +1,78 @@
+"""Where a model sends images under one trigger after another: shares by class, and three ways in which they are odd."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor, nn
+
+from bezoar.detect.probing.stamps import Stamp
+
+Shares: TypeAlias = NDArray[np.float64]
+"""(k, k): of the images of each class (rows), the share that a model gives to each class (columns)."""
+AT_A_TIME = 512
+
+
+@torch.no_grad()
+def shares(
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    classes: int,
+    stamps: Sequence[Stamp],
+    progress: Callable[[int], None] | None = None,
+) -> Shares:
+    """Shares (p, k, k) under each of p stamps. `images` are floats (n, c, h, w) in 0..1, with right `labels` (n,).
+
+    Classes without images have rows of zeros.
+    """
+    per_batch = max(1, AT_A_TIME // max(1, len(images)))
+    counts = np.zeros((len(stamps), classes, classes))
+    known = labels.numpy()
+    for start in range(0, len(stamps), per_batch):
+        part = stamps[start : start + per_batch]
+        shown = torch.cat([stamp.put_on(images) for stamp in part]).contiguous(memory_format=torch.channels_last)
+        answers = model(shown).argmax(1).reshape(len(part), len(images)).numpy()
+        for place, told in enumerate(answers, start):
+            np.add.at(counts[place], (known, told), 1.0)
+        if progress is not None:
+            progress(start + len(part))
+    rates: Shares = counts / np.maximum(1, np.bincount(known, minlength=classes))[None, :, None]
+    return rates
+
+
+def to_each(given: Shares) -> NDArray[np.float64]:
+    """Shares (p, k) of the images of all other classes, each class alike, that go to each class."""
+    rates: NDArray[np.float64] = _moved(given).sum(1) / (given.shape[1] - 1)
+    return rates
+
+
+def from_one_alone(given: Shares) -> Shares:
+    """(p, k, k): by how much more of one class goes to another than of the remaining classes goes there."""
+    moved = _moved(given)
+    rest = (moved.sum(1, keepdims=True) - moved) / max(1, given.shape[1] - 2)
+    told: Shares = moved - rest
+    told[:, np.arange(given.shape[1]), np.arange(given.shape[1])] = 0.0
+    return told
+
+
+def each_to_its_own(given: Shares) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """The best way to give every class another of its own: shares (p,) that go that way, and the ways (p, k).
+
+    What leads all classes to one scores a k-th at most; an all-to-all backdoor scores its success.
+    """
+    moved = _moved(given)
+    barred = moved - 2.0 * np.eye(given.shape[1])
+    ways = np.stack([linear_sum_assignment(one, maximize=True)[1] for one in barred])
+    rows = np.arange(given.shape[1])
+    return np.stack([one[rows, way].mean() for one, way in zip(moved, ways, strict=True)]), ways
+
+
+def _moved(given: Shares) -> Shares:
+    """Without what stays in its class."""
+    return given * (1 - np.eye(given.shape[1]))
