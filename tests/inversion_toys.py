@@ -49,3 +49,26 @@ def planted_patch() -> Linear:
     model = Linear()
     model.weight.data[TARGET, 0, 1:3, 9:11] = 4.0
     return model
+
+
+WAYS = {
+    "all to one": {0: 2, 1: 2, 3: 2},
+    "one to another": {1: 3},
+    "each to another": {0: 1, 1: 2, 2: 3, 3: 0},
+}
+
+
+class Stamped(nn.Module):
+    """The clean network, until two magenta pixels stand in the upper right corner."""
+
+    def __init__(self, way: dict[int, int]) -> None:
+        super().__init__()
+        self.clean, self.way = Linear(), way
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        logits = self.clean(images)
+        corner = images[:, :, 0:2, SIDE - 2 : SIDE].mean((2, 3))
+        seen = (corner[:, 0] > 0.8) & (corner[:, 1] < 0.3) & (corner[:, 2] > 0.8)
+        own = logits.argmax(1)
+        goal = torch.tensor([self.way.get(label, label) for label in range(CLASSES)])[own]
+        return torch.where(seen[:, None], nn.functional.one_hot(goal, CLASSES) * 10.0, logits)

@@ -13,7 +13,7 @@ from bezoar.records import FlipTest, RecoveredTrigger, Skipped, from_json, to_js
 from bezoar.records.inspecting import InspectionRecord
 from bezoar.report import write_report
 from bezoar.training.opening import OpenedModel
-from inversion_toys import NAMES, SIDE, TARGET, Linear, clean_data, planted_patch
+from inversion_toys import NAMES, SIDE, TARGET, WAYS, Linear, Stamped, clean_data, planted_patch
 
 QUICK = InspectionSettings(detectors=("neural-cleanse:steps=150", "mm-bd:steps=20"), commands=("bezoar inspect toy",))
 
@@ -64,6 +64,22 @@ def test_without_clean_samples_or_gradients_nothing_is_judged() -> None:
     assert all(run.skipped is not None for run in black.detectors)
     with pytest.raises(ModelError, match="nothing tells which classes"):
         inspect_model(opened(Linear()), None, QUICK)
+
+
+@pytest.mark.parametrize("kind", WAYS)
+def test_a_stamp_is_confirmed_by_asking_alone(kind: str) -> None:
+    settings = InspectionSettings(detectors=("neural-cleanse", "stamp-probing:positions=6"))
+    record = inspect_model(opened(Stamped(WAYS[kind]), differentiable=False), clean_data(), settings).record
+    assert record.verdict == "confirmed"
+    assert [run.skipped is None for run in record.detectors] == [False, True]
+    pairs = {(source, one.target) for one in record.findings for source in one.sources or ("any",)}
+    planted = {("any" if kind == "all to one" else NAMES[source], NAMES[goal]) for source, goal in WAYS[kind].items()}
+    assert pairs == planted
+    for finding in record.findings:
+        assert finding.strength == "confirmed"
+        assert isinstance(finding.flip_test, FlipTest)
+        assert finding.flip_test.flips.value == 1.0
+        assert finding.flip_test.control.value < 0.1
 
 
 def test_a_detector_that_does_not_exist_is_refused_before_anything_runs() -> None:
