@@ -11,7 +11,7 @@ from torch import nn
 from bezoar.confirm.flips import Carriers, Flips, flips
 from bezoar.confirm.measured import flip_test
 from bezoar.confirm.recover.candidates import Candidate
-from bezoar.confirm.recover.inverted import as_small, rebuilt, recovered
+from bezoar.confirm.recover.inverted import as_small, proposed, recovered
 from bezoar.confirm.recover.recovered import Recovered
 from bezoar.confirm.trials import Trial
 from bezoar.data.dataset import Dataset
@@ -67,7 +67,7 @@ def tried_proposal(model: nn.Module, proposal: Proposal, held_out: Dataset) -> T
 
     Controls: the same trigger half an image further down, to the right, and both, of which the strongest counts.
     """
-    trigger = rebuilt(proposal.form, proposal.parameters, held_out.shape)
+    trigger = proposed(proposal, held_out.shape)
     carriers = Carriers.of(held_out, np.arange(len(held_out), dtype=np.int64))
     right = carriers.answers(model) == carriers.labels
     among = np.isin(carriers.labels, proposal.sources) if proposal.sources else carriers.labels != proposal.target

@@ -9,6 +9,7 @@ from bezoar.confirm.recover.recovered import Kind, Recovered
 from bezoar.detect.inversion.form import Form, Parameters, of_one
 from bezoar.detect.inversion.forms import FORMS
 from bezoar.detect.inversion.invert import Inverted
+from bezoar.detect.models.base import Proposal
 from bezoar.errors import RecordError
 from bezoar.shapes import FloatImages
 
@@ -22,6 +23,11 @@ def recovered(found: Inverted, place: int, shape: tuple[int, ...]) -> Recovered:
     """The trigger of one hypothesis for images of `shape` (c, h, w)."""
     own = of_one(found.parameters, place)
     return _recovered(found.form, own, shape)
+
+
+def proposed(proposal: Proposal, shape: tuple[int, ...]) -> Recovered:
+    """The trigger of a proposal for images of `shape` (c, h, w)."""
+    return rebuilt(proposal.form, proposal.parameters, shape)
 
 
 def as_small(found: Inverted, place: int, size: float, shape: tuple[int, ...]) -> Recovered:

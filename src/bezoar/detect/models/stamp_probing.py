@@ -44,8 +44,8 @@ class StampProbing:
 
     black_box: ClassVar[bool] = True
 
-    first: int = 4
-    more: int = 25
+    first: int = 3
+    more: int = 15
     positions: int = 11
 
     def inspect(

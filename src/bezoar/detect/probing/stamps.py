@@ -72,14 +72,13 @@ def colors(channels: int) -> tuple[tuple[float, ...], ...]:
 
 
 def neighbours(stamp: Stamp, shape: tuple[int, ...]) -> Iterator[Stamp]:
-    """Stamps that are a little larger or smaller, moved by a pixel or two, or of another colour."""
+    """Stamps that are larger, moved by a third of their side, or of another colour."""
     step = max(1, stamp.size // 3)
-    for size in (stamp.size - step, stamp.size, stamp.size + step, stamp.size + 2 * step):
-        for down in (-step, 0, step):
-            for right in (-step, 0, step):
-                moved = Stamp(stamp.top + down, stamp.left + right, size, stamp.color)
-                if moved.fits(shape) and moved != stamp:
-                    yield moved
+    for size in (stamp.size, stamp.size + step, stamp.size + 2 * step):
+        for down, right in ((0, 0), (-step, 0), (step, 0), (0, -step), (0, step)):
+            moved = Stamp(stamp.top + down, stamp.left + right, size, stamp.color)
+            if moved.fits(shape) and moved != stamp:
+                yield moved
     for color in colors(len(stamp.color)):
         if color != stamp.color:
             yield Stamp(stamp.top, stamp.left, stamp.size, color)

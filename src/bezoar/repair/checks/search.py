@@ -13,10 +13,11 @@ import numpy as np
 from torch import Tensor, nn
 
 from bezoar.confirm.flips import Carriers, flips
-from bezoar.confirm.recover.inverted import recovered
+from bezoar.confirm.recover.inverted import proposed, recovered
 from bezoar.confirm.recover.recovered import Recovered
 from bezoar.data.dataset import Dataset
 from bezoar.detect import models  # noqa: F401  registers
+from bezoar.detect.inversion.forms import FORMS
 from bezoar.detect.models.base import MODEL_DETECTORS, ModelScores
 from bezoar.records import Skipped
 from bezoar.records.repairing import ClassSize, TriggerSearch
@@ -97,11 +98,10 @@ def suspected_trigger(
     if not ranked:
         return Skipped("no trigger could be found in the model")
     over, one, label = max(ranked, key=lambda entry: entry[0])
-    assert one.scores.inverted is not None
-    trigger = recovered(one.scores.inverted, label, data.shape)
+    trigger = _trigger(one, label, data.shape)
     how = (
-        f"found by {one.bar.detector} on {len(data):,} trusted samples; it lies {one.scores.classes[label]:.1f} "
-        f"spreads below the median of all classes ({one.bar.cut:.1f} stands out)"
+        f"found by {one.bar.detector} on {len(data):,} trusted samples: {one.scores.classes[label]:.1f} "
+        f"{one.scores.measure} ({one.bar.cut:.1f} stands out)"
     )
     return Suspected(Worn(trigger), label, over > 1, how, trigger.description, trigger.picture)
 
@@ -139,32 +139,50 @@ def _working(one: Heard) -> Iterator[int]:
     """Classes for which it has a trigger that works."""
     if one.scores.inverted is not None:
         yield from (label for label, worked in enumerate(one.scores.inverted.worked.tolist()) if worked)
+    yield from (proposal.target for proposal in one.scores.proposals)
+
+
+def _trigger(one: Heard, label: int, shape: tuple[int, ...]) -> Recovered:
+    """The trigger towards a working class."""
+    if one.scores.inverted is not None:
+        return recovered(one.scores.inverted, label, shape)
+    return proposed(one.scores.proposals[label], shape)
+
+
+def _size(one: Heard, label: int) -> float:
+    found = one.scores.inverted
+    return one.scores.proposals[label].size if found is None else float(found.sizes[label])
+
+
+def _unit(one: Heard) -> str:
+    if (found := one.scores.inverted) is not None:
+        return found.form.unit
+    return FORMS[one.scores.proposals[0].form].unit if one.scores.proposals else ""
 
 
 def _told(model: nn.Module, one: Heard, data: Dataset) -> TriggerSearch:
-    found = one.scores.inverted
-    working, none = frozenset(_working(one)), NO_TRIGGERS if found is None else NOT_WORKED
+    working = frozenset(_working(one))
+    none = NOT_WORKED if one.scores.inverted is not None else NO_TRIGGERS
     carriers = Carriers.of(data, np.arange(len(data), dtype=np.int64))
     right = carriers.answers(model) == carriers.labels
 
     def turned(label: int) -> float | Skipped:
-        if found is None or label not in working:
+        if label not in working:
             return none
-        share = flips(model, carriers, recovered(found, label, data.shape), label, right).rate
+        share = flips(model, carriers, _trigger(one, label, data.shape), label, right).rate
         return share if share == share else NONE_RIGHT  # NaN where no sample counts
 
     classes = tuple(
         ClassSize(
             class_name=name,
-            size=none if found is None or label not in working else float(found.sizes[label]),
+            size=_size(one, label) if label in working else none,
             statistic=float(one.scores.classes[label]),
             flips=turned(label),
         )
         for label, name in enumerate(data.class_names)
     )
     out = tuple(name for label, name in enumerate(data.class_names) if one.over(label) > 1)
-    unit = "" if found is None else found.form.unit
-    return TriggerSearch(one.bar.detector, unit, len(data), one.bar.cut, classes, out)
+    return TriggerSearch(one.bar.detector, _unit(one), len(data), one.bar.cut, classes, out)
 
 
 def _too_little(data: Dataset) -> str:
