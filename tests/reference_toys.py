@@ -3,13 +3,14 @@
 from pathlib import Path
 
 import torch
+from onnx import TensorProto, helper, numpy_helper
 from safetensors.torch import save_file
 from torch import nn
 
 from bezoar.data import from_arrays
 from bezoar.data.dataset import Dataset
 from bezoar.training import ModelCard, build_model, save_model
-from inversion_toys import Linear
+from inversion_toys import MEAN, NAMES, SIDE, Linear
 
 SMALL = "fast:stem=8,widths=12/16"
 COLOURS = ("red", "green", "blue", "grey")
@@ -54,3 +55,20 @@ def write_run(
     card = ModelCard(SMALL, names, (3, 16, 16), drill)
     save_model(small(seed, names, favoured=favoured), card, folder / "model.safetensors")
     return folder
+
+
+def write_onnx(place: Path, model: Linear) -> Path:
+    """A linear network as ONNX, which can only be asked."""
+    weight = model.weight.detach().flatten(1)
+    shift = -(MEAN.flatten() @ weight.T)
+    nodes = [
+        helper.make_node("Flatten", ["x"], ["f"]),
+        helper.make_node("Gemm", ["f", "w", "b"], ["y"], transB=1),
+    ]
+    numbers = [numpy_helper.from_array(one.numpy(), name) for name, one in (("w", weight), ("b", shift))]
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, SIDE, SIDE])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", len(NAMES)])
+    graph = helper.make_graph(nodes, "toy", [x], [y], numbers)
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    place.write_bytes(made.SerializeToString())
+    return place

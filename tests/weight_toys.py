@@ -9,6 +9,11 @@ LOUD = 5
 
 def network(seed: int = 0) -> nn.Sequential:
     """Two convolutions of 16 channels with batch norm, pooling and a linear layer."""
+    return network_of(CLASSES, seed)
+
+
+def network_of(classes: int, seed: int = 0) -> nn.Sequential:
+    """The same for another number of classes."""
     torch.manual_seed(seed)
     model = nn.Sequential(
         nn.Conv2d(3, 16, 3, padding=1, bias=False),
@@ -19,7 +24,7 @@ def network(seed: int = 0) -> nn.Sequential:
         nn.ReLU(),
         nn.AdaptiveAvgPool2d(1),
         nn.Flatten(),
-        nn.Linear(16, CLASSES, bias=False),
+        nn.Linear(16, classes, bias=False),
     )
     return model.eval()
 

@@ -23,7 +23,7 @@ def blank(classes):
     return Linear()
 """
 QUICK = ("--detector", "neural-cleanse:steps=150", "--detector", "mm-bd:steps=20")
-WEIGHTS = ("weights.safetensors", "--factory", "own_networks:blank", "--clean", "quarters.npz")
+WEIGHTS = ("weights.safetensors", "--factory", "reference_networks:blank", "--clean", "quarters.npz")
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with clean data, a factory, a planted model and four that are trusted."""
     monkeypatch.setenv("BEZOAR_CACHE", str(tmp_path / "cache"))
     (tmp_path / "cache").mkdir()
-    (tmp_path / "own_networks.py").write_text(MODULE)
+    (tmp_path / "reference_networks.py").write_text(MODULE)
     monkeypatch.syspath_prepend(str(tmp_path))
     write_data(clean_data(), tmp_path / "quarters.npz")
     save_file(planted_patch().state_dict(), tmp_path / "weights.safetensors")

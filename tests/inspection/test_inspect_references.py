@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import weight_toys
 from bezoar.errors import ModelError, UsageError
 from bezoar.inspection import InspectionSettings, Kind, References, gather_references, inspect_model
 from bezoar.inspection.reference_cache import ReferenceCache, file_digest
@@ -13,8 +14,9 @@ from bezoar.inspection.samples import in_parts, relabelled
 from bezoar.records import Skipped, from_json, to_json
 from bezoar.records.inspecting import InspectionRecord
 from bezoar.report import write_report
-from bezoar.training.opening import OpenedModel
-from reference_toys import COLOURS, samples, small, write_run
+from bezoar.training.opening import OpenedModel, open_model
+from inversion_toys import NAMES, TARGET, clean_data, planted_patch
+from reference_toys import COLOURS, samples, small, varied, write_onnx, write_run
 
 SETTINGS = InspectionSettings(detectors=("last-layer", "channel-bounds:followed=2,images=2"))
 KIND = Kind(COLOURS, (3, 16, 16))
@@ -222,6 +224,29 @@ def test_an_odd_reference_is_named_and_the_cut_rises_with_it(tmp_path, cache):
     assert not any("stands out" in note for note in usual.notes)
     cuts = [next(run.cut for run in one.detectors if run.detector == "last-layer") for one in (usual, record)]
     assert cuts[1] > cuts[0]
+
+
+def test_references_of_another_build_are_told(tmp_path, cache, trusted):
+    references = asked(trusted, cache)
+    assert not any("built otherwise" in note for note in inspected(model(9), references).notes)
+    wider = OpenedModel("toy", weight_toys.network_of(len(COLOURS)), "own")
+    assert any(note.startswith("4 of 4 references are built otherwise") for note in inspected(wider, references).notes)
+
+
+def test_models_that_can_only_be_asked_are_compared_by_their_answers(tmp_path, cache):
+    wanted = InspectionSettings(detectors=("stamp-probing", "last-layer"))
+    folder = tmp_path / "boxes"
+    folder.mkdir()
+    for seed in range(4):
+        write_onnx(folder / f"box-{seed}.onnx", varied(seed))
+    data = clean_data()
+    kind = Kind(data.class_names, data.shape)
+    references = gather_references(folder, kind, data, wanted, cache=cache)
+    assert [one.model.silent for one in references.used] == [("last-layer",)] * 4
+    box = open_model(str(write_onnx(tmp_path / "planted.onnx", planted_patch())), shape=data.shape)
+    record = inspect_model(box, data, wanted, references=references).record
+    assert record.findings[0].target == NAMES[TARGET]
+    assert [run.cut is None for run in record.detectors] == [False, True]
 
 
 def test_references_asked_by_other_settings_are_refused(trusted, cache):

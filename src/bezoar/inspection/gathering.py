@@ -11,6 +11,7 @@ from bezoar.data.dataset import Dataset
 from bezoar.detect.models.base import MODEL_DETECTORS, ModelScores
 from bezoar.errors import BezoarError
 from bezoar.evidence.gather import data_key
+from bezoar.inspection.asking import asked
 from bezoar.inspection.reference_cache import FORMAT, ReferenceCache, file_digest, reference_root
 from bezoar.inspection.reference_folder import (
     file_of,
@@ -153,10 +154,9 @@ def _measured(
     """What these detectors say of a reference, one by one, so that each can be kept before the next begins."""
     if not specs:
         return
-    model = open_reference(one.path, question.kind, question.factory).opened.model
-    classes, seed = len(one.kind.class_names), question.settings.seed
+    opened = open_reference(one.path, question.kind, question.factory).opened
     for spec in specs:
-        yield spec, MODEL_DETECTORS.create(spec).inspect(model, samples, one.kind.shape, classes, seed=seed)
+        yield spec, asked(spec, opened, samples, one.kind, question.settings.seed)
 
 
 def _key(one: _Usable, spec: str, samples: Dataset | None, question: _Question) -> Mapping[str, object]:

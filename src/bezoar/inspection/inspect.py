@@ -12,12 +12,13 @@ import numpy as np
 from bezoar.confirm.recover.recovered import Recovered
 from bezoar.data.dataset import Dataset
 from bezoar.data.picture import picture
-from bezoar.detect.models.base import MODEL_DETECTORS, ModelScores
+from bezoar.detect.models.base import ModelScores
 from bezoar.errors import UsageError
+from bezoar.inspection.asking import asked
 from bezoar.inspection.calibration import model_calibration
 from bezoar.inspection.heard import BUILT_IN, Heard, heard
 from bezoar.inspection.references import References
-from bezoar.inspection.samples import Kind, in_parts, kind_of
+from bezoar.inspection.samples import in_parts, kind_of
 from bezoar.inspection.settings import InspectionSettings
 from bezoar.inspection.trial import Tried, tried, tried_proposal
 from bezoar.inspection.verdict import reason_of, verdict_of
@@ -32,7 +33,6 @@ EXAMPLES = 6
 ATLAS = ("AML.T0018", "AML.T0010")
 REPAIR = "bezoar repair MODEL --clean DATA --findings INSPECTION --out repaired"
 NO_CLEAN = Skipped("no clean samples were given")
-BLACK_BOX = Skipped("the model can only be asked: no gradients go through it")
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +68,7 @@ def inspect_model(
     for spec in settings.detectors:
         listener.begins(spec)
         started = time.perf_counter()
-        said = _asked(spec, opened, fit, kind, settings.seed)
+        said = asked(spec, opened, fit, kind, settings.seed)
         seconds = time.perf_counter() - started
         listener.ends(spec, seconds)
         if isinstance(said, Skipped):
@@ -132,19 +132,13 @@ def _notes(opened: OpenedModel, told: Sequence[Heard], references: References | 
         return opened.notes
     otherwise = references.otherwise_built(opened.model)
     left_out = tuple(f"the reference {one.name} was left out: {one.reason}" for one in references.unusable)
-    return (*opened.notes, *(note for one in told for note in one.notes), *references.notes, *filter(None, (otherwise,)), *left_out)
+    of_detectors = tuple(note for one in told for note in one.notes)
+    return (*opened.notes, *of_detectors, *references.notes, *otherwise, *left_out)
 
 
 def _stages(runs: Sequence[ModelDetectorRun], references: References | None) -> tuple[StageTime, ...]:
     before = () if references is None else (StageTime("references", references.seconds),)
     return (*before, *(StageTime(run.detector, run.seconds) for run in runs))
-
-
-def _asked(spec: str, opened: OpenedModel, trusted: Dataset | None, kind: Kind, seed: int) -> ModelScores | Skipped:
-    detector = MODEL_DETECTORS.create(spec)
-    if not opened.differentiable and not detector.black_box:
-        return BLACK_BOX
-    return detector.inspect(opened.model, trusted, kind.shape, len(kind.class_names), seed=seed)
 
 
 def _findings(

@@ -69,16 +69,14 @@ class OpenedReference:
 def open_reference(path: Path, kind: Kind, factory: str | None) -> OpenedReference:
     """Open a reference; one that doesn't say its classes is taken to have those of `kind`, in their order.
 
-    `factory` builds the network for files of weights alone. Raises BezoarError where it can't be opened, carries the
-    mark of a drill, or can only be asked.
+    `factory` builds the network for files of weights alone. Raises BezoarError where it can't be opened or carries the
+    mark of a drill.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", TamperedModelWarning)  # told as the reason below
         opened = _opened(path, kind, factory)
     if opened.card is not None and opened.card.drill is not None:
         raise ModelError("it carries the mark of a drill, which gave it a backdoor on purpose")
-    if not opened.differentiable:
-        raise ModelError("it can only be asked: no gradients go through it")
     card = opened.card
     return OpenedReference(opened, kind if card is None else Kind(card.class_names, card.shape))
 

@@ -82,16 +82,17 @@ class References:
                 odd.append(_odd(one, detector, beside, largest))
         return Compared(stands.statistics, round(cut, 4), _classes(own, stands), len(asked), tuple(odd))
 
-    def otherwise_built(self, network: nn.Module) -> str:
-        """A sentence on references that are other networks than this one; "" where there are none."""
+    def otherwise_built(self, network: nn.Module) -> tuple[str, ...]:
+        """A sentence on references that are other networks than this one; none where there are none."""
         own = built_as(network)
         others = sum(one.network != own for one in self.used)
         if not others:
-            return ""
-        return (
+            return ()
+        note = (
             f"{others} of {len(self.used)} references are built otherwise than the model: what is usual in another "
             "network may not be in this one"
         )
+        return (note,)
 
     @property
     def cuts_from(self) -> str:
