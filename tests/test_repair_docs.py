@@ -45,7 +45,7 @@ def test_the_page_names_every_option_method_and_exit_code() -> None:
     }
     named = set(re.findall(r"(--[a-z][a-z-]*)", PAGE))
     assert named <= set.union(*options.values())
-    own = {"--clean", "--data", "--suspects", "--trigger", "--target", "--method", "--factory", "--out"}
+    own = {"--clean", "--data", "--suspects", "--findings", "--trigger", "--target", "--method", "--factory", "--out"}
     assert own <= named & options["repair"]
     methods = re.findall(r"^\| `([a-z-]+)` \|", PAGE, flags=re.MULTILINE)
     assert tuple(methods) == (*CHEAP_FIRST, "fine-tune")

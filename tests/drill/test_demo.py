@@ -12,7 +12,7 @@ from bezoar.drill.stages import measure_damage, write_record
 from bezoar.drill.state import DrillPlan, DrillState, run_stages
 from bezoar.errors import BezoarError
 from bezoar.records import DrillRecord, from_json
-from bezoar.records.drilling import NOT_SCANNED
+from bezoar.records.drilling import NOT_REPAIRED, NOT_SCANNED
 from bezoar.training import default_recipe
 from bezoar.training.listening import Silence
 
@@ -24,15 +24,24 @@ def test_a_stage_without_its_parts_says_so(tmp_path: Path) -> None:
 
 def test_the_commands_name_the_plan() -> None:
     commands = " ".join(demo_plan(3).commands)
-    for part in (STICKER, SOURCE, TARGET, f"--count {POISONS}", f"--epochs {EPOCHS}", "--seed 3", "scan poisoned.npz"):
+    for part in (
+        STICKER,
+        SOURCE,
+        TARGET,
+        f"--count {POISONS}",
+        f"--epochs {EPOCHS}",
+        "--seed 3",
+        "scan poisoned.npz",
+        "repair victim",
+    ):
         assert part in commands
 
 
 @pytest.mark.slow
-def test_a_short_demo_without_its_scan_makes_a_whole_record_twice_the_same(tmp_path: Path) -> None:
+def test_a_short_demo_without_scan_and_repair_makes_a_whole_record_twice_the_same(tmp_path: Path) -> None:
     records = []
-    *stages, scan = demo_stages(1)
-    assert scan.name == "scan the poisoned data"
+    *stages, scan, repair = demo_stages(1)
+    assert (scan.name, repair.name) == ("scan the poisoned data", "repair the victim")
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         plan = DrillPlan(
@@ -58,5 +67,5 @@ def test_a_short_demo_without_its_scan_makes_a_whole_record_twice_the_same(tmp_p
     assert (tmp_path / "one/poisoned.npz").read_bytes() == (tmp_path / "two/poisoned.npz").read_bytes()
     assert (tmp_path / "one/model.safetensors").read_bytes() == (tmp_path / "two/model.safetensors").read_bytes()
     assert [stage.stage for stage in first.stages] == [stage.name for stage in stages]
-    assert first.scan == NOT_SCANNED
+    assert (first.scan, first.repair) == (NOT_SCANNED, NOT_REPAIRED)
     assert first.attack.poisons == POISONS

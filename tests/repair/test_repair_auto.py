@@ -228,7 +228,7 @@ GIVEN = RepairTrigger("given", "patch", "way0", False, None, ())
         (check(flips=97), check(flips=0, searches=search("way3")), "could not be told", "towards 'way3'"),
         (check(flips=10), check(flips=1), "could not be told", "hardly worked before the repair"),
         (check(flips=40, control=35), check(flips=1), "could not be told", "hardly worked before the repair"),
-        (check(flips=97), check(flips=0, searches=NOT_SEARCHED), "works no more", "another could not be looked for"),
+        (check(flips=97), check(flips=0, searches=NOT_SEARCHED), "works no more", "no other was looked for"),
         (check(flips=5, asked=6), check(flips=0, asked=6), "could not be told", "6 samples, too few"),
     ],
 )

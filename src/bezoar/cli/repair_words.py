@@ -33,7 +33,7 @@ def repair_lines(record: RepairRecord) -> Iterator[str]:
         ("a control turns", _control(record.before), _control(record.after)),
     ):
         yield f"  {name:<18} {_safe(share_text(after))}[dim], before {_safe(share_text(before))}[/]"
-    yield f"  {_safe(relearning_sentence(record))}"
+    yield f"  {_safe(relearning_sentence(record.relearning))}"
     yield f"kept: {_safe(record.chosen)}; {_safe(record.rule)}"
     for attempt in record.attempts:
         yield f"  [dim]{_safe(_attempt(attempt))}[/]"

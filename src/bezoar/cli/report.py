@@ -18,7 +18,7 @@ from bezoar.cli.scan_folder import is_scan, read_scan, require_replaceable, writ
 from bezoar.cli.scan_words import say_scan
 from bezoar.errors import RecordError, UsageError
 from bezoar.records import DrillRecord, Rate, Skipped, from_json
-from bezoar.report import drill_headline, scan_answer, write_report
+from bezoar.report import drill_headline, repair_answer, scan_answer, write_report
 from bezoar.report.phrases import visible
 
 
@@ -109,6 +109,9 @@ def say_drill(record: DrillRecord, path: Path) -> None:
     if not isinstance(record.scan, Skipped):
         answer = scan_answer(record, record.scan)
         say(f"Would a scan of the data have found it? {answer.word}. {escape(visible(answer.sentence))}")
+    if not isinstance(record.repair, Skipped):
+        cured = repair_answer(record, record.repair)
+        say(f"Can it be taken out again? {cured.word}. {escape(visible(cured.sentence))}")
     say(f"report: {path}")
 
 

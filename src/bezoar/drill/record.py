@@ -18,6 +18,7 @@ from bezoar.records import (
     FurtherBackdoor,
     ModelResult,
     MonitoringAnswer,
+    RepairSummary,
     Saturation,
     ScanSummary,
     Skipped,
@@ -25,7 +26,7 @@ from bezoar.records import (
     TrainingRecord,
     Visibility,
 )
-from bezoar.records.drilling import NOT_SCANNED
+from bezoar.records.drilling import NOT_REPAIRED, NOT_SCANNED
 from bezoar.records.versions import now, versions
 from bezoar.triggers import Trigger
 from bezoar.truth import PoisonTruth
@@ -55,6 +56,7 @@ def drill_record(
     commands: tuple[str, ...],
     stages: tuple[StageTime, ...] = (),
     scan: ScanSummary | Skipped = NOT_SCANNED,
+    repair: RepairSummary | Skipped = NOT_REPAIRED,
 ) -> DrillRecord:
     """The record of a drill; `backdoors` relabel from and to the test data's classes."""
     return DrillRecord(
@@ -73,6 +75,7 @@ def drill_record(
         stages=stages,
         versions=versions(),
         scan=scan,
+        repair=repair,
     )
 
 

@@ -1,4 +1,4 @@
-"""The stages of a drill. Repair and the guard will join as further functions of this kind."""
+"""The stages of a drill; that of a repair is in `repairing.py`. The guard will join as another of this kind."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from bezoar.data import write_data
 from bezoar.data.dataset import Dataset
 from bezoar.drill.evaluate import evaluate
 from bezoar.drill.record import Judged, attack_record, drill_record
+from bezoar.drill.repaired import repair_summary
 from bezoar.drill.scanned import scan_summary
 from bezoar.drill.state import DrillState, Stage, made
 from bezoar.evidence.probe import ProbeRecipe
@@ -124,6 +125,7 @@ def write_record(state: DrillState, out: Path) -> DrillRecord:
         commands=plan.commands,
         stages=state.times,
         scan=NOT_SCANNED if state.scanned is None else scan_summary(state.scanned, poisoned.truth),
+        repair=repair_summary(state.repaired, state.repaired_evaluation),
     )
     write_text_atomically(out / RECORD_FILE, to_json(record) + "\n")
     return record

@@ -12,7 +12,8 @@ from bezoar.attacks import Attack, Poisoned
 from bezoar.data.dataset import Dataset
 from bezoar.drill.evaluate import Evaluation
 from bezoar.errors import BezoarError
-from bezoar.records import StageTime
+from bezoar.records import Skipped, StageTime
+from bezoar.repair.story import Cured
 from bezoar.scan import Scanned
 from bezoar.training import Recipe, Trained
 from bezoar.training.listening import Listener
@@ -53,6 +54,8 @@ class DrillState:
     victim_evaluation: Evaluation | None = None
     twin_evaluation: Evaluation | None = None
     scanned: Scanned | None = None
+    repaired: Cured | Skipped | None = None
+    repaired_evaluation: Evaluation | None = None
     times: tuple[StageTime, ...] = field(default=())
 
 

@@ -3,7 +3,7 @@
 `Skipped(reason)` stands wherever a number could not honestly be given.
 """
 
-from bezoar.records.drilling import DrillRecord, FindingSummary, ScanSummary
+from bezoar.records.drilling import DefenderView, DrillRecord, FindingSummary, RepairSummary, ScanSummary
 from bezoar.records.files import from_json, to_json, write_text_atomically
 from bezoar.records.repairing import (
     ClassRate,
@@ -75,6 +75,7 @@ __all__ = [
     "Contributor",
     "Covers",
     "DatasetRecord",
+    "DefenderView",
     "DetectionMeasurement",
     "DetectorRun",
     "DrillRecord",
@@ -105,6 +106,7 @@ __all__ = [
     "RepairCost",
     "RepairGiven",
     "RepairRecord",
+    "RepairSummary",
     "RepairTrigger",
     "RepairVerdict",
     "Saturation",

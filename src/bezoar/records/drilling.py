@@ -1,15 +1,17 @@
-"""A whole drill, and what a scan found of it: frozen dataclasses, nothing else."""
+"""A whole drill, what a scan found of it, and what a repair made of its victim: frozen dataclasses, nothing else."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
+from bezoar.records.repairing import Relearning, RepairVerdict
 from bezoar.records.results import (
     SCHEMA_VERSION,
     AttackRecord,
     DatasetRecord,
     DetectionMeasurement,
+    Measurement,
     ModelResult,
     MonitoringAnswer,
     PicturePair,
@@ -22,6 +24,7 @@ from bezoar.records.results import (
 from bezoar.records.scanning import RecoveredTrigger, Strength, Verdict
 
 NOT_SCANNED = Skipped("the poisoned data were not scanned")
+NOT_REPAIRED = Skipped("the victim was not repaired")
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,38 @@ class ScanSummary:
 
 
 @dataclass(frozen=True)
+class DefenderView:
+    """What a defender sees of a model on clean samples held out from the repair, without the truth.
+
+    `flips` are the shares that the recovered trigger turns to its target, `control` those of the same trigger turned.
+    """
+
+    accuracy: Rate | Skipped
+    flips: Rate | Skipped
+    control: Rate | Skipped
+
+
+@dataclass(frozen=True)
+class RepairSummary:
+    """What a repair by a scan's suspects made of a drill's victim.
+
+    It was given the poisoned data, the suspects, and `trusted` clean samples, of which `held_out` judged it: `before`,
+    `after` and `relearning`. `measurement` is made with the truth afterwards, on the drill's test data.
+    """
+
+    verdict: RepairVerdict
+    sentence: str
+    method: str
+    suspects: int
+    trusted: int
+    held_out: int
+    before: DefenderView
+    after: DefenderView
+    relearning: Relearning | Skipped
+    measurement: Measurement
+
+
+@dataclass(frozen=True)
 class DrillRecord:
     """A whole drill: data, attack, victim and clean twin, measured. What `report` renders."""
 
@@ -74,5 +109,6 @@ class DrillRecord:
     stages: tuple[StageTime, ...]
     versions: tuple[tuple[str, str], ...]
     scan: ScanSummary | Skipped = NOT_SCANNED
+    repair: RepairSummary | Skipped = NOT_REPAIRED
     schema_version: int = SCHEMA_VERSION
     kind: Literal["drill"] = "drill"

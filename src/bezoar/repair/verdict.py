@@ -34,7 +34,7 @@ def verdict_of(
             f"{named} was tried on {after.flips.flips.trials} samples, too few to tell anything.",
         )
     if isinstance(after.searches, Skipped):
-        return "works no more", f"{named} no longer works ({what}); another could not be looked for."
+        return "works no more", f"{named} no longer works ({what}); no other was looked for."
     return "works no more", f"{named} no longer works ({what}), and an independent search found no sign of another."
 
 

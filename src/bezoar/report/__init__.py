@@ -1,5 +1,6 @@
 """Records in, one self-contained HTML page, SARIF, JUnit or JSON out. No torch, no numpy, no network."""
 
+from bezoar.report.drill_repair import repair_answer
 from bezoar.report.drill_scan import scan_answer
 from bezoar.report.junit import render_junit
 from bezoar.report.page import facts_json, render_html, write_report
@@ -16,6 +17,7 @@ __all__ = [
     "render_junit",
     "render_sarif",
     "render_suspects_csv",
+    "repair_answer",
     "repair_headline",
     "scan_answer",
     "scan_headline",

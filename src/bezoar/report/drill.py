@@ -20,6 +20,7 @@ from bezoar.report.backdoors import backdoor_table, backdoors, relabellings, sou
 from bezoar.report.chart import Line, line_chart
 from bezoar.report.classes import class_table, counts_by_class
 from bezoar.report.confusion import MOST_CLASSES, largest_errors, matrix, step_labels
+from bezoar.report.drill_repair import repair_view
 from bezoar.report.drill_scan import scan_view
 from bezoar.report.phrases import measured, percent, points
 from bezoar.report.pictures import gallery
@@ -192,6 +193,7 @@ SECTIONS = (
     Section("numbers", "The numbers that matter", "numbers.html", _numbers),
     Section("monitoring", "Would monitoring have noticed?", "monitoring.html", _monitoring),
     Section("scan", "Would a scan of the data have found it?", "drill_scan.html", scan_view),
+    Section("repair", "Can it be taken out again?", "drill_repair.html", repair_view),
     Section("pictures", "What the model sees", "pictures.html", _pictures),
     Section("confusion", "What is taken for what", "confusion.html", _confusion),
     Section("curves", "How training went", "curves.html", _curves),

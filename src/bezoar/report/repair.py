@@ -43,7 +43,7 @@ def _search(record: RepairRecord) -> View:
 
 
 def _relearning(record: RepairRecord) -> View:
-    return {"test": record.relearning, "sentence": relearning_sentence(record)}
+    return {"test": record.relearning, "sentence": relearning_sentence(record.relearning)}
 
 
 def _attempts(record: RepairRecord) -> View:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bezoar.records import Mending, Rate, RepairRecord, RepairVerdict, Skipped
+from bezoar.records import Mending, Rate, Relearning, RepairRecord, RepairVerdict, Skipped
 from bezoar.report.phrases import measured, percent, points, sentence
 from bezoar.report.section import Headline
 
@@ -33,9 +33,8 @@ def repair_headline(record: RepairRecord) -> Headline:
     return Headline(level, label, record.sentence, explanation, tuple(_cautions(record)))
 
 
-def relearning_sentence(record: RepairRecord) -> str:
-    """What the relearning test says, in a sentence."""
-    test = record.relearning
+def relearning_sentence(test: Relearning | Skipped) -> str:
+    """What a relearning test says, in a sentence."""
     if isinstance(test, Skipped):
         return f"The relearning test was not made: {sentence(test.reason)}"
     said = (
@@ -75,7 +74,7 @@ def _accuracy(record: RepairRecord) -> str:
 
 def _cautions(record: RepairRecord) -> Iterator[str]:
     if not isinstance(record.relearning, Skipped) and record.relearning.returns:
-        yield f"The backdoor comes back at once: {relearning_sentence(record)}"
+        yield f"The backdoor comes back at once: {relearning_sentence(record.relearning)}"
     kept = chosen_attempt(record)
     if kept is not None and kept.why:
         yield sentence(f"What speaks against the model kept: {kept.why}")
