@@ -421,4 +421,4 @@ def test_the_options_of_scans_are_no_options_of_drills(
 ) -> None:
     config.write_text(CONFIG.replace("scan = true", "").replace("codings", "seedlings"))
     assert run(["bench", str(config), "--out", str(tmp_path / "out"), "--only", "white"]) == 4
-    assert "are for scans and zoos" in capsys.readouterr().err
+    assert "are for scans and models" in capsys.readouterr().err

@@ -22,6 +22,15 @@ from bezoar.bench import (
     run_scans,
     scan_tables,
 )
+from bezoar.bench.repairs import (
+    is_repairs_config,
+    read_repairs,
+    repair_cases,
+    repaired_cases,
+    repairs_table,
+    run_repairs,
+    twin_of,
+)
 from bezoar.bench.zoo import (
     build_zoo,
     inspect_zoo,
@@ -58,13 +67,13 @@ def bench(
     only: Annotated[
         str,
         typer.Option(
-            metavar="TEXT", help="Of scans and zoos: only those with this in their name, such as 'WaNet, 10.0%'."
+            metavar="TEXT", help="Of scans and models: only those with this in their name, such as 'WaNet, 10.0%'."
         ),
     ] = "",
     device: Device = "auto",
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
 ) -> None:
-    """Run attacks by seeds and print the table, scan what they make, or inspect a zoo of models: FILE says which.
+    """Run attacks by seeds and print the table, scan what they make, inspect models, or repair them: FILE says which.
 
     Run it again to go on where it stopped. The same command in a second terminal shares the work.
     """
@@ -72,7 +81,9 @@ def bench(
     if into is not None:
         into_page(read_page(into), "")  # raises for a page without marks before hours are spent
     listener = TerminalListener(quiet=quiet)
-    if is_zoo_config(config):
+    if is_repairs_config(config):
+        text, left = _repairs(config, folder, listener, run=not table, only=only, device=device)
+    elif is_zoo_config(config):
         text, left = _zoo(config, folder, listener, run=not table, only=only, device=device)
     elif is_scan_config(config):
         choose_device(device)  # raises for a device that is not there before the data are read
@@ -80,7 +91,8 @@ def bench(
     else:
         if only or device != "auto":
             raise UsageError(
-                "--only and --device are for scans and zoos", expected="a file with scan = true or zoo = true"
+                "--only and --device are for scans and models",
+                expected="a file with scan = true, zoo = true or repairs = true",
             )
         text, left = _drills(config, folder, listener, run=not table)
     if not text:
@@ -130,6 +142,24 @@ def _zoo(
     done = inspected(folder)
     own = [done[subject.key] for subject in wanted if subject.key in done]
     return zoo_table(own) if own else "", len(wanted) - len(own)
+
+
+def _repairs(
+    config: Path, folder: Path, listener: TerminalListener, *, run: bool, only: str, device: str
+) -> tuple[str, int]:
+    """The table of repairs, and how many of those asked for are left."""
+    asked = read_repairs(config)
+    cases = [case for case in repair_cases(asked) if only in case.label]
+    if not cases:
+        raise UsageError(f"no repair of {config} is called {only!r}")
+    if run:
+        everyone = subjects(asked.zoo)
+        victims = {case.subject.key: case.subject for case in cases}.values()
+        models = [*victims, *filter(None, (twin_of(one, everyone) for one in victims))]
+        run_repairs(asked, cases, build_zoo(models, folder, listener, device=device), folder, listener, device=device)
+    done = repaired_cases(folder)
+    own = [done[case.key] for case in cases if case.key in done]
+    return repairs_table(own) if own else "", len(cases) - len(own)
 
 
 def read_page(path: Path) -> str:

@@ -21,9 +21,8 @@ from bezoar.data import Dataset
 from bezoar.drill.bars import calibrated_bars
 from bezoar.errors import ModelError, RecordError, UsageError
 from bezoar.records import ScanRecord
-from bezoar.registry import split_spec
 from bezoar.repair import REPAIRS, Given
-from bezoar.repair.auto import CHOICES, Auto
+from bezoar.repair.auto import Auto, choice_of
 from bezoar.repair.story import Patient, RepairSettings, repair_model
 from bezoar.scan.clean import require_same_data
 from bezoar.training.opening import OpenedModel, open_model
@@ -156,7 +155,7 @@ def _asked(
     inspection = None if findings is None else read_findings(findings, target)
     with values_of_the_call():
         supposed = None if trigger is None else TRIGGERS.create(trigger)
-        return _Asked(_choice(method), supposed, scan, inspection)
+        return _Asked(choice_of(method), supposed, scan, inspection)
 
 
 def _require_data_of_classes(findings: Path | None, trigger: str | None, target: str | None, *, beside: bool) -> None:
@@ -184,14 +183,6 @@ def _read_suspects(place: Path) -> ScanRecord:
             remedy="Leave --suspects out",
         )
     return scan
-
-
-def _choice(method: str) -> Auto:
-    """The choice among methods that a specification names; a single method is a choice of one."""
-    name, _ = split_spec(method, (*CHOICES.names(), *REPAIRS.names()))
-    auto = CHOICES.create(method) if name in CHOICES.names() else Auto(methods=(method,))
-    auto.repairs()  # raises for a method that is none
-    return auto
 
 
 def _open_clean(reference: str, reading: Reading, *, beside: bool) -> Dataset:

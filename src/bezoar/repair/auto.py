@@ -11,7 +11,7 @@ from torch import nn
 from bezoar.errors import ModelError, TrainingError
 from bezoar.records import Rate, Skipped
 from bezoar.records.repairing import Mending, ModelCheck, RepairAttempt, RepairCost
-from bezoar.registry import Registry
+from bezoar.registry import Registry, split_spec
 from bezoar.repair.base import REPAIRS, Progress, Repair, Repaired, require, unheard
 from bezoar.repair.checks.look import Looking, look, with_search
 from bezoar.repair.given import Given
@@ -239,3 +239,11 @@ def _spec(repair: Repair) -> str:
 
 def _reason(one: RepairAttempt) -> str:
     return one.outcome.reason if isinstance(one.outcome, Skipped) else ""
+
+
+def choice_of(method: str) -> Auto:
+    """The choice that a specification names; a single method is a choice of one. Raises SpecError for none."""
+    name, _ = split_spec(method, (*CHOICES.names(), *REPAIRS.names()))
+    auto = CHOICES.create(method) if name in CHOICES.names() else Auto(methods=(method,))
+    auto.repairs()  # raises for a method that is none
+    return auto

@@ -1,0 +1,218 @@
+"""Repair the models of a benchmark, one case after another; what is done already is not done again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import nn
+
+from bezoar.attacks.base import Backdoor
+from bezoar.bench.claims import claimed
+from bezoar.bench.lines import append_line, read_lines
+from bezoar.bench.repairs.config import RepairCase, RepairsConfig, twin_of
+from bezoar.bench.zoo.build import Built, load_backdoors, load_subject
+from bezoar.bench.zoo.config import Subject
+from bezoar.bench.zoo.material import Material, Shelf, poisoned_data
+from bezoar.data.dataset import Dataset
+from bezoar.drill.bars import calibrated_bars
+from bezoar.drill.evaluate import evaluate
+from bezoar.errors import TrainingError
+from bezoar.records import Rate, Skipped, from_json, to_json, write_text_atomically
+from bezoar.records.repairing import RepairRecord
+from bezoar.repair.auto import CHOICES, choice_of
+from bezoar.repair.checks.search import Suspected, suspected_trigger
+from bezoar.repair.given import Given
+from bezoar.repair.story import Patient, RepairSettings, repair_model
+from bezoar.scan import ScanSettings, scan
+from bezoar.scan.panel import Budget
+from bezoar.training.listening import Listener
+
+RESULTS_FILE = "repairs.jsonl"
+CLAIMS, SUSPECTS = "repairing", "suspects"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A model on test samples, with and without the trigger that was planted; all in 0..1."""
+
+    clean_accuracy: float
+    attack_success: float
+    robust_accuracy: float
+
+
+@dataclass(frozen=True)
+class RepairResult:
+    """The figures of one case. `aimed` says whether the repair had a trigger, and one towards a true target.
+
+    `chosen` is the method whose model was kept, `verdict` what the repair says of it; `twin` a model that never met
+    the poison, where the benchmark has one.
+    """
+
+    key: str
+    built: Built
+    rate: float | None
+    method: str
+    clean: str
+    samples: int
+    suspects: int
+    aimed: bool | None
+    before: Outcome
+    after: Outcome | Skipped
+    twin: Outcome | None
+    chosen: str
+    verdict: str
+    seconds: float
+    epochs: float
+
+
+def run_repairs(
+    config: RepairsConfig,
+    cases: Sequence[RepairCase],
+    built: Sequence[tuple[Subject, Built]],
+    out: Path,
+    listener: Listener,
+    *,
+    device: str = "auto",
+) -> tuple[RepairResult, ...]:
+    """Do every case whose model is built and that `out`/repairs.jsonl doesn't hold, and give all that are done."""
+    bench = _Bench(config, built, out, device)
+    known = {record.key: record for _, record in built}
+    for case in cases:
+        with claimed(out / CLAIMS / case.key) as mine:
+            if not mine or case.subject.key not in known or case.key in repaired_cases(out):
+                continue
+            listener.begins(case.label)
+            started = time.perf_counter()
+            append_line(out, RESULTS_FILE, bench.result(case, known[case.subject.key]))
+            listener.ends(case.label, time.perf_counter() - started)
+    return tuple(repaired_cases(out).values())
+
+
+def repaired_cases(out: Path) -> dict[str, RepairResult]:
+    """The cases done so far, by key."""
+    return {one.key: one for one in read_lines(out, RESULTS_FILE, RepairResult)}
+
+
+@dataclass(frozen=True, eq=False)
+class _Victim:
+    """A model to repair, what its defender has, and what it and its twin do on test samples."""
+
+    key: str
+    model: nn.Module
+    material: Material
+    backdoors: tuple[Backdoor, ...]
+    before: Outcome
+    twin: Outcome | None
+
+
+class _Bench:
+    """The models, what their defender has, and the triggers and suspects found so far."""
+
+    def __init__(self, config: RepairsConfig, built: Sequence[tuple[Subject, Built]], out: Path, device: str) -> None:
+        self.config, self.built, self.out, self.device = config, built, out, device
+        self.shelf = Shelf()
+        self._last: _Victim | None = None
+        self._found: dict[tuple[str, int], Suspected | Skipped] = {}
+
+    def result(self, case: RepairCase, record: Built) -> RepairResult:
+        """Repair and measure."""
+        victim = self._victim(case.subject)
+        found = self._searched(case.subject, victim, case.samples)
+        given = self._given(case, victim.material)
+        with_search = case.method.split(":")[0] in CHOICES.names()
+        bars = calibrated_bars() if with_search else ()
+        settings = RepairSettings(choice_of(case.method), bars, case.method, case.subject.seed, self.device)
+        patient = Patient(victim.model, case.subject.label, "run", victim.material.clean.class_names)
+        try:
+            cured = repair_model(patient, given, settings, suspected=found if isinstance(found, Suspected) else None)
+        except TrainingError as error:
+            return _figures(case, record, given, found, victim, Skipped(str(error)), None)
+        after = _outcome(cured.model, victim.material.test, victim.backdoors)
+        return _figures(case, record, given, found, victim, after, cured.record)
+
+    def _victim(self, subject: Subject) -> _Victim:
+        if self._last is None or self._last.key != subject.key:
+            material = self.shelf.material(subject.data, subject.seed)
+            backdoors = load_backdoors(self.out / subject.key, material.test)
+            model = load_subject(self.out / subject.key)
+            twin = twin_of(subject, (one for one, _ in self.built))
+            beside = None if twin is None else _outcome(load_subject(self.out / twin.key), material.test, backdoors)
+            before = _outcome(model, material.test, backdoors)
+            self._last = _Victim(subject.key, model, material, backdoors, before, beside)
+        return self._last
+
+    def _searched(self, subject: Subject, victim: _Victim, samples: int) -> Suspected | Skipped:
+        """The trigger that a defender finds, searched for once for all methods."""
+        place = (subject.key, samples)
+        if place not in self._found:
+            clean = _first(victim.material.clean, samples)
+            self._found[place] = suspected_trigger(victim.model, clean, bars=calibrated_bars(), seed=subject.seed)
+        return self._found[place]
+
+    def _given(self, case: RepairCase, material: Material) -> Given:
+        trusted = _first(material.clean, case.samples)
+        if self.config.scan is None:
+            return Given(trusted)
+        poisoned = poisoned_data(case.subject, material.training)
+        data = material.training if poisoned is None else poisoned.data
+        return Given(trusted, data, frozenset(self._suspects(case.subject, data, self.config.scan)))
+
+    def _suspects(self, subject: Subject, data: Dataset, budget: Budget) -> tuple[str, ...]:
+        """Ids that a scan suspects, kept once found."""
+        file = self.out / SUSPECTS / f"{subject.key}-{budget}.json"
+        if not file.exists():
+            told = scan(data, ScanSettings(budget=budget, seed=subject.seed, device=self.device))
+            ids = {one.id for finding in told.findings for one in finding.suspects}
+            file.parent.mkdir(parents=True, exist_ok=True)
+            write_text_atomically(file, to_json(_Suspects(tuple(sorted(ids)))) + "\n")
+        return from_json(_Suspects, file.read_bytes(), origin=str(file)).ids
+
+
+def _figures(
+    case: RepairCase,
+    record: Built,
+    given: Given,
+    found: Suspected | Skipped,
+    victim: _Victim,
+    after: Outcome | Skipped,
+    told: RepairRecord | None,
+) -> RepairResult:
+    aimed = found.target in record.targets if isinstance(found, Suspected) and found.stands_out else None
+    return RepairResult(
+        key=case.key,
+        built=record,
+        rate=case.subject.group.rate,
+        method=case.method,
+        clean=case.clean,
+        samples=case.samples,
+        suspects=len(given.suspects),
+        aimed=aimed,
+        before=victim.before,
+        after=after,
+        twin=victim.twin,
+        chosen="" if told is None else told.chosen,
+        verdict="" if told is None else told.verdict,
+        seconds=0.0 if told is None else round(sum(stage.seconds for stage in told.stages), 1),
+        epochs=0.0 if told is None else round(told.cost.epochs_equivalent, 2),
+    )
+
+
+@dataclass(frozen=True)
+class _Suspects:
+    ids: tuple[str, ...]
+
+
+def _first(clean: Dataset, samples: int) -> Dataset:
+    return clean.select(list(range(samples)))
+
+
+def _outcome(model: nn.Module, test: Dataset, backdoors: tuple[Backdoor, ...]) -> Outcome:
+    told = evaluate(model, test, backdoors).measurement
+    return Outcome(told.clean_accuracy.value, _value(told.attack_success), _value(told.robust_accuracy))
+
+
+def _value(rate: Rate | Skipped) -> float:
+    return rate.value if isinstance(rate, Rate) else 0.0

@@ -1,0 +1,92 @@
+"""What repairs made of models with known backdoors, as Markdown: the worst case as plain as the mean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from bezoar.bench.repairs.run import Outcome, RepairResult
+
+COLUMNS = (
+    "method",
+    "clean samples",
+    "poison",
+    "models",
+    "ASR before",
+    "ASR after",
+    "worst",
+    "accuracy lost",
+    "worst",
+    "RA below the twin's",
+    "worst",
+    "had a right trigger",
+    "epochs",
+    "seconds",
+    "not done",
+)
+
+
+def repairs_table(results: Sequence[RepairResult]) -> str:
+    """A row for each method, number of clean samples and rate of poison; then the worst row of each by name."""
+    groups = sorted({_group(one) for one in results}, key=lambda group: (group[1], group[2], group[0]))
+    rows = [_row(group, [one for one in results if _group(one) == group]) for group in groups]
+    table = "\n".join("| " + " | ".join(row) + " |" for row in (COLUMNS, tuple("---" for _ in COLUMNS), *rows))
+    worst = [_worst([one for one in results if _group(one) == group]) for group in groups]
+    return table + "\n\nWorst of each:\n\n" + "\n".join(f"- {line}" for line in worst if line) + "\n"
+
+
+def _group(one: RepairResult) -> tuple[str, str, str]:
+    return one.method, one.clean, "-" if one.rate is None else f"{one.rate:.1%}"
+
+
+def _row(group: tuple[str, str, str], own: Sequence[RepairResult]) -> tuple[str, ...]:
+    method, clean, rate = group
+    done = _done(own)
+    figures = ("-",) * 6
+    if done:
+        success = [after.attack_success for _, after in done]
+        lost = [one.before.clean_accuracy - after.clean_accuracy for one, after in done]
+        figures = (*_mean_and_worst(success), *_mean_and_worst(lost), *_mean_and_worst(_below_twin(done)))
+    return (
+        method,
+        clean,
+        rate,
+        str(len(own)),
+        _percent([one.before.attack_success for one in own], _mean),
+        *figures,
+        f"{sum(one.aimed is True for one in own)}",
+        f"{_mean([one.epochs for one, _ in done]):.1f}" if done else "-",
+        f"{_mean([one.seconds for one, _ in done]):.0f}" if done else "-",
+        str(len(own) - len(done)),
+    )
+
+
+def _done(own: Sequence[RepairResult]) -> list[tuple[RepairResult, Outcome]]:
+    return [(one, one.after) for one in own if isinstance(one.after, Outcome)]
+
+
+def _below_twin(done: Sequence[tuple[RepairResult, Outcome]]) -> list[float]:
+    return [one.twin.robust_accuracy - after.robust_accuracy for one, after in done if one.twin is not None]
+
+
+def _worst(own: Sequence[RepairResult]) -> str:
+    done = _done(own)
+    if not done:
+        return ""
+    one, after = max(done, key=lambda pair: pair[1].attack_success)
+    lost = one.before.clean_accuracy - after.clean_accuracy
+    return (
+        f"{one.method} with {one.clean}: {one.built.label}, ASR {one.before.attack_success:.1%} to "
+        f"{after.attack_success:.1%}, accuracy lost {lost:.1%}; the repair says: {one.verdict}"
+    )
+
+
+def _mean_and_worst(values: Sequence[float]) -> tuple[str, str]:
+    return _percent(values, _mean), _percent(values, max)
+
+
+def _percent(values: Sequence[float], of: Callable[[Sequence[float]], float]) -> str:
+    return f"{of(values):.1%}" if values else "-"
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
