@@ -35,8 +35,8 @@ class StampProbing:
     classes that go to one; of one class, less the share of the remaining ones (a source-specific backdoor); and of all
     classes that go each to another of its own (all-to-all). The statistic of a class is the largest of the three that
     has it as target. What few images (`first` of each class) show is tried again on `more`, with stamps that
-    differ a little. The model is only asked: no gradients. Needs images and 4 clean samples of each class that it gets
-    right, and 3 classes, else Skipped.
+    differ a little. The model is only asked: no gradients. Classes of which it gets fewer than 4 clean samples right
+    are targets and no sources; needs images and 3 such classes, else Skipped.
 
     Our own, after the scanning of single pixels in Huang et al. 2020, One-pixel signature (ECCV). What descent finds
     from one class to another is as small in clean models as a trigger is; of plain stamps that is not so.
@@ -65,9 +65,8 @@ class StampProbing:
             return Skipped(f"stamps are for images, (c, h, w), of at least {FEWEST_CLASSES} classes")
         with untouched(model):
             images, labels = _right(model, trusted, classes, self.more, seed)
-            counts = torch.bincount(labels, minlength=classes)
-            if int(counts.min()) < FEWEST_OF_A_CLASS:
-                return Skipped(f"of each class {FEWEST_OF_A_CLASS} clean samples must be right")
+            if len(labels.unique()) < FEWEST_CLASSES:
+                return Skipped(f"of {FEWEST_CLASSES} classes {FEWEST_OF_A_CLASS} clean samples each must be right")
             return self._tried(_Asked(model, images, labels, classes), shape, progress)
 
     def _tried(self, asked: _Asked, shape: tuple[int, ...], progress: Progress) -> ModelScores:
@@ -175,6 +174,7 @@ def _right(model: nn.Module, trusted: Dataset, classes: int, most: int, seed: in
         own = order[trusted.labels[order] == label][: 2 * most]
         with torch.no_grad():
             answers = model(to_unit_range(trusted.inputs[own])).argmax(1) if len(own) else own
-        rows.append(own[answers == label][:most])
+        right = own[answers == label][:most]
+        rows.append(right if len(right) >= FEWEST_OF_A_CLASS else right[:0])
     chosen = torch.cat(rows)
     return to_unit_range(trusted.inputs[chosen]), trusted.labels[chosen]

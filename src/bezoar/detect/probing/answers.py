@@ -48,14 +48,14 @@ def shares(
 
 def to_each(given: Shares) -> NDArray[np.float64]:
     """Shares (p, k) of the images of all other classes, each class alike, that go to each class."""
-    rates: NDArray[np.float64] = _moved(given).sum(1) / (given.shape[1] - 1)
+    rates: NDArray[np.float64] = _moved(given).sum(1) / np.maximum(1, _others(given))
     return rates
 
 
 def from_one_alone(given: Shares) -> Shares:
     """(p, k, k): by how much more of one class goes to another than of the remaining classes goes there."""
     moved = _moved(given)
-    rest = (moved.sum(1, keepdims=True) - moved) / max(1, given.shape[1] - 2)
+    rest = (moved.sum(1, keepdims=True) - moved) / np.maximum(1, _others(given) - 1)[:, None]
     told: Shares = moved - rest
     told[:, np.arange(given.shape[1]), np.arange(given.shape[1])] = 0.0
     return told
@@ -70,9 +70,21 @@ def each_to_its_own(given: Shares) -> tuple[NDArray[np.float64], NDArray[np.int6
     barred = moved - 2.0 * np.eye(given.shape[1])
     ways = np.stack([linear_sum_assignment(one, maximize=True)[1] for one in barred])
     rows = np.arange(given.shape[1])
-    return np.stack([one[rows, way].mean() for one, way in zip(moved, ways, strict=True)]), ways
+    went = np.stack([one[rows, way].sum() for one, way in zip(moved, ways, strict=True)])
+    return went / np.maximum(1, _known(given).sum(1)), ways
 
 
 def _moved(given: Shares) -> Shares:
     """Without what stays in its class."""
     return given * (1 - np.eye(given.shape[1]))
+
+
+def _known(given: Shares) -> NDArray[np.float64]:
+    """1 where there are images of a class (p, k), else 0."""
+    return (given.sum(2) > 0).astype(np.float64)
+
+
+def _others(given: Shares) -> NDArray[np.float64]:
+    """Of how many other classes than each (p, k) there are images."""
+    known = _known(given)
+    return known.sum(1, keepdims=True) - known
