@@ -1,3 +1,11 @@
 """Detectors of backdoored models, registered by name."""
 
-from bezoar.detect.models import channel_bounds, inversions, last_layer, mm_bd, stamp_probing  # noqa: F401  importing registers
+from bezoar.detect.models import (  # noqa: F401  importing registers
+    bti_dbf,
+    channel_bounds,
+    feature_re,
+    inversions,
+    last_layer,
+    mm_bd,
+    stamp_probing,
+)
