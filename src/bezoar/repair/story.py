@@ -20,6 +20,7 @@ from bezoar.repair.checks.parts import Parts, parted, sorted_out, unseen_trainin
 from bezoar.repair.checks.relearning import relearning
 from bezoar.repair.checks.search import Bar, Suspected, suspected_trigger
 from bezoar.repair.given import Given, with_trigger
+from bezoar.repair.possible import impossible
 from bezoar.repair.verdict import verdict_of
 from bezoar.training.clock import Clock
 from bezoar.training.listening import Listener, Silence
@@ -85,6 +86,8 @@ def repair_model(
     if (data := given.any_data) is not None:
         require_classes(patient.model, data.inputs, data.class_names, patient.name)
     told = sorted_out(given)
+    if (reason := impossible(settings.auto, replace(given, trusted=told.trusted))) is not None:
+        raise _lacking(reason)
     notes += told.notes
     parts = None if told.trusted is None else parted(told.trusted, settings.seed)
     given = _for_learning(given, parts)
@@ -100,12 +103,7 @@ def repair_model(
             patient.model, given, before, by, seed=settings.seed, device=settings.device, progress=progress
         )
     if isinstance(choice, Skipped):
-        raise TrainingError(
-            "the model could not be repaired",
-            found=choice.reason,
-            remedy="Give what is lacking: trusted samples (--clean), the training data with suspects (--data, "
-            "--suspects), or a trigger with its target (--trigger, --target)",
-        )
+        raise _lacking(choice)
     with clock.stage("relearning test"):
         relearnt = _relearning(choice, given, parts, settings)
     verdict, sentence = verdict_of(trigger, before, choice.best.check, settings.auto)
@@ -134,6 +132,15 @@ def repair_model(
         versions=versions(),
     )
     return Cured(choice.best.repaired.model, record)
+
+
+def _lacking(reason: Skipped) -> TrainingError:
+    return TrainingError(
+        "the model could not be repaired",
+        found=reason.reason,
+        remedy="Give what is lacking: trusted samples (--clean), the training data with suspects (--data, "
+        "--suspects), or a trigger with its target (--trigger, --target)",
+    )
 
 
 def _for_learning(given: Given, parts: Parts | None) -> Given:
