@@ -131,10 +131,10 @@ class Spy(ModelRepair):
     seen: list[Given] = field(default_factory=list)
 
     def lacks(self, given):
-        self.seen.append(given)
         return ""
 
     def mend(self, work):
+        self.seen.append(work.given)
         return Mended(Used(), ("looked",))
 
 
@@ -181,6 +181,16 @@ def test_among_several_one_that_diverges_is_passed_over_and_alone_it_is_told(fas
     alone = Own(own=(Diverges(),), methods=("one",))
     with pytest.raises(TrainingError, match="diverged"):
         repair_model(patient(fast), knowing(fast), RepairSettings(alone, FEW, device="cpu"))
+
+
+def test_what_no_method_can_do_without_is_told_before_anything_is_searched(fast, monkeypatch):
+    def never(*_, **__):
+        raise AssertionError("searched although nothing can be done")
+
+    monkeypatch.setattr("bezoar.repair.story.suspected_trigger", never)
+    monkeypatch.setattr("bezoar.repair.story.look", never)
+    with pytest.raises(TrainingError, match="filter-retrain: the data that the model was trained on were not given"):
+        cured(fast, Given(fast.given.trusted), methods=("filter-retrain",))
 
 
 def test_a_model_of_other_classes_is_told(fast):

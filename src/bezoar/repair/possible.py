@@ -17,11 +17,7 @@ def impossible(auto: Auto, given: Given) -> Skipped | None:
 
     With trusted samples a trigger may yet be recovered, so that lacking one is no reason.
     """
-    hoped = (
-        given
-        if given.trusted is None
-        else replace(given, trigger=given.trigger or _any_trigger, target=_any_target(given))
-    )
+    hoped = given if given.trusted is None else _with_any_trigger(given)
     reasons = []
     for spec, repair in zip(auto.methods, auto.repairs(), strict=True):
         reason = repair.lacks(hoped) if isinstance(repair, ModelRepair) else ""
@@ -31,9 +27,9 @@ def impossible(auto: Auto, given: Given) -> Skipped | None:
     return Skipped("; ".join(reasons))
 
 
-def _any_trigger(batch: Tensor) -> Tensor:
+def _with_any_trigger(given: Given) -> Given:
+    return replace(given, trigger=given.trigger or _unchanged, target=0 if given.target is None else given.target)
+
+
+def _unchanged(batch: Tensor) -> Tensor:
     return batch
-
-
-def _any_target(given: Given) -> int:
-    return 0 if given.target is None else given.target
