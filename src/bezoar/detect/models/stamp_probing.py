@@ -35,7 +35,7 @@ class StampProbing:
     classes that go to one; of one class, less the share of the remaining ones (a source-specific backdoor); and of all
     classes that go each to another of its own (all-to-all). The statistic of a class is the largest of the three that
     has it as target. What few images (`first` of each class) show is tried again on `more`, with stamps that
-    differ a little. The model is only asked: no gradients. Classes of which it gets fewer than 4 clean samples right
+    differ a little; what then leads best is told by `last` of each class, for of many the best seems better than it is. The model is only asked: no gradients. Classes of which it gets fewer than 4 clean samples right
     are targets and no sources; needs images and 3 such classes, else Skipped.
 
     Our own, after the scanning of single pixels in Huang et al. 2020, One-pixel signature (ECCV). What descent finds
@@ -46,6 +46,7 @@ class StampProbing:
 
     first: int = 3
     more: int = 15
+    last: int = 60
     positions: int = 11
 
     def inspect(
@@ -64,19 +65,19 @@ class StampProbing:
         if classes < FEWEST_CLASSES or len(shape) != 3:
             return Skipped(f"stamps are for images, (c, h, w), of at least {FEWEST_CLASSES} classes")
         with untouched(model):
-            images, labels = _right(model, trusted, classes, self.more, seed)
+            images, labels = _right(model, trusted, classes, self.last, seed)
             if len(labels.unique()) < FEWEST_CLASSES:
                 return Skipped(f"of {FEWEST_CLASSES} classes {FEWEST_OF_A_CLASS} clean samples each must be right")
             return self._tried(_Asked(model, images, labels, classes), shape, progress)
 
     def _tried(self, asked: _Asked, shape: tuple[int, ...], progress: Progress) -> ModelScores:
         stamps = every_stamp(shape, self.positions)
-        few = asked.of_each(self.first)
-        rough = few.shares(stamps, lambda done: progress(done, len(stamps)))
-        chosen = [stamps[place] for place in _striking(rough)]
-        kept = _Best.among(chosen, asked.shares(chosen))
+        rough = asked.of_each(self.first).shares(stamps, lambda done: progress(done, len(stamps)))
+        chosen, more = [stamps[place] for place in _striking(rough)], asked.of_each(self.more)
+        kept = _Best.among(chosen, more.shares(chosen))
         closer = list(dict.fromkeys(one for stamp in kept.leading() for one in neighbours(stamp, shape)))
-        best = kept.with_more(closer, asked.shares(closer))
+        leading = list(dict.fromkeys(kept.with_more(closer, more.shares(closer)).stamps))
+        best = _Best.among(leading, asked.shares(leading))
         return ModelScores(best.statistics, proposals=best.proposals(shape), measure=MEASURE)
 
 
