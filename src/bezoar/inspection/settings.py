@@ -6,7 +6,16 @@ from dataclasses import dataclass
 
 from bezoar.detect.models.base import MODEL_DETECTORS
 
-PANEL = ("neural-cleanse", "added-pattern", "warp-inversion", "stamp-probing", "mm-bd", "channel-bounds", "last-layer")
+PANEL = (
+    "neural-cleanse",
+    "added-pattern",
+    "warp-inversion",
+    "feature-re",
+    "stamp-probing",
+    "mm-bd",
+    "channel-bounds",
+    "last-layer",
+)
 """The detectors of an inspection, in the order in which they run."""
 
 

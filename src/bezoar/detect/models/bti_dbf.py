@@ -38,9 +38,10 @@ class DecoupledBenignFeatures:
     there, less the share that goes there unchanged. One descent for all classes, and no trigger for each comes of it.
     `mask_weight` charges the mask's mean. Needs 40 clean samples and 3 classes, else Skipped.
 
-    **It tells backdoored models from clean ones no better than chance** on the zoo's models for choosing (LOG.md): in a
+    **It does not tell backdoored models from clean ones** on the zoo's models for choosing (LOG.md): by the number
+    of steps the largest share of clean ones is .01 to .89, that of others .12 to .84 and often not the target's. In a
     small network of ten classes benign features and a backdoor's are the same ones, and images of clean networks too
-    can be sent to some one class. It is told and nominates nobody.
+    can be sent to some one class. It nominates nobody, and runs where it is asked for by name.
 
     Xu, Huang, Li, Qin and Ren 2024, Towards reliable and efficient backdoor trigger inversion via decoupling benign
     features, ICLR. Deviations: the mask is charged for its mean, as in BAN (Xu, Liu, Koffas, Yu and Picek 2024,

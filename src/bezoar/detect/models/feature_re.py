@@ -10,8 +10,7 @@ from torch import nn
 
 from bezoar.data.dataset import Dataset
 from bezoar.detect.inversion.agreeing import Pull, agree
-from bezoar.detect.inversion.form import Form
-from bezoar.detect.inversion.forms import Additive, Warp
+from bezoar.detect.inversion.forms import FORMS
 from bezoar.detect.models.base import MODEL_DETECTORS, ModelScores, Progress, unheard
 from bezoar.detect.numerics.smallness import spreads_below_median
 from bezoar.records import Skipped
@@ -19,7 +18,7 @@ from bezoar.records import Skipped
 FEWEST_SAMPLES, FEWEST_CLASSES = 40, 3
 USUAL = 0.15
 """Spread of the logarithms among the classes of clean models, at least: chosen on the zoo."""
-FORMS: dict[str, Form] = {"additive": Additive(), "warp": Warp()}
+MEASURE = "spreads that the features of triggered images lie closer together than for the median of all classes"
 
 
 @MODEL_DETECTORS.register("feature-re")
@@ -82,4 +81,4 @@ class FeatureRE:
         spreads = agreed.spreads.numpy().astype(np.float64)
         spreads = np.where(agreed.inverted.worked.numpy(), spreads, np.maximum(spreads, np.median(spreads)))
         note = "agreement of features (1: as far apart as clean images): " + ", ".join(f"{one:.2f}" for one in spreads)
-        return ModelScores(spreads_below_median(spreads, USUAL), agreed.inverted, notes=(note,))
+        return ModelScores(spreads_below_median(spreads, USUAL), agreed.inverted, notes=(note,), measure=MEASURE)
