@@ -73,6 +73,20 @@ def test_suspects_give_the_trigger_away_and_filtering_cures(fast):
     assert record.after.flips.flips.value <= 0.1
 
 
+def test_a_recovered_trigger_that_the_clean_samples_bear_is_told_and_they_are_left_out(fast):
+    clean = fast.given.trusted
+    rows = (clean.labels != TARGET).nonzero().flatten()[:20]
+    inputs, labels = clean.inputs.clone(), clean.labels.clone()
+    inputs[rows], labels[rows] = patched(inputs[rows]), TARGET
+    given = Given(replace(clean, inputs=inputs, labels=labels), fast.given.training, fast.given.suspects)
+    found = cured(fast, given, methods=("adversarial-training",))
+    assert found.record.trigger.origin == "recovered"
+    assert found.record.given.left_out == 20
+    assert any("20 trusted samples under the label 'way0' bear the recovered" in one for one in found.record.notes)
+    assert found.record.given.learnt_from + found.record.given.held_out == 180
+    assert attack_success(found.model) <= 0.05
+
+
 def test_where_none_is_good_the_least_harm_is_kept_and_told(fast):
     found = cured(fast, knowing(fast), methods=("nad:epochs=1,least_steps=0", "fine-tune:epochs=2,least_steps=20"))
     record = found.record

@@ -16,7 +16,7 @@ from bezoar.repair import REPAIRS, Given
 from bezoar.repair.checks import Bar, Looking, look, parted, relearning, suspected_trigger, trigger_of_suspects
 from bezoar.repair.checks.flips import control_of, flip_check
 from bezoar.repair.checks.look import NOT_SEARCHED, with_search
-from bezoar.repair.checks.parts import contents, sorted_out, unseen_training
+from bezoar.repair.checks.parts import Parts, cleared, contents, sorted_out, unseen_training
 from bezoar.repair.checks.search import searched
 from bezoar.repair.given import joined
 from bezoar.training import build_model, predict_logits, train
@@ -73,6 +73,21 @@ def test_trusted_samples_that_are_poisoned_are_left_out_and_it_is_said():
     assert "3 trusted samples under the label 'way0' bear the trigger already" in told.notes[1]
     # Under its own label a triggered sample teaches the right thing.
     assert sorted_out(Given(joined(clean, stamped), None, frozenset(), patched, TARGET)).left_out == 0
+
+
+def test_parts_are_cleared_of_what_bears_a_recovered_trigger():
+    clean = stripes(100, seed=2, name="t")
+    stamped = replace(clean.select(range(1, 4)), inputs=patched(clean.inputs[1:4]), ids=("a", "b", "c"))
+    under_target = replace(stamped, labels=torch.full_like(stamped.labels, TARGET))
+    parts = Parts(joined(clean, under_target), stripes(40, seed=4, name="h"))
+    found, count = cleared(parts, patched, TARGET)
+    assert count == 3
+    assert set(found.fit.ids) == set(clean.ids)
+    assert found.held_out.ids == parts.held_out.ids
+    alone = Parts(under_target, None)
+    assert cleared(alone, patched, TARGET)[1] == 0
+    # A trigger that is added can't be told so.
+    assert cleared(parts, lambda batch: batch // 2, TARGET)[1] == 0
 
 
 # Flips

@@ -16,7 +16,7 @@ from bezoar.repair.auto import Auto, Choice
 from bezoar.repair.base import Progress, unheard
 from bezoar.repair.checks.from_suspects import trigger_of_suspects
 from bezoar.repair.checks.look import NO_TRIGGER, NOTHING_HELD_OUT, Looking, look
-from bezoar.repair.checks.parts import Parts, parted, sorted_out, unseen_training
+from bezoar.repair.checks.parts import Parts, Sorted, cleared, parted, sorted_out, unseen_training
 from bezoar.repair.checks.relearning import relearning
 from bezoar.repair.checks.search import Bar, Suspected, suspected_trigger
 from bezoar.repair.given import Given, with_trigger
@@ -94,6 +94,8 @@ def repair_model(
     with clock.stage("look for the trigger"):
         found = suspected or _suspected(patient.model, given, settings, progress)
     given, trigger = _with_suspected(given, found, settings)
+    given, parts, borne = _without_bearing(given, parts, trigger)
+    notes += borne.notes
     held_out = None if parts is None else parts.held_out
     by = Looking(held_out, given.trigger, given.target, settings.seed + FRESH, settings.bars)
     with clock.stage("look at the model"):
@@ -115,7 +117,7 @@ def repair_model(
         model=patient.name,
         model_kind=patient.kind,
         class_names=patient.class_names,
-        given=_given(given, parts, told.left_out),
+        given=_given(given, parts, told.left_out + borne.left_out),
         trigger=_pictured(trigger, given, held_out),
         method=settings.asked,
         chosen=choice.best.method,
@@ -187,6 +189,20 @@ def _with_suspected(
     shown = None if found.picture is None else picture(found.picture, "The trigger alone")
     told = RepairTrigger("recovered", f"{found.description}; {found.found}", target, True, shown, ())
     return replace(given, trigger=found.trigger, target=found.target), told
+
+
+def _without_bearing(
+    given: Given, parts: Parts | None, trigger: RepairTrigger | Skipped
+) -> tuple[Given, Parts | None, Sorted]:
+    """What is given and its parts without trusted samples that bear a trigger which was recovered, and that told."""
+    if isinstance(trigger, Skipped) or parts is None or given.trigger is None or given.target is None:
+        return given, parts, Sorted(given.trusted, (), 0)
+    parts, found = cleared(parts, given.trigger, given.target)
+    note = (
+        f"{found:,} trusted samples under the label {trigger.target!r} bear the recovered trigger, and were left out: "
+        "the clean samples hold poisons, and may hold others that do not show"
+    )
+    return replace(given, trusted=parts.fit), parts, Sorted(parts.fit, (note,) if found else (), found)
 
 
 def _relearning(choice: Choice, given: Given, parts: Parts | None, settings: RepairSettings) -> Relearning | Skipped:

@@ -98,14 +98,34 @@ def sorted_out(given: Given) -> Sorted:
     if found := len(trusted) - _length(rest):
         notes.append(f"{found:,} of the trusted samples are suspects of the scan, and were left out")
     if rest is not None and given.trigger is not None and given.target is not None:
-        bearing = bears(rest, given.trigger) & (rest.labels == given.target)
-        if found := int(bearing.sum()):
-            name = rest.class_names[given.target]
+        name = rest.class_names[given.target]
+        rest, found = without_bearing(rest, given.trigger, given.target)
+        if found:
             notes.append(
                 f"{found:,} trusted samples under the label {name!r} bear the trigger already, and were left out"
             )
-            rest = rest.select(~bearing) if not bool(bearing.all()) else None
     return Sorted(rest, tuple(notes), len(trusted) - _length(rest))
+
+
+def cleared(parts: Parts, trigger: Trigger, target: int) -> tuple[Parts, int]:
+    """The parts without samples that bear a recovered trigger under its target's label, and how many those were.
+
+    Parts of which nothing would be left are as they were.
+    """
+    fit, some = without_bearing(parts.fit, trigger, target)
+    held_out, more = (None, 0) if parts.held_out is None else without_bearing(parts.held_out, trigger, target)
+    if fit is None or (parts.held_out is not None and held_out is None):
+        return parts, 0
+    return Parts(fit, held_out), some + more
+
+
+def without_bearing(data: Dataset, trigger: Trigger, target: int) -> tuple[Dataset | None, int]:
+    """The samples that do not bear the trigger under the target's label, None where all do, and how many do."""
+    bearing = bears(data, trigger) & (data.labels == target)
+    found = int(bearing.sum())
+    if not found:
+        return data, 0
+    return (None if found == len(data) else data.select(~bearing)), found
 
 
 def bears(data: Dataset, trigger: Trigger) -> Tensor:
