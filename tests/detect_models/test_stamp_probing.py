@@ -1,12 +1,15 @@
 """Stamps on a network that sees quarters, with backdoors planted that lead all, one, or each class elsewhere."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from bezoar.detect.models import stamp_probing
 from bezoar.detect.models.stamp_probing import StampProbing
-from bezoar.detect.probing.answers import each_to_its_own, from_one_alone, shares, to_each
+from bezoar.detect.probing.answers import beyond, each_to_its_own, from_one_alone, shares, to_each
 from bezoar.detect.probing.stamps import Stamp, every_stamp, neighbours, side_of
 from bezoar.records import Skipped
 from inversion_toys import CLASSES, SIDE, WAYS, Linear, Stamped, clean_data
@@ -62,6 +65,19 @@ def test_three_ways_of_being_odd() -> None:
     matched, ways = each_to_its_own(given)
     np.testing.assert_allclose(matched, [1 / 3, 1.0])
     assert ways[1].tolist() == [1, 2, 0]
+
+
+def test_what_happens_elsewhere_too_does_not_count() -> None:
+    given = np.array([[[0.2, 0.8, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 0.0]]])
+    natural = np.array([[[0.5, 0.3, 0.2], [0.4, 0.6, 0.0], [0.0, 0.0, 0.0]]])
+    np.testing.assert_allclose(beyond(given, natural)[0], [[0.5, 0.5, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 0.0]])
+
+
+def test_what_an_innocent_network_does_too_is_no_backdoor(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = Stamped(WAYS["one to another"])
+    monkeypatch.setattr(stamp_probing, "train", lambda *_, **__: SimpleNamespace(model=model))
+    classes, _ = probed(model)
+    assert classes.max() < 0.5
 
 
 def test_stamps_reach_from_edge_to_edge_and_their_neighbours_fit() -> None:

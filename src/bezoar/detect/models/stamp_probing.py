@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -13,15 +13,17 @@ from torch import Tensor, nn
 from bezoar.data.dataset import Dataset
 from bezoar.detect.inversion.quiet import untouched
 from bezoar.detect.models.base import MODEL_DETECTORS, ModelScores, Progress, Proposal, unheard
-from bezoar.detect.probing.answers import Shares, each_to_its_own, from_one_alone, shares, to_each
+from bezoar.detect.probing.answers import Shares, beyond, each_to_its_own, from_one_alone, shares, to_each
 from bezoar.detect.probing.stamps import Stamp, every_stamp, neighbours
 from bezoar.records import Skipped
+from bezoar.training import default_recipe, train
 from bezoar.training.batches import to_unit_range
 
 FEWEST_CLASSES, FEWEST_OF_A_CLASS = 3, 4
 USUAL_TO_ONE, USUAL_FROM_ONE, USUAL_EACH = 0.75, 0.75, 0.25
 """The largest of the three shares that stamps reach on clean models for choosing."""
 MEASURE = "times the most that stamps do to models without a backdoor"
+INNOCENT = {"epochs": 25, "batch_size": 32}
 SURVIVORS = 12
 """So many stamps of each kind are tried again on more images."""
 
@@ -35,8 +37,13 @@ class StampProbing:
     classes that go to one; of one class, less the share of the remaining ones (a source-specific backdoor); and of all
     classes that go each to another of its own (all-to-all). The statistic of a class is the largest of the three that
     has it as target. What few images (`first` of each class) show is tried again on `more`, with stamps that
-    differ a little; what then leads best is told by `last` of each class, for of many the best seems better than it is. The model is only asked: no gradients. Classes of which it gets fewer than 4 clean samples right
-    are targets and no sources; needs images and 3 such classes, else Skipped.
+    differ a little; what then leads best is told by `last` of each class, for of many the best seems better than it
+    is. The model is only asked: no gradients. Classes of which it gets fewer than 4 clean samples right are targets
+    and no sources; needs images and 3 such classes, else Skipped.
+
+    A stamp may also make one thing of another: a sign whose mark is covered is another sign. So where any statistic
+    exceeds 1, half of the clean samples train an innocent network, and of what stamps do to the model counts what
+    they do not do to that one.
 
     Our own, after the scanning of single pixels in Huang et al. 2020, One-pixel signature (ECCV). What descent finds
     from one class to another is as small in clean models as a trigger is; of plain stamps that is not so.
@@ -64,20 +71,26 @@ class StampProbing:
             return Skipped("stamps are put on clean samples, and none were given")
         if classes < FEWEST_CLASSES or len(shape) != 3:
             return Skipped(f"stamps are for images, (c, h, w), of at least {FEWEST_CLASSES} classes")
+        halves = trusted.split({"asked": 0.5, "learnt": 0.5}, seed=seed)
         with untouched(model):
-            images, labels = _right(model, trusted, classes, self.last, seed)
-            if len(labels.unique()) < FEWEST_CLASSES:
+            images, labels = _right(model, halves["asked"], classes, self.last, seed)
+            if len(set(labels.tolist())) < FEWEST_CLASSES:
                 return Skipped(f"of {FEWEST_CLASSES} classes {FEWEST_OF_A_CLASS} clean samples each must be right")
-            return self._tried(_Asked(model, images, labels, classes), shape, progress)
+            return self._tried(_Asked(model, images, labels, classes), halves["learnt"], seed, progress)
 
-    def _tried(self, asked: _Asked, shape: tuple[int, ...], progress: Progress) -> ModelScores:
+    def _tried(self, asked: _Asked, learnt: Dataset, seed: int, progress: Progress) -> ModelScores:
+        shape = learnt.shape
         stamps = every_stamp(shape, self.positions)
         rough = asked.of_each(self.first).shares(stamps, lambda done: progress(done, len(stamps)))
         chosen, more = [stamps[place] for place in _striking(rough)], asked.of_each(self.more)
         kept = _Best.among(chosen, more.shares(chosen))
         closer = list(dict.fromkeys(one for stamp in kept.leading() for one in neighbours(stamp, shape)))
         leading = list(dict.fromkeys(kept.with_more(closer, more.shares(closer)).stamps))
-        best = _Best.among(leading, asked.shares(leading))
+        given = asked.shares(leading)
+        if _told(given)[0].max() > 1:
+            innocent = train(learnt, recipe=default_recipe("fast").with_changes(**INNOCENT), seed=seed, device="cpu")
+            given = beyond(given, replace(asked, model=innocent.model).shares(leading))
+        best = _Best.among(leading, given)
         return ModelScores(best.statistics, proposals=best.proposals(shape), measure=MEASURE)
 
 

@@ -74,17 +74,28 @@ def each_to_its_own(given: Shares) -> tuple[NDArray[np.float64], NDArray[np.int6
     return went / np.maximum(1, _known(given).sum(1)), ways
 
 
+def beyond(given: Shares, natural: Shares) -> Shares:
+    """What goes over (p, k, k) beyond what goes over in another network as well; the rest stays in its class."""
+    over = np.maximum(0.0, _moved(given) - _moved(natural))
+    stay = _known(given)[:, :, None] * (1 - over.sum(2, keepdims=True))
+    told: Shares = over + stay * np.eye(given.shape[1])
+    return told
+
+
 def _moved(given: Shares) -> Shares:
     """Without what stays in its class."""
-    return given * (1 - np.eye(given.shape[1]))
+    told: Shares = given * (1 - np.eye(given.shape[1]))
+    return told
 
 
 def _known(given: Shares) -> NDArray[np.float64]:
     """1 where there are images of a class (p, k), else 0."""
-    return (given.sum(2) > 0).astype(np.float64)
+    told: NDArray[np.float64] = (given.sum(2) > 0).astype(np.float64)
+    return told
 
 
 def _others(given: Shares) -> NDArray[np.float64]:
     """Of how many other classes than each (p, k) there are images."""
     known = _known(given)
-    return known.sum(1, keepdims=True) - known
+    told: NDArray[np.float64] = known.sum(1, keepdims=True) - known
+    return told
