@@ -26,6 +26,7 @@ from bezoar.bench import (
 from bezoar.bench.claims import claimed
 from bezoar.bench.config import cells
 from bezoar.bench.results import CellResult
+from bezoar.bench.repairs import is_repairs_config, read_repairs, repair_cases
 from bezoar.bench.zoo import is_zoo_config, read_zoo, subjects
 from bezoar.data import from_arrays, write_data
 from bezoar.errors import AttackError, BezoarError, UsageError
@@ -384,7 +385,9 @@ def test_a_variable_that_is_not_set_is_named(config: Path, tmp_path: Path, monke
 
 @pytest.mark.parametrize("path", sorted(Path(__file__).parents[2].glob("examples/*.toml")), ids=lambda path: path.name)
 def test_the_examples_can_be_read(path: Path) -> None:
-    if is_zoo_config(path):
+    if is_repairs_config(path):
+        assert repair_cases(read_repairs(path))
+    elif is_zoo_config(path):
         assert subjects(read_zoo(path))
     else:
         assert all_cells(read_scan_config(path)) if is_scan_config(path) else cells(read_config(path))

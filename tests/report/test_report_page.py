@@ -209,6 +209,7 @@ def test_sections_come_in_reading_order():
         "The numbers that matter",
         "Would monitoring have noticed?",
         "Would a scan of the data have found it?",
+        "Can it be taken out again?",
         "What the model sees",
         "What is taken for what",
         "How training went",
