@@ -25,8 +25,8 @@ from bezoar.bench import (
 )
 from bezoar.bench.claims import claimed
 from bezoar.bench.config import cells
-from bezoar.bench.results import CellResult
 from bezoar.bench.repairs import is_repairs_config, read_repairs, repair_cases
+from bezoar.bench.results import CellResult
 from bezoar.bench.zoo import is_zoo_config, read_zoo, subjects
 from bezoar.data import from_arrays, write_data
 from bezoar.errors import AttackError, BezoarError, UsageError
