@@ -12,25 +12,19 @@ from bezoar.bench.zoo.build import Built
 from bezoar.cli import run
 from bezoar.errors import SpecError, UsageError
 from bezoar.records import Skipped
+from zoo_toys import TINY_MODELS
 
 ROOT = Path(__file__).parents[2]
-TINY = """
+TINY = (
+    """
 repairs = true
 title = "tiny"
 methods = ["fine-tune:epochs=1", "clp", "filter-retrain"]
 clean = ["10%", "30"]
 
-[[data]]
-name = "signs"
-source = "signs"
-samples = 400
-clean = 60
-recipe = { epochs = 1, batch_size = 64 }
-
-[[network]]
-name = "fast"
-train = { model = "fast:stem=8,widths=12/16,finest=16" }
-
+"""
+    + TINY_MODELS
+    + """
 [[group]]
 name = "clean twin"
 data = "signs"
@@ -47,6 +41,7 @@ rate = 0.2
 placement = "replace"
 seeds = [1, 2]
 """
+)
 
 
 @pytest.fixture

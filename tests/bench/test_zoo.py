@@ -14,24 +14,18 @@ from bezoar.bench.zoo.table import zoo_table
 from bezoar.cli import run
 from bezoar.errors import UsageError
 from bezoar.training.listening import Silence
+from zoo_toys import TINY_MODELS
 
 ROOT = Path(__file__).parents[2]
-TINY = """
+TINY = (
+    """
 zoo = true
 title = "tiny"
 detectors = ["neural-cleanse:steps=3", "mm-bd:steps=2"]
 
-[[data]]
-name = "signs"
-source = "signs"
-samples = 400
-clean = 60
-recipe = { epochs = 1, batch_size = 64 }
-
-[[network]]
-name = "fast"
-train = { model = "fast:stem=8,widths=12/16,finest=16" }
-
+"""
+    + TINY_MODELS
+    + """
 [[group]]
 name = "clean, noisy"
 data = "signs"
@@ -59,6 +53,7 @@ target = ["1", "2"]
 seeds = [3, 4, 5]
 length = 3.0
 """
+)
 
 
 def test_the_zoo_holds_what_the_issue_asks_for() -> None:

@@ -31,8 +31,7 @@ class Suspecting:
     """A scan that suspects these samples, in as far as a repair asks."""
 
     def __init__(self, ids: frozenset[str]) -> None:
-        finding = type("Finding", (), {"suspects": tuple(type("Suspect", (), {"id": one})() for one in sorted(ids))})
-        self.record = type("Record", (), {"findings": (finding,) if ids else ()})
+        self.record = type("Record", (), {"suspect_ids": ids})
 
 
 def drilled(out: Path) -> DrillState:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from filelock import FileLock, Timeout
+
+from bezoar.training.listening import Listener
+
+T = TypeVar("T")
 
 LOCK_FILE = ".lock"
 
@@ -28,6 +34,28 @@ def claimed(folder: Path) -> Iterator[bool]:
         yield True
     finally:
         lock.release()
+
+
+def in_turn(
+    cases: Iterable[T],
+    listener: Listener,
+    *,
+    folder: Callable[[T], Path],
+    label: Callable[[T], str],
+    done: Callable[[T], bool],
+) -> Iterator[T]:
+    """Those of `cases` that are not done and that no other process has, one by one, each claimed in its turn.
+
+    `folder` is where a case is claimed. The listener hears of each by its label.
+    """
+    for case in cases:
+        with claimed(folder(case)) as mine:
+            if not mine or done(case):
+                continue
+            listener.begins(label(case))
+            started = time.perf_counter()
+            yield case
+            listener.ends(label(case), time.perf_counter() - started)
 
 
 @contextmanager

@@ -195,7 +195,7 @@ def _suspects(scan: ScanRecord | None, training: Dataset | None) -> frozenset[st
     if scan is None or training is None:
         return frozenset()
     require_same_data(training, scan)
-    return frozenset(one.id for finding in scan.findings for one in finding.suspects)
+    return scan.suspect_ids
 
 
 def _open(place: str, factory: str | None, known: Dataset | None) -> OpenedModel:

@@ -31,7 +31,7 @@ def repair_victim(
     """
 
     def run(state: DrillState, _: Listener) -> DrillState:
-        if not (suspects := _suspects(state)):
+        if not (suspects := made(state.scanned, "scan").record.suspect_ids):
             return replace(state, repaired=NOBODY)
         plan, poisoned = state.plan, made(state.poisoned, "poisoned data")
         victim = made(state.victim, "victim").model
@@ -43,11 +43,6 @@ def repair_victim(
         return replace(state, repaired=cured, repaired_evaluation=measured)
 
     return Stage(name, run)
-
-
-def _suspects(state: DrillState) -> frozenset[str]:
-    findings = made(state.scanned, "scan").record.findings
-    return frozenset(suspect.id for finding in findings for suspect in finding.suspects)
 
 
 def _keep(state: DrillState, cured: Cured) -> None:

@@ -10,12 +10,11 @@ from bezoar.truth import PoisonTruth
 
 def scan_summary(scanned: Scanned, truth: PoisonTruth) -> ScanSummary:
     """Verdict and findings of a scan of the data that `truth` is of, with the poisons among its suspects counted."""
-    findings = scanned.record.findings
-    suspects = {suspect.id for finding in findings for suspect in finding.suspects}
+    suspects = scanned.record.suspect_ids
     return ScanSummary(
         verdict=scanned.record.verdict,
         reason=scanned.record.reason,
-        findings=tuple(_finding(finding, truth.poison_ids) for finding in findings),
+        findings=tuple(_finding(finding, truth.poison_ids) for finding in scanned.record.findings),
         caught=rate_or_skipped(
             len(suspects & truth.poison_ids), len(truth.poison_ids), "the attack poisoned no sample"
         ),

@@ -14,7 +14,6 @@ from bezoar.evidence.gather import data_key
 from bezoar.inspection.asking import asked
 from bezoar.inspection.reference_cache import FORMAT, ReferenceCache, file_digest, reference_root
 from bezoar.inspection.reference_folder import (
-    file_of,
     models_in,
     open_reference,
     reason_of,
@@ -27,6 +26,7 @@ from bezoar.records import Skipped
 from bezoar.records.references import ReferenceModel, UnusableReference
 from bezoar.records.versions import versions
 from bezoar.training.listening import Listener, Silence
+from bezoar.training.saved import model_path
 
 UNUSABLE = (BezoarError, OSError, RuntimeError, ValueError)
 """What a reference may fail by; it is named and left out. A network of the user's raises what torch raises."""
@@ -109,7 +109,7 @@ def _surveyed(
     for path in found:
         try:
             reference = open_reference(path, kind, factory)
-            digest = file_digest(file_of(path))
+            digest = file_digest(model_path(path))
         except UNUSABLE as error:
             unusable.append(UnusableReference(path.name, reason_of(error)))
             continue

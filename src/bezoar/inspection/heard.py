@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bezoar.detect.inversion.forms import FORMS
 from bezoar.detect.models.base import ModelScores
 from bezoar.inspection.calibration import model_calibration
 from bezoar.inspection.references import References
@@ -40,12 +39,8 @@ class Heard:
 
     def size(self, label: int) -> str:
         """How large the trigger towards a class is, in words; "" where the detector looks for none."""
-        if (inverted := self.scores.inverted) is not None:
-            return f"{float(inverted.sizes[label]):.1f} {inverted.form.unit}"
-        if not self.scores.proposals:
-            return ""
-        proposal = self.scores.proposals[label]
-        return f"{proposal.size:.0f} {FORMS[proposal.form].unit}"
+        size, decimals = self.scores.size(label), 0 if self.scores.inverted is None else 1
+        return "" if size is None else f"{size:.{decimals}f} {self.scores.unit}"
 
     def told(self, names: Sequence[str]) -> tuple[ClassStatistic, ...]:
         """The statistic of every class as a record holds it."""

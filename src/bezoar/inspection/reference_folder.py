@@ -11,7 +11,7 @@ from bezoar.inspection.samples import Kind
 from bezoar.training.opening import OpenedModel, open_model
 from bezoar.training.opening.opened import CHECKPOINT_ENDINGS
 from bezoar.training.opening.trained import is_own_file
-from bezoar.training.saved import MODEL_FILE, model_path
+from bezoar.training.saved import MODEL_FILE
 
 FEWEST = 3
 """Of fewer references nobody can tell what is usual."""
@@ -90,17 +90,8 @@ def _opened(path: Path, kind: Kind, factory: str | None) -> OpenedModel:
     except ModelError:
         if factory is None:
             raise
-        return _by_factory(path, factory)
-
-
-def _by_factory(path: Path, factory: str) -> OpenedModel:
-    """A run whose card may name the factory that the user has named too."""
-    return open_model(str(path), factory=factory)
-
-
-def file_of(path: Path) -> Path:
-    """The file that holds a reference's weights."""
-    return model_path(path)
+        # A run's card may name the factory that the user has named too.
+        return open_model(str(path), factory=factory)
 
 
 def reason_of(error: Exception) -> str:

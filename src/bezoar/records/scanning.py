@@ -228,3 +228,8 @@ class ScanRecord:
     odd: tuple[OddPart, ...] = ()
     schema_version: int = SCHEMA_VERSION
     kind: Literal["scan"] = "scan"
+
+    @property
+    def suspect_ids(self) -> frozenset[str]:
+        """Ids of all suspects of all findings."""
+        return frozenset(suspect.id for finding in self.findings for suspect in finding.suspects)

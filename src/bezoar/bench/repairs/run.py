@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 from torch import nn
 
 from bezoar.attacks.base import Backdoor
-from bezoar.bench.claims import claimed
+from bezoar.bench.claims import in_turn
 from bezoar.bench.lines import append_line, read_lines
 from bezoar.bench.repairs.config import RepairCase, RepairsConfig, twin_of
 from bezoar.bench.zoo.build import Built, load_backdoors, load_subject
@@ -80,14 +79,14 @@ def run_repairs(
     """Do every case whose model is built and that `out`/repairs.jsonl doesn't hold, and give all that are done."""
     bench = _Bench(config, built, out, device)
     known = {record.key: record for _, record in built}
-    for case in cases:
-        with claimed(out / CLAIMS / case.key) as mine:
-            if not mine or case.subject.key not in known or case.key in repaired_cases(out):
-                continue
-            listener.begins(case.label)
-            started = time.perf_counter()
-            append_line(out, RESULTS_FILE, bench.result(case, known[case.subject.key]))
-            listener.ends(case.label, time.perf_counter() - started)
+    for case in in_turn(
+        [case for case in cases if case.subject.key in known],
+        listener,
+        folder=lambda one: out / CLAIMS / one.key,
+        label=lambda one: one.label,
+        done=lambda one: one.key in repaired_cases(out),
+    ):
+        append_line(out, RESULTS_FILE, bench.result(case, known[case.subject.key]))
     return tuple(repaired_cases(out).values())
 
 
@@ -98,11 +97,16 @@ def repaired_cases(out: Path) -> dict[str, RepairResult]:
 
 @dataclass(frozen=True, eq=False)
 class _Victim:
-    """A model to repair, what its defender has, and what it and its twin do on test samples."""
+    """A model to repair, what its defender has, and what it and its twin do on test samples.
+
+    `training` are the data that it was trained on, where the defender gets them, and `suspects` those of a scan.
+    """
 
     key: str
     model: nn.Module
     material: Material
+    training: Dataset | None
+    suspects: frozenset[str]
     backdoors: tuple[Backdoor, ...]
     before: Outcome
     twin: Outcome | None
@@ -121,7 +125,7 @@ class _Bench:
         """Repair and measure."""
         victim = self._victim(case.subject)
         found = self._searched(case.subject, victim, case.samples)
-        given = self._given(case, victim.material)
+        given = Given(_first(victim.material.clean, case.samples), victim.training, victim.suspects)
         with_search = case.method.split(":")[0] in CHOICES.names()
         bars = calibrated_bars() if with_search else ()
         settings = RepairSettings(choice_of(case.method), bars, case.method, case.subject.seed, self.device)
@@ -141,7 +145,8 @@ class _Bench:
             twin = twin_of(subject, (one for one, _ in self.built))
             beside = None if twin is None else _outcome(load_subject(self.out / twin.key), material.test, backdoors)
             before = _outcome(model, material.test, backdoors)
-            self._last = _Victim(subject.key, model, material, backdoors, before, beside)
+            training, suspects = self._scanned(subject, material)
+            self._last = _Victim(subject.key, model, material, training, suspects, backdoors, before, beside)
         return self._last
 
     def _searched(self, subject: Subject, victim: _Victim, samples: int) -> Suspected | Skipped:
@@ -152,22 +157,21 @@ class _Bench:
             self._found[place] = suspected_trigger(victim.model, clean, bars=calibrated_bars(), seed=subject.seed)
         return self._found[place]
 
-    def _given(self, case: RepairCase, material: Material) -> Given:
-        trusted = _first(material.clean, case.samples)
+    def _scanned(self, subject: Subject, material: Material) -> tuple[Dataset | None, frozenset[str]]:
+        """The training data and the suspects among them; neither where the benchmark does not scan."""
         if self.config.scan is None:
-            return Given(trusted)
-        poisoned = poisoned_data(case.subject, material.training)
+            return None, frozenset()
+        poisoned = poisoned_data(subject, material.training)
         data = material.training if poisoned is None else poisoned.data
-        return Given(trusted, data, frozenset(self._suspects(case.subject, data, self.config.scan)))
+        return data, frozenset(self._suspects(subject, data, self.config.scan))
 
     def _suspects(self, subject: Subject, data: Dataset, budget: Budget) -> tuple[str, ...]:
         """Ids that a scan suspects, kept once found."""
         file = self.out / SUSPECTS / f"{subject.key}-{budget}.json"
         if not file.exists():
             told = scan(data, ScanSettings(budget=budget, seed=subject.seed, device=self.device))
-            ids = {one.id for finding in told.findings for one in finding.suspects}
             file.parent.mkdir(parents=True, exist_ok=True)
-            write_text_atomically(file, to_json(_Suspects(tuple(sorted(ids)))) + "\n")
+            write_text_atomically(file, to_json(_Suspects(tuple(sorted(told.suspect_ids)))) + "\n")
         return from_json(_Suspects, file.read_bytes(), origin=str(file)).ids
 
 

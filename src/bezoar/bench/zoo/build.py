@@ -12,7 +12,7 @@ from torch import nn
 from bezoar.attacks import Backdoor, open_truth
 from bezoar.attacks.sealing.truth_file import seal_without_data
 from bezoar.attacks.tampering import tampering_truth
-from bezoar.bench.claims import claimed
+from bezoar.bench.claims import in_turn
 from bezoar.bench.zoo.config import Subject
 from bezoar.bench.zoo.material import Material, Shelf, poisoned_data, with_wrong_labels
 from bezoar.data.dataset import Dataset
@@ -56,17 +56,17 @@ def build_zoo(
     BezoarError names it.
     """
     shelf, failures = Shelf(), []
-    for subject in wanted:
-        with claimed(out / subject.key) as mine:
-            if not mine or (out / subject.key / RECORD_FILE).exists():
-                continue
-            listener.begins(subject.label)
-            started = time.perf_counter()
-            try:
-                _build(subject, shelf, out / subject.key, listener, device)
-            except BezoarError as error:
-                failures.append(f"{subject.label}: {error}")
-            listener.ends(subject.label, time.perf_counter() - started)
+    for subject in in_turn(
+        wanted,
+        listener,
+        folder=lambda one: out / one.key,
+        label=lambda one: one.label,
+        done=lambda one: (out / one.key / RECORD_FILE).exists(),
+    ):
+        try:
+            _build(subject, shelf, out / subject.key, listener, device)
+        except BezoarError as error:
+            failures.append(f"{subject.label}: {error}")
     if failures:
         raise BezoarError(f"{len(failures)} of {len(wanted)} subjects failed", found="; ".join(failures))
     return tuple(built_subjects(wanted, out))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bezoar.bench.claims import claimed
+from bezoar.bench.claims import in_turn
 from bezoar.bench.lines import append_line, read_lines
 from bezoar.bench.zoo.build import Built, load_subject
 from bezoar.bench.zoo.config import Subject
@@ -58,18 +57,17 @@ def inspect_zoo(
 ) -> tuple[Inspection, ...]:
     """Inspect every subject that `out`/inspections.jsonl doesn't hold yet, and give all that are there."""
     shelf = Shelf()
-    for subject, record in built:
-        with claimed(out / CLAIMS / subject.key) as mine:
-            if not mine or subject.key in inspected(out):
-                continue
-            listener.begins(f"inspect {subject.label}")
-            started = time.perf_counter()
-            clean = shelf.material(subject.data, subject.seed).clean
-            opened = OpenedModel(subject.label, load_subject(out / subject.key), "run")
-            told = inspect_model(opened, clean, settings).record
-            seconds = time.perf_counter() - started
-            append_line(out, RESULTS_FILE, _figures(record, told, sum(run.seconds for run in told.detectors)))
-            listener.ends(f"inspect {subject.label}", seconds)
+    for subject, record in in_turn(
+        built,
+        listener,
+        folder=lambda one: out / CLAIMS / one[0].key,
+        label=lambda one: f"inspect {one[0].label}",
+        done=lambda one: one[0].key in inspected(out),
+    ):
+        clean = shelf.material(subject.data, subject.seed).clean
+        opened = OpenedModel(subject.label, load_subject(out / subject.key), "run")
+        told = inspect_model(opened, clean, settings).record
+        append_line(out, RESULTS_FILE, _figures(record, told, sum(run.seconds for run in told.detectors)))
     return tuple(inspected(out).values())
 
 

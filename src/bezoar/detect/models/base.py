@@ -12,6 +12,7 @@ from torch import nn
 
 from bezoar.data.dataset import Dataset
 from bezoar.detect.inversion.form import Parameters
+from bezoar.detect.inversion.forms import FORMS
 from bezoar.detect.inversion.invert import Inverted
 from bezoar.errors import DataError
 from bezoar.records import Skipped
@@ -53,6 +54,19 @@ class ModelScores:
     proposals: tuple[Proposal, ...] = ()
     notes: tuple[str, ...] = field(default=())
     measure: str = "spreads below the median of all classes"
+
+    def size(self, label: int) -> float | None:
+        """How large the trigger towards a class is, in `unit`; None where the detector looks for none."""
+        if self.inverted is not None:
+            return float(self.inverted.sizes[label])
+        return self.proposals[label].size if self.proposals else None
+
+    @property
+    def unit(self) -> str:
+        """What sizes are counted in, "" where there are none."""
+        if self.inverted is not None:
+            return self.inverted.form.unit
+        return FORMS[self.proposals[0].form].unit if self.proposals else ""
 
     def __post_init__(self) -> None:
         if not np.isfinite(self.classes).all():

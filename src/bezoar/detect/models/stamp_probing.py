@@ -83,9 +83,11 @@ class StampProbing:
         stamps = every_stamp(shape, self.positions)
         rough = asked.of_each(self.first).shares(stamps, lambda done: progress(done, len(stamps)))
         chosen, more = [stamps[place] for place in _striking(rough)], asked.of_each(self.more)
-        kept = _Best.among(chosen, more.shares(chosen))
-        closer = list(dict.fromkeys(one for stamp in kept.leading() for one in neighbours(stamp, shape)))
-        leading = list(dict.fromkeys(kept.with_more(closer, more.shares(closer)).stamps))
+        seen = more.shares(chosen)
+        leaders = _Best.among(chosen, seen).leading()
+        closer = list(dict.fromkeys(one for stamp in leaders for one in neighbours(stamp, shape)))
+        better = _Best.among([*chosen, *closer], np.concatenate([seen, more.shares(closer)]))
+        leading = list(dict.fromkeys(better.stamps))
         given = asked.shares(leading)
         if _told(given)[0].max() > 1:
             innocent = train(learnt, recipe=default_recipe("fast").with_changes(**INNOCENT), seed=seed, device="cpu")
@@ -131,19 +133,6 @@ class _Best:
             table.max(0),
             tuple(stamps[int(places[label])] for label in classes),
             tuple(sources(int(places[label]), label) for label in classes),
-        )
-
-    def with_more(self, stamps: Sequence[Stamp], given: Shares) -> _Best:
-        """The best of these and more."""
-        if not stamps:
-            return self
-        other = _Best.among(stamps, given)
-        better = other.statistics > self.statistics
-        pick = [(other if taken else self) for taken in better]
-        return _Best(
-            np.maximum(self.statistics, other.statistics),
-            tuple(one.stamps[label] for label, one in enumerate(pick)),
-            tuple(one.sources[label] for label, one in enumerate(pick)),
         )
 
     def leading(self, count: int = 2) -> list[Stamp]:

@@ -17,7 +17,6 @@ from bezoar.confirm.recover.inverted import proposed, recovered
 from bezoar.confirm.recover.recovered import Recovered
 from bezoar.data.dataset import Dataset
 from bezoar.detect import models  # noqa: F401  registers
-from bezoar.detect.inversion.forms import FORMS
 from bezoar.detect.models.base import MODEL_DETECTORS, ModelScores
 from bezoar.records import Skipped
 from bezoar.records.repairing import ClassSize, TriggerSearch
@@ -149,22 +148,15 @@ def _trigger(one: Heard, label: int, shape: tuple[int, ...]) -> Recovered:
     return proposed(one.scores.proposals[label], shape)
 
 
-def _size(one: Heard, label: int) -> float:
-    found = one.scores.inverted
-    return one.scores.proposals[label].size if found is None else float(found.sizes[label])
-
-
-def _unit(one: Heard) -> str:
-    if (found := one.scores.inverted) is not None:
-        return found.form.unit
-    return FORMS[one.scores.proposals[0].form].unit if one.scores.proposals else ""
-
-
 def _told(model: nn.Module, one: Heard, data: Dataset) -> TriggerSearch:
     working = frozenset(_working(one))
     none = NOT_WORKED if one.scores.inverted is not None else NO_TRIGGERS
     carriers = Carriers.of(data, np.arange(len(data), dtype=np.int64))
     right = carriers.answers(model) == carriers.labels
+
+    def size(label: int) -> float | Skipped:
+        found = one.scores.size(label) if label in working else None
+        return none if found is None else found
 
     def turned(label: int) -> float | Skipped:
         if label not in working:
@@ -175,14 +167,14 @@ def _told(model: nn.Module, one: Heard, data: Dataset) -> TriggerSearch:
     classes = tuple(
         ClassSize(
             class_name=name,
-            size=_size(one, label) if label in working else none,
+            size=size(label),
             statistic=float(one.scores.classes[label]),
             flips=turned(label),
         )
         for label, name in enumerate(data.class_names)
     )
     out = tuple(name for label, name in enumerate(data.class_names) if one.over(label) > 1)
-    return TriggerSearch(one.bar.detector, _unit(one), len(data), one.bar.cut, classes, out)
+    return TriggerSearch(one.bar.detector, one.scores.unit, len(data), one.bar.cut, classes, out)
 
 
 def _too_little(data: Dataset) -> str:
