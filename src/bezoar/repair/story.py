@@ -78,8 +78,9 @@ def repair_model(
 ) -> Cured:
     """Repair a model by what a defender has, and say how sure that is.
 
-    A trigger that is not given is taken from `suspected`, else recovered from the suspects or by inversion. Raises
-    TrainingError where no method could be carried out, ModelError for a model that does not fit the data.
+    A trigger that is not given is recovered from the suspects, else it is that of `suspected`, which a search found
+    before, else it is searched for. Raises TrainingError where no method could be carried out, ModelError for a model
+    that does not fit the data.
     """
     settings, clock = settings or RepairSettings(), Clock(listener or Silence())
     notes = list(patient.notes)
@@ -92,7 +93,7 @@ def repair_model(
     parts = None if told.trusted is None else parted(told.trusted, settings.seed)
     given = _for_learning(given, parts)
     with clock.stage("look for the trigger"):
-        found = suspected or _suspected(patient.model, given, settings, progress)
+        found = _suspected(patient.model, given, settings, suspected, progress)
     given, trigger = _with_suspected(given, found, settings)
     given, parts, borne = _without_bearing(given, parts, trigger)
     notes += borne.notes
@@ -153,7 +154,9 @@ def _for_learning(given: Given, parts: Parts | None) -> Given:
     return given if parts.held_out is None else unseen_training(given, parts.held_out)
 
 
-def _suspected(model: nn.Module, given: Given, settings: RepairSettings, progress: Progress) -> Suspected | Skipped:
+def _suspected(
+    model: nn.Module, given: Given, settings: RepairSettings, searched: Suspected | None, progress: Progress
+) -> Suspected | Skipped:
     """A trigger that nobody gave, from the suspects where those show one that works, else from the model."""
     if given.trigger is not None or given.trusted is None:
         return Skipped(NO_TRUSTED if given.trusted is None else "a trigger was given")
@@ -161,7 +164,7 @@ def _suspected(model: nn.Module, given: Given, settings: RepairSettings, progres
         found = trigger_of_suspects(model, given.trusted, given, seed=settings.seed)
         if isinstance(found, Suspected) and found.stands_out:
             return found
-    return suspected_trigger(
+    return searched or suspected_trigger(
         model,
         given.trusted,
         target=given.target,
