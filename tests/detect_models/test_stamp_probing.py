@@ -1,7 +1,5 @@
 """Stamps on a network that sees quarters, with backdoors planted that lead all, one, or each class elsewhere."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import torch
@@ -18,7 +16,7 @@ SHAPE = (3, SIDE, SIDE)
 
 
 def probed(model: nn.Module) -> tuple[np.ndarray, object]:
-    told = StampProbing(positions=6).inspect(model, clean_data(), SHAPE, CLASSES, seed=0)
+    told = StampProbing(positions=6, lessons=150).inspect(model, clean_data(), SHAPE, CLASSES, seed=0)
     assert not isinstance(told, Skipped)
     return told.classes, told.proposals
 
@@ -75,7 +73,7 @@ def test_what_happens_elsewhere_too_does_not_count() -> None:
 
 def test_what_an_innocent_network_does_too_is_no_backdoor(monkeypatch: pytest.MonkeyPatch) -> None:
     model = Stamped(WAYS["one to another"])
-    monkeypatch.setattr(stamp_probing, "train", lambda *_, **__: SimpleNamespace(model=model))
+    monkeypatch.setattr(stamp_probing, "innocent_twin", lambda *_, **__: model)
     classes, _ = probed(model)
     assert classes.max() < 0.5
 

@@ -12,6 +12,7 @@ PANEL = (
     "warp-inversion",
     "feature-re",
     "stamp-probing",
+    "wave-probing",
     "mm-bd",
     "channel-bounds",
     "last-layer",

@@ -8,4 +8,5 @@ from bezoar.detect.models import (  # noqa: F401  importing registers
     last_layer,
     mm_bd,
     stamp_probing,
+    wave_probing,
 )

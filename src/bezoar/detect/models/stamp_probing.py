@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from bezoar.data.dataset import Dataset
 from bezoar.detect.inversion.quiet import untouched
 from bezoar.detect.models.base import MODEL_DETECTORS, ModelScores, Progress, Proposal, unheard
-from bezoar.detect.probing.answers import Shares, beyond, each_to_its_own, from_one_alone, shares, to_each
+from bezoar.detect.probing.answers import Shares, beyond, each_to_its_own, from_one_alone, to_each
+from bezoar.detect.probing.asked import FEWEST_OF_A_CLASS, Asked, right_samples
+from bezoar.detect.probing.innocent import innocent_twin
 from bezoar.detect.probing.stamps import Stamp, every_stamp, neighbours
 from bezoar.records import Skipped
-from bezoar.training import default_recipe, train
-from bezoar.training.batches import to_unit_range
 
-FEWEST_CLASSES, FEWEST_OF_A_CLASS = 3, 4
+FEWEST_CLASSES = 3
 USUAL_TO_ONE, USUAL_FROM_ONE, USUAL_EACH = 0.75, 0.75, 0.25
 """The largest of the three shares that stamps reach on clean models for choosing."""
 MEASURE = "times the most that stamps do to models without a backdoor"
-INNOCENT = {"epochs": 25, "batch_size": 32}
 SURVIVORS = 12
 """So many stamps of each kind are tried again on more images."""
 
@@ -42,7 +40,7 @@ class StampProbing:
     and no sources; needs images and 3 such classes, else Skipped.
 
     A stamp may also make one thing of another: a sign whose mark is covered is another sign. So where any statistic
-    exceeds 1, half of the clean samples train an innocent network, and of what stamps do to the model counts what
+    exceeds 1, an innocent twin is made (see `probing/innocent.py`), and of what stamps do to the model counts what
     they do not do to that one.
 
     Our own, after the scanning of single pixels in Huang et al. 2020, One-pixel signature (ECCV). What descent finds
@@ -55,6 +53,7 @@ class StampProbing:
     more: int = 15
     last: int = 60
     positions: int = 11
+    lessons: int = 800
 
     def inspect(
         self,
@@ -71,15 +70,14 @@ class StampProbing:
             return Skipped("stamps are put on clean samples, and none were given")
         if classes < FEWEST_CLASSES or len(shape) != 3:
             return Skipped(f"stamps are for images, (c, h, w), of at least {FEWEST_CLASSES} classes")
-        halves = trusted.split({"asked": 0.5, "learnt": 0.5}, seed=seed)
         with untouched(model):
-            images, labels = _right(model, halves["asked"], classes, self.last, seed)
-            if len(set(labels.tolist())) < FEWEST_CLASSES:
+            asked = right_samples(model, trusted, classes, self.last, seed)
+            if asked.known < FEWEST_CLASSES:
                 return Skipped(f"of {FEWEST_CLASSES} classes {FEWEST_OF_A_CLASS} clean samples each must be right")
-            return self._tried(_Asked(model, images, labels, classes), halves["learnt"], seed, progress)
+            return self._tried(asked, trusted, seed, progress)
 
-    def _tried(self, asked: _Asked, learnt: Dataset, seed: int, progress: Progress) -> ModelScores:
-        shape = learnt.shape
+    def _tried(self, asked: Asked, trusted: Dataset, seed: int, progress: Progress) -> ModelScores:
+        shape = trusted.shape
         stamps = every_stamp(shape, self.positions)
         rough = asked.of_each(self.first).shares(stamps, lambda done: progress(done, len(stamps)))
         chosen, more = [stamps[place] for place in _striking(rough)], asked.of_each(self.more)
@@ -90,29 +88,10 @@ class StampProbing:
         leading = list(dict.fromkeys(better.stamps))
         given = asked.shares(leading)
         if _told(given)[0].max() > 1:
-            innocent = train(learnt, recipe=default_recipe("fast").with_changes(**INNOCENT), seed=seed, device="cpu")
-            given = beyond(given, replace(asked, model=innocent.model).shares(leading))
+            twin = innocent_twin(asked.model, trusted, asked.classes, seed=seed, steps=self.lessons)
+            given = beyond(given, asked.by(twin).shares(leading))
         best = _Best.among(leading, given)
         return ModelScores(best.statistics, proposals=best.proposals(shape), measure=MEASURE)
-
-
-@dataclass(frozen=True, eq=False)
-class _Asked:
-    """A model and the images that it gets right."""
-
-    model: nn.Module
-    images: Tensor
-    labels: Tensor
-    classes: int
-
-    def of_each(self, count: int) -> _Asked:
-        """The first `count` images of each class."""
-        rows = torch.cat([torch.nonzero(self.labels == label)[:count, 0] for label in range(self.classes)])
-        return _Asked(self.model, self.images[rows], self.labels[rows], self.classes)
-
-    def shares(self, stamps: Sequence[Stamp], progress: Callable[[int], None] | None = None) -> Shares:
-        """Shares (p, k, k) under each stamp."""
-        return shares(self.model, self.images, self.labels, self.classes, stamps, progress)
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,17 +146,3 @@ def _striking(rough: Shares) -> list[int]:
     """Places of the stamps that are worth more images, by any of the three."""
     ranked = (to_each(rough).max(1), from_one_alone(rough).max((1, 2)), each_to_its_own(rough)[0])
     return sorted({int(place) for one in ranked for place in np.argsort(-one, kind="stable")[:SURVIVORS]})
-
-
-def _right(model: nn.Module, trusted: Dataset, classes: int, most: int, seed: int) -> tuple[Tensor, Tensor]:
-    """At most so many images of each class that the model gets right, as floats, and their labels."""
-    order = torch.randperm(len(trusted), generator=torch.Generator().manual_seed(seed))
-    rows = []
-    for label in range(classes):
-        own = order[trusted.labels[order] == label][: 2 * most]
-        with torch.no_grad():
-            answers = model(to_unit_range(trusted.inputs[own])).argmax(1) if len(own) else own
-        right = own[answers == label][:most]
-        rows.append(right if len(right) >= FEWEST_OF_A_CLASS else right[:0])
-    chosen = torch.cat(rows)
-    return to_unit_range(trusted.inputs[chosen]), trusted.labels[chosen]

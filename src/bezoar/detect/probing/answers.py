@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 import torch
@@ -11,11 +11,17 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 
-from bezoar.detect.probing.stamps import Stamp
-
 Shares: TypeAlias = NDArray[np.float64]
 """(k, k): of the images of each class (rows), the share that a model gives to each class (columns)."""
 AT_A_TIME = 512
+
+
+class Change(Protocol):
+    """A plain trigger: a stamp, a wave."""
+
+    def put_on(self, images: Tensor) -> Tensor:
+        """Copies of float images (n, c, h, w) in 0..1 with the trigger."""
+        ...
 
 
 @torch.no_grad()
@@ -24,19 +30,19 @@ def shares(
     images: Tensor,
     labels: Tensor,
     classes: int,
-    stamps: Sequence[Stamp],
+    changes: Sequence[Change],
     progress: Callable[[int], None] | None = None,
 ) -> Shares:
-    """Shares (p, k, k) under each of p stamps. `images` are floats (n, c, h, w) in 0..1, with right `labels` (n,).
+    """Shares (p, k, k) under each of p changes. `images` are floats (n, c, h, w) in 0..1, with right `labels` (n,).
 
     Classes without images have rows of zeros.
     """
     per_batch = max(1, AT_A_TIME // max(1, len(images)))
-    counts = np.zeros((len(stamps), classes, classes))
+    counts = np.zeros((len(changes), classes, classes))
     known = labels.numpy()
-    for start in range(0, len(stamps), per_batch):
-        part = stamps[start : start + per_batch]
-        shown = torch.cat([stamp.put_on(images) for stamp in part]).contiguous(memory_format=torch.channels_last)
+    for start in range(0, len(changes), per_batch):
+        part = changes[start : start + per_batch]
+        shown = torch.cat([change.put_on(images) for change in part]).contiguous(memory_format=torch.channels_last)
         answers = model(shown).argmax(1).reshape(len(part), len(images)).numpy()
         for place, told in enumerate(answers, start):
             np.add.at(counts[place], (known, told), 1.0)

@@ -1,0 +1,66 @@
+"""A model and the clean images that it is asked with: some of each class, all of which it gets right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from bezoar.data.dataset import Dataset
+from bezoar.detect.probing.answers import Change, Shares, shares
+from bezoar.training.batches import to_unit_range
+
+FEWEST_OF_A_CLASS = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """A model and images (n, c, h, w) in 0..1 with right `labels` (n,) of so many classes."""
+
+    model: nn.Module
+    images: Tensor
+    labels: Tensor
+    classes: int
+
+    @property
+    def known(self) -> int:
+        """Of how many classes there are images."""
+        return len(set(self.labels.tolist()))
+
+    def of_each(self, first: int) -> Asked:
+        """The first images of each class, so many at most."""
+        return self._where(lambda place: place < first)
+
+    def in_two(self) -> tuple[Asked, Asked]:
+        """Every third image of each class, and the others."""
+        return self._where(lambda place: place % 3 == 0), self._where(lambda place: place % 3 > 0)
+
+    def _where(self, wanted: Callable[[Tensor], Tensor]) -> Asked:
+        """The images of each class at some places (n,) among it."""
+        own = [torch.nonzero(self.labels == label)[:, 0] for label in range(self.classes)]
+        rows = torch.cat([rows[wanted(torch.arange(len(rows)))] for rows in own])
+        return replace(self, images=self.images[rows], labels=self.labels[rows])
+
+    def by(self, model: nn.Module) -> Asked:
+        """Another model asked with the same."""
+        return replace(self, model=model)
+
+    def shares(self, changes: Sequence[Change], progress: Callable[[int], None] | None = None) -> Shares:
+        """Shares (p, k, k) under each change."""
+        return shares(self.model, self.images, self.labels, self.classes, changes, progress)
+
+
+def right_samples(model: nn.Module, trusted: Dataset, classes: int, most: int, seed: int) -> Asked:
+    """The model and at most so many images of each class that it gets right; none of a class with fewer than 4."""
+    order = torch.randperm(len(trusted), generator=torch.Generator().manual_seed(seed))
+    rows = []
+    for label in range(classes):
+        own = order[trusted.labels[order] == label][: 2 * most]
+        with torch.no_grad():
+            answers = model(to_unit_range(trusted.inputs[own])).argmax(1) if len(own) else own
+        right = own[answers == label][:most]
+        rows.append(right if len(right) >= FEWEST_OF_A_CLASS else right[:0])
+    chosen = torch.cat(rows)
+    return Asked(model, to_unit_range(trusted.inputs[chosen]), trusted.labels[chosen], classes)
