@@ -13,7 +13,7 @@ from inversion_toys import CLASSES, SIDE, TARGET, Linear, clean_data, planted_pa
 SHAPE = (3, SIDE, SIDE)
 NAMES = MODEL_DETECTORS.names()
 PROBING = ("stamp-probing", "wave-probing")
-NEED_DATA = ("neural-cleanse", "added-pattern", "warp-inversion", "feature-re", "bti-dbf")
+NEED_DATA = ("neural-cleanse", "added-pattern", "warp-inversion", "colour-inversion", "feature-re", "bti-dbf")
 OF_WEIGHTS = ("channel-bounds", "last-layer")
 
 

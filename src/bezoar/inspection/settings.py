@@ -10,6 +10,7 @@ PANEL = (
     "neural-cleanse",
     "added-pattern",
     "warp-inversion",
+    "colour-inversion",
     "feature-re",
     "stamp-probing",
     "wave-probing",

@@ -11,7 +11,7 @@ from torch import nn
 from bezoar.confirm.flips import Carriers, Flips, flips
 from bezoar.confirm.measured import flip_test
 from bezoar.confirm.recover.candidates import Candidate
-from bezoar.confirm.recover.inverted import as_small, proposed, recovered
+from bezoar.confirm.recover.inverted import as_small, proposed, recovered, scaled_by
 from bezoar.confirm.recover.recovered import Recovered
 from bezoar.confirm.trials import Trial
 from bezoar.data.dataset import Dataset
@@ -22,7 +22,9 @@ from bezoar.shapes import FloatImages
 
 OTHERS = "the triggers found for the other classes, made as small, each towards its own"
 ELSEWHERE = "the same trigger turned upside down"
+OPPOSITE = "the opposite change of colours"
 MOVED = "the same trigger at another place, half an image away"
+TURNED = "the same trigger turned by a right angle"
 LEAST_FLIPS, LEAST_GAIN = 0.5, 0.3
 """A trigger is proved that turns this share of held-out samples, and this much more than its strongest control."""
 
@@ -47,14 +49,16 @@ def tried(model: nn.Module, found: Inverted, target: int, held_out: Dataset) -> 
     """Put the trigger found for `target` on held-out clean samples, and its controls.
 
     Controls: triggers of the same form found for the other classes, made as small as this one, of which the strongest
-    counts; and this trigger turned upside down, which is as large and means nothing.
+    counts; and this trigger turned upside down, or a change of colours turned into its opposite, which is as large and
+    means nothing.
     """
     trigger = recovered(found, target, held_out.shape)
     rows = np.arange(len(held_out), dtype=np.int64)
     carriers = Carriers.of(held_out, rows)
     right = carriers.answers(model) == carriers.labels
     done = flips(model, carriers, trigger, target, right)
-    controls = {ELSEWHERE: flips(model, carriers, _upside_down(trigger), target, right)}
+    meaningless, what = _meaningless(found, trigger, target, held_out)
+    controls = {what: flips(model, carriers, meaningless, target, right)}
     others = max(_others(model, found, target, carriers, right, held_out), key=_rate, default=None)
     if others is not None:
         controls[OTHERS] = others
@@ -65,20 +69,18 @@ def tried(model: nn.Module, found: Inverted, target: int, held_out: Dataset) -> 
 def tried_proposal(model: nn.Module, proposal: Proposal, held_out: Dataset) -> Tried:
     """Put a proposed trigger on held-out clean samples of its source classes, and its controls.
 
-    Controls: the same trigger half an image further down, to the right, and both, of which the strongest counts.
+    Controls: the same trigger half an image further down, to the right, and both, of which the strongest counts; one
+    that fills the image, such as a wave, is turned by a right angle.
     """
     trigger = proposed(proposal, held_out.shape)
     carriers = Carriers.of(held_out, np.arange(len(held_out), dtype=np.int64))
     right = carriers.answers(model) == carriers.labels
     among = np.isin(carriers.labels, proposal.sources) if proposal.sources else carriers.labels != proposal.target
     done = flips(model, carriers, trigger, proposal.target, right)
-    half_down, half_right = held_out.shape[1] // 2, held_out.shape[2] // 2
-    moved = [
-        flips(model, carriers, _moved(trigger, down, right_by), proposal.target, right)
-        for down, right_by in ((half_down, 0), (0, half_right), (half_down, half_right))
-    ]
+    what, elsewhere = _elsewhere(trigger, held_out.shape)
+    moved = [flips(model, carriers, one, proposal.target, right) for one in elsewhere]
     strongest = max(moved, key=lambda one: np.nan_to_num(one.rate_among(among), nan=-1.0))
-    trial = Trial(Candidate(trigger, None), carriers.labels, done, {MOVED: strongest})
+    trial = Trial(Candidate(trigger, None), carriers.labels, done, {what: strongest})
     return Tried(trigger, flip_test(trial, proposal.target, proposal.sources, held_out.class_names))
 
 
@@ -91,8 +93,33 @@ def _others(
             yield flips(model, carriers, as_small(found, place, size, held_out.shape), one.target, right)
 
 
+def _meaningless(found: Inverted, trigger: Recovered, target: int, held_out: Dataset) -> tuple[Recovered, str]:
+    """A trigger as large as the one found for `target`, and what it is in words."""
+    if trigger.kind != "colours":
+        return _upside_down(trigger), ELSEWHERE
+    place = next(place for place, one in enumerate(found.hypotheses) if one.target == target)
+    return scaled_by(found, place, -1.0, held_out.shape), OPPOSITE
+
+
 def _rate(one: Flips) -> float:
     return -1.0 if np.isnan(one.rate) else one.rate
+
+
+def _elsewhere(trigger: Recovered, shape: tuple[int, ...]) -> tuple[str, list[Recovered]]:
+    """Triggers as large as a proposed one, at other places or in another direction, and what they are in words."""
+    if trigger.kind != "patch":
+        return (TURNED, [_turned(trigger)]) if shape[1] == shape[2] else (ELSEWHERE, [_upside_down(trigger)])
+    down, right = shape[1] // 2, shape[2] // 2
+    return MOVED, [_moved(trigger, *by) for by in ((down, 0), (0, right), (down, right))]
+
+
+def _turned(trigger: Recovered) -> Recovered:
+    """Put on images that lie on their side, which are then set upright."""
+
+    def change(images: FloatImages) -> FloatImages:
+        return trigger.change(images.rot90(1, (2, 3))).rot90(-1, (2, 3))
+
+    return Recovered(trigger.kind, trigger.description, change, trigger.picture)
 
 
 def _moved(trigger: Recovered, down: int, right: int) -> Recovered:

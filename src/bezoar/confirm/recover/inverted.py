@@ -14,7 +14,8 @@ from bezoar.errors import RecordError
 from bezoar.shapes import FloatImages
 
 GREY = 0.5
-KINDS: dict[str, Kind] = {"patch": "patch", "additive": "additive", "warp": "warp"}
+KINDS: dict[str, Kind] = {"patch": "patch", "additive": "additive", "warp": "warp", "colours": "colours"}
+WORDS = {"additive": "a pattern that is added", "warp": "a warp", "colours": "a change of colours"}
 SHOWN = 0.5
 """A pixel is counted as one of the patch's where more than half of it is replaced."""
 
@@ -32,8 +33,12 @@ def proposed(proposal: Proposal, shape: tuple[int, ...]) -> Recovered:
 
 def as_small(found: Inverted, place: int, size: float, shape: tuple[int, ...]) -> Recovered:
     """The trigger of one hypothesis made as small as `size`, where it is larger."""
+    return scaled_by(found, place, min(1.0, size / max(float(found.sizes[place]), 1e-9)), shape)
+
+
+def scaled_by(found: Inverted, place: int, factor: float, shape: tuple[int, ...]) -> Recovered:
+    """The trigger of one hypothesis so many times as strong, below 0 its opposite, where the form has such a thing."""
     own = of_one(found.parameters, place)
-    factor = min(1.0, size / max(float(found.sizes[place]), 1e-9))
     return _recovered(found.form, found.form.scaled(own, torch.tensor([factor])), shape)
 
 
@@ -82,8 +87,7 @@ def _recovered(form: Form, parameters: Parameters, shape: tuple[int, ...]) -> Re
 
 def _described(form: Form, change: _PutOn, size: float, shape: tuple[int, ...]) -> str:
     if form.name != "patch":
-        what = "a pattern that is added" if form.name == "additive" else "a warp"
-        return f"{what}, found in the model by descent: {size:.1f} {form.unit}"
+        return f"{WORDS[form.name]}, found in the model by descent: {size:.1f} {form.unit}"
     mask = torch.sigmoid(change.parameters["mask"])[0, 0]
     inside = torch.nonzero(mask > SHOWN)
     place = ""
@@ -94,8 +98,8 @@ def _described(form: Form, change: _PutOn, size: float, shape: tuple[int, ...]) 
 
 
 def _shown(form: Form, change: _PutOn, shape: tuple[int, ...]) -> Tensor:
-    """The trigger on grey, amplified where it is faint; a warp on a chequered board."""
-    board = _board(shape) if form.name == "warp" else torch.full((1, *shape), 255 * GREY)
+    """The trigger on grey, amplified where it is faint; a warp on a chequered board, a change of colours on a scale."""
+    board = _BOARDS.get(form.name, _grey)(shape)
     made = change(board)[0]
     if form.name == "additive":
         off = made - 255 * GREY
@@ -106,3 +110,17 @@ def _shown(form: Form, change: _PutOn, shape: tuple[int, ...]) -> Tensor:
 def _board(shape: tuple[int, ...], square: int = 4) -> Tensor:
     rows, columns = torch.arange(shape[1])[:, None] // square, torch.arange(shape[2])[None] // square
     return (((rows + columns) % 2) * 160.0 + 48).expand(1, *shape).clone()
+
+
+def _grey(shape: tuple[int, ...]) -> Tensor:
+    return torch.full((1, *shape), 255 * GREY)
+
+
+def _scale(shape: tuple[int, ...]) -> Tensor:
+    """Each channel rises along its own direction: to the right, downwards, to the left, upwards."""
+    rows, columns = torch.meshgrid(*(torch.linspace(0, 255, side) for side in shape[1:]), indexing="ij")
+    ways = (columns, rows, columns.flip(1), rows.flip(0))
+    return torch.stack([ways[channel % len(ways)] for channel in range(shape[0])])[None]
+
+
+_BOARDS = {"warp": _board, "colours": _scale}

@@ -3,6 +3,7 @@
 from bezoar.detect.models import (  # noqa: F401  importing registers
     bti_dbf,
     channel_bounds,
+    colour_inversion,
     feature_re,
     inversions,
     last_layer,

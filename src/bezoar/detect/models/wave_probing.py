@@ -15,14 +15,12 @@ from bezoar.detect.models.base import MODEL_DETECTORS, ModelScores, Progress, Pr
 from bezoar.detect.probing.answers import Shares, beyond, to_each
 from bezoar.detect.probing.asked import FEWEST_OF_A_CLASS, Asked, right_samples
 from bezoar.detect.probing.innocent import innocent_twin
-from bezoar.detect.probing.waves import Wave, every_wave
+from bezoar.detect.probing.waves import HIGHEST, Wave, every_wave
 from bezoar.records import Skipped
 
 FEWEST_CLASSES = 3
-COARSE, FINE = 0.4, 0.75
-"""The largest share that waves reach on clean models for choosing, beyond what they do to an innocent twin: those of at
-most 6 waves over an image, and those of more."""
-COARSEST = 6.0
+USUAL = ((4.0, 0.25), (5.0, 0.3), (6.0, 0.5), (7.0, 0.65), (HIGHEST, 0.8))
+"""Up to a frequency, the largest share that waves reach on clean models for choosing beyond what their twins do."""
 MEASURE = "times the most that waves do to models without a backdoor"
 
 
@@ -90,7 +88,7 @@ class WaveProbing:
 
 def statistics(given: Shares, waves: tuple[Wave, ...]) -> NDArray[np.float64]:
     """Shares (p, k, k) under each wave as multiples (p, k) of what waves of its frequency do to clean models."""
-    usual = np.array([COARSE if wave.frequency <= COARSEST else FINE for wave in waves])
+    usual = np.array([next(share for most, share in USUAL if wave.frequency <= most) for wave in waves])
     told: NDArray[np.float64] = to_each(given) / usual[:, None]
     return told
 
