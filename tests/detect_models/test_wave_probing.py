@@ -11,6 +11,7 @@ from bezoar.detect.models.base import ModelScores
 from bezoar.detect.models.wave_probing import WaveProbing
 from bezoar.detect.probing.innocent import innocent_twin
 from bezoar.detect.probing.waves import HIGHEST, Wave, every_wave
+from bezoar.inspection.trial import tried_proposal
 from bezoar.records import Skipped
 from inversion_toys import CLASSES, SIDE, TARGET, Linear, clean_data
 
@@ -48,6 +49,15 @@ def test_a_planted_wave_is_found_and_recovered() -> None:
     planted = PLANTED.as_additive(SHAPE)["pattern"][0].flatten()
     assert torch.corrcoef(torch.stack([found, planted]))[0, 1] > 0.6
     assert proposal.size == pytest.approx(float(Additive().sizes(proposal.parameters)[0]), rel=0.05)
+
+
+def test_a_wave_is_tried_beside_itself_turned() -> None:
+    model = Waved()
+    outcome = tried_proposal(model, probed(model).proposals[TARGET], clean_data())
+    assert not isinstance(outcome.test, Skipped)
+    assert outcome.proved
+    assert outcome.test.flips.value > 0.9
+    assert outcome.test.control.value < 0.2
 
 
 def test_a_clean_network_has_no_striking_wave() -> None:
