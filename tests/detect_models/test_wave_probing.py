@@ -82,6 +82,18 @@ def test_an_innocent_twin_answers_alike_and_knows_no_trigger() -> None:
         assert (twin(bearing).argmax(1) == TARGET).float().mean() < 0.5
 
 
+def test_a_twin_is_made_once_for_the_same_model_samples_and_seed() -> None:
+    data, model = clean_data(), Linear()
+    first = innocent_twin(model, data, CLASSES, seed=0, steps=2)
+    assert innocent_twin(model, data, CLASSES, seed=0, steps=2) is first
+    for other in (dict(seed=1, steps=2), dict(seed=0, steps=3)):
+        assert innocent_twin(model, data, CLASSES, **other) is not first
+    assert innocent_twin(model, clean_data(100), CLASSES, seed=0, steps=2) is not first
+    again = innocent_twin(model, data, CLASSES, seed=0, steps=2)
+    model.weight.data.mul_(2)
+    assert innocent_twin(model, data, CLASSES, seed=0, steps=2) is not again
+
+
 def test_waves_go_every_way_up_to_a_frequency() -> None:
     waves = every_wave()
     assert len(waves) == len(set(waves))
