@@ -86,7 +86,7 @@ def test_a_twin_is_made_once_for_the_same_model_samples_and_seed() -> None:
     data, model = clean_data(), Linear()
     first = innocent_twin(model, data, CLASSES, seed=0, steps=2)
     assert innocent_twin(model, data, CLASSES, seed=0, steps=2) is first
-    for other in (dict(seed=1, steps=2), dict(seed=0, steps=3)):
+    for other in ({"seed": 1, "steps": 2}, {"seed": 0, "steps": 3}):
         assert innocent_twin(model, data, CLASSES, **other) is not first
     assert innocent_twin(model, clean_data(100), CLASSES, seed=0, steps=2) is not first
     again = innocent_twin(model, data, CLASSES, seed=0, steps=2)
