@@ -133,9 +133,9 @@ class _Bench:
         try:
             cured = repair_model(patient, given, settings, suspected=found if isinstance(found, Suspected) else None)
         except TrainingError as error:
-            return _figures(case, record, given, found, victim, Skipped(str(error)), None)
+            return _figures(case, record, given, victim, Skipped(str(error)), None)
         after = _outcome(cured.model, victim.material.test, victim.backdoors)
-        return _figures(case, record, given, found, victim, after, cured.record)
+        return _figures(case, record, given, victim, after, cured.record)
 
     def _victim(self, subject: Subject) -> _Victim:
         if self._last is None or self._last.key != subject.key:
@@ -179,12 +179,12 @@ def _figures(
     case: RepairCase,
     record: Built,
     given: Given,
-    found: Suspected | Skipped,
     victim: _Victim,
     after: Outcome | Skipped,
     told: RepairRecord | None,
 ) -> RepairResult:
-    aimed = found.target in record.targets if isinstance(found, Suspected) and found.stands_out else None
+    trigger = None if told is None or isinstance(told.trigger, Skipped) else told.trigger
+    names = victim.material.clean.class_names
     return RepairResult(
         key=case.key,
         built=record,
@@ -193,7 +193,7 @@ def _figures(
         clean=case.clean,
         samples=case.samples,
         suspects=len(given.suspects),
-        aimed=aimed,
+        aimed=None if trigger is None else names.index(trigger.target) in record.targets,
         before=victim.before,
         after=after,
         twin=victim.twin,

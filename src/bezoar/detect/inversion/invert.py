@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 
 from bezoar.detect.inversion.form import Form, Parameters, of_one
 from bezoar.detect.inversion.quiet import untouched
+from bezoar.detect.numerics.smallness import least_factor
 from bezoar.errors import ModelError
 from bezoar.shapes import Images, Whole
 from bezoar.training.batches import to_unit_range
@@ -23,8 +23,8 @@ MEMORY = 0.8
 """Of the running share of images that go over to the target."""
 MEASURED = 100
 """Of so many images at most, which the descent was shown, a trigger's strength is told."""
-WEAKEST, STRONGEST, HALVINGS = 0.125, 4.0, 7
-"""Factors between which the strength of a trigger is looked for, by so many bisections."""
+FACTORS, HALVINGS = (0.125, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0), 3
+"""How strong a trigger must be is looked for among these factors, and closer by so many bisections."""
 BETAS = (0.5, 0.9)
 
 
@@ -101,8 +101,11 @@ def invert(
         seen = [_shown(model, inputs, labels, one[:MEASURED]) for one in rows]
         found, worked = _just_enough(model, form, run.found(), seen, run.goals, effort.enough)
         told = [_shown(model, inputs, labels, held[_fits(labels[held], one)]) for one in hypotheses]
-        flips = _went(model, form, found, told, run.goals)
-    return Inverted(form, tuple(hypotheses), found, form.sizes(found), worked, flips)
+        led = [
+            _led(model, form, of_one(found, place), images, goal)
+            for place, (images, goal) in enumerate(zip(told, run.goals, strict=True))
+        ]
+    return Inverted(form, tuple(hypotheses), found, form.sizes(found), worked, torch.tensor(led))
 
 
 class _Descent:
@@ -190,27 +193,25 @@ def _shown(model: nn.Module, inputs: Images, labels: Whole, rows: Tensor) -> Ten
 
 
 @torch.no_grad()
-def _went(model: nn.Module, form: Form, parameters: Parameters, shown: Sequence[Tensor], goals: Tensor) -> Tensor:
-    """Shares (H,) of the images shown to each hypothesis that go over to its goal, NaN where there are none."""
-    shares = [
-        (model(form.put_on(of_one(parameters, place), images[None])[0]).argmax(1) == goals[place]).float().mean()
-        for place, images in enumerate(shown)
-    ]
-    return torch.stack(shares)
+def _led(model: nn.Module, form: Form, trigger: Parameters, images: Tensor, goal: Tensor) -> float:
+    """The share of images that one trigger leads to its goal, NaN without any."""
+    return float((model(form.put_on(trigger, images[None])[0]).argmax(1) == goal).float().mean())
 
 
-@torch.no_grad()
 def _just_enough(
     model: nn.Module, form: Form, parameters: Parameters, shown: Sequence[Tensor], goals: Tensor, enough: float
 ) -> tuple[Parameters, Tensor]:
     """Triggers as strong as it takes to lead `enough` of the images to the goals, and which of them (H,) do."""
-    low, high = (torch.full((len(shown),), math.log(factor)) for factor in (WEAKEST, STRONGEST))
-    worked = _went(model, form, form.scaled(parameters, high.exp()), shown, goals) >= enough
-    reached = worked.clone()
-    for _ in range(HALVINGS):
-        middle = (low + high) / 2
-        strong = _went(model, form, form.scaled(parameters, middle.exp()), shown, goals) >= enough
-        reached |= strong
-        high, low = torch.where(strong, middle, high), torch.where(strong, low, middle)
-    factors = torch.where(reached, high.exp(), STRONGEST)
-    return form.scaled(parameters, factors), reached
+
+    def least(place: int) -> float | None:
+        own = of_one(parameters, place)
+
+        def leads(factor: float) -> bool:
+            scaled = form.scaled(own, torch.tensor([factor]))
+            return _led(model, form, scaled, shown[place], goals[place]) >= enough
+
+        return least_factor(leads, FACTORS, HALVINGS)
+
+    factors = [least(place) for place in range(len(shown))]
+    strengths = torch.tensor([FACTORS[-1] if factor is None else factor for factor in factors])
+    return form.scaled(parameters, strengths), torch.tensor([factor is not None for factor in factors])

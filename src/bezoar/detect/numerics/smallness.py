@@ -1,6 +1,9 @@
-"""By how much one size is smaller than the sizes beside it."""
+"""By how much one size is smaller than the sizes beside it, and how small something may be made."""
 
 from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,3 +23,23 @@ def spreads_below_median(sizes: NDArray[np.float64], usual: float) -> NDArray[np
     spread = MAD_TO_DEVIATION * float(np.median(np.abs(logs - middle)))
     below: NDArray[np.float64] = (middle - logs) / max(spread, usual)
     return below
+
+
+def least_factor(leads: Callable[[float], bool], factors: Sequence[float], halvings: int) -> float | None:
+    """The smallest factor that leads enough, closer by so many bisections; None where none of the `factors` does.
+
+    Those rise, and are tried from below, for stronger is not always better: a warp that is too strong leads elsewhere.
+    """
+    weaker = None
+    for factor in factors:
+        if leads(factor):
+            break
+        weaker = factor
+    else:
+        return None
+    if weaker is None:
+        return factor
+    for _ in range(halvings):
+        middle = math.sqrt(weaker * factor)
+        weaker, factor = (weaker, middle) if leads(middle) else (middle, factor)
+    return factor
