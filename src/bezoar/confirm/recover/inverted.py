@@ -87,14 +87,14 @@ def _recovered(form: Form, parameters: Parameters, shape: tuple[int, ...]) -> Re
 
 def _described(form: Form, change: _PutOn, size: float, shape: tuple[int, ...]) -> str:
     if form.name != "patch":
-        return f"{WORDS[form.name]}, found in the model by descent: {size:.1f} {form.unit}"
+        return f"{WORDS[form.name]}, found in the model: {size:.1f} {form.unit}"
     mask = torch.sigmoid(change.parameters["mask"])[0, 0]
     inside = torch.nonzero(mask > SHOWN)
     place = ""
     if len(inside):
         (top, left), (bottom, right) = inside.amin(0).tolist(), inside.amax(0).tolist()
         place = f", most of it within rows {top} to {bottom}, columns {left} to {right}"
-    return f"a patch, found in the model by descent: {size:.1f} pixels of {shape[1] * shape[2]:,}{place}"
+    return f"a patch, found in the model: {size:.1f} pixels of {shape[1] * shape[2]:,}{place}"
 
 
 def _shown(form: Form, change: _PutOn, shape: tuple[int, ...]) -> Tensor:
