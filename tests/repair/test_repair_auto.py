@@ -15,6 +15,7 @@ from bezoar.repair.auto import CHEAP_FIRST, CHOICES, Auto
 from bezoar.repair.base import Mended, ModelRepair, Used
 from bezoar.repair.checks import Bar
 from bezoar.repair.checks.look import NOT_SEARCHED
+from bezoar.repair.checks.search import Suspected
 from bezoar.repair.story import Patient, RepairSettings, repair_model
 from bezoar.repair.verdict import verdict_of
 from repair_toys import TARGET, Victim, attack_success, clean_accuracy, patched, victim
@@ -62,6 +63,25 @@ def test_the_first_good_one_is_kept_and_the_backdoor_is_gone(fast):
     assert len(record.trigger.examples) == 4
     assert from_json(type(record), to_json(record)) == record
     assert not found.model.training
+
+
+def found_before() -> Suspected:
+    return Suspected(patched, TARGET, True, "found before", "a patch of an inspection")
+
+
+def test_a_trigger_found_before_is_taken_without_trusted_samples(fast):
+    given = Given(training=fast.given.training, suspects=fast.given.suspects)
+    settings = RepairSettings(Auto(methods=("unlearn:epochs=1",)), seed=0, device="cpu")
+    record = repair_model(patient(fast), given, settings, suspected=found_before()).record
+    assert (record.trigger.origin, record.trigger.target) == ("recovered", "way0")
+    assert record.trigger.description == "a patch of an inspection; found before"
+
+
+def test_a_trigger_that_suspects_share_goes_before_one_found_before(fast):
+    given = Given(fast.given.trusted, fast.given.training, fast.given.suspects)
+    settings = RepairSettings(Auto(methods=("unlearn:epochs=1",)), seed=0, device="cpu")
+    record = repair_model(patient(fast), given, settings, suspected=found_before()).record
+    assert "patch of 9 pixels" in record.trigger.description
 
 
 def test_suspects_give_the_trigger_away_and_filtering_cures(fast):

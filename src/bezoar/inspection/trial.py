@@ -97,8 +97,7 @@ def _meaningless(found: Inverted, trigger: Recovered, target: int, held_out: Dat
     """A trigger as large as the one found for `target`, and what it is in words."""
     if trigger.kind != "colours":
         return _upside_down(trigger), ELSEWHERE
-    place = next(place for place, one in enumerate(found.hypotheses) if one.target == target)
-    return scaled_by(found, place, -1.0, held_out.shape), OPPOSITE
+    return scaled_by(found, target, -1.0, held_out.shape), OPPOSITE
 
 
 def _rate(one: Flips) -> float:

@@ -158,8 +158,10 @@ def _suspected(
     model: nn.Module, given: Given, settings: RepairSettings, searched: Suspected | None, progress: Progress
 ) -> Suspected | Skipped:
     """A trigger that nobody gave, from the suspects where those show one that works, else from the model."""
-    if given.trigger is not None or given.trusted is None:
-        return Skipped(NO_TRUSTED if given.trusted is None else "a trigger was given")
+    if given.trigger is not None:
+        return Skipped("a trigger was given")
+    if given.trusted is None:
+        return searched or Skipped(NO_TRUSTED)
     if given.suspects:
         found = trigger_of_suspects(model, given.trusted, given, seed=settings.seed)
         if isinstance(found, Suspected) and found.stands_out:

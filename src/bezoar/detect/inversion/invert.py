@@ -101,11 +101,11 @@ def invert(
         seen = [_shown(model, inputs, labels, one[:MEASURED]) for one in rows]
         found, worked = _just_enough(model, form, run.found(), seen, run.goals, effort.enough)
         told = [_shown(model, inputs, labels, held[_fits(labels[held], one)]) for one in hypotheses]
-        led = [
-            _led(model, form, of_one(found, place), images, goal)
+        shares = [
+            led(model, form, of_one(found, place), images, goal)
             for place, (images, goal) in enumerate(zip(told, run.goals, strict=True))
         ]
-    return Inverted(form, tuple(hypotheses), found, form.sizes(found), worked, torch.tensor(led))
+    return Inverted(form, tuple(hypotheses), found, form.sizes(found), worked, torch.tensor(shares))
 
 
 class _Descent:
@@ -193,7 +193,7 @@ def _shown(model: nn.Module, inputs: Images, labels: Whole, rows: Tensor) -> Ten
 
 
 @torch.no_grad()
-def _led(model: nn.Module, form: Form, trigger: Parameters, images: Tensor, goal: Tensor) -> float:
+def led(model: nn.Module, form: Form, trigger: Parameters, images: Tensor, goal: Tensor) -> float:
     """The share of images that one trigger leads to its goal, NaN without any."""
     return float((model(form.put_on(trigger, images[None])[0]).argmax(1) == goal).float().mean())
 
@@ -208,7 +208,7 @@ def _just_enough(
 
         def leads(factor: float) -> bool:
             scaled = form.scaled(own, torch.tensor([factor]))
-            return _led(model, form, scaled, shown[place], goals[place]) >= enough
+            return led(model, form, scaled, shown[place], goals[place]) >= enough
 
         return least_factor(leads, FACTORS, HALVINGS)
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from bezoar.data.dataset import Dataset
 from bezoar.detect.inversion.form import Form, of_one
 from bezoar.detect.inversion.forms import Colours
-from bezoar.detect.inversion.invert import Inverted
+from bezoar.detect.inversion.invert import Inverted, led
 from bezoar.detect.inversion.quiet import untouched
 from bezoar.detect.models.base import MODEL_DETECTORS, ModelScores, Progress, unheard
 from bezoar.detect.models.inversions import InversionDetector
@@ -76,13 +76,11 @@ class ColourInversion(InversionDetector):
         return 0.25
 
 
-@torch.no_grad()
-def _flips(model: nn.Module, found: Inverted, images: torch.Tensor, labels: torch.Tensor) -> NDArray[np.float64]:
+def _flips(model: nn.Module, found: Inverted, images: Tensor, labels: Tensor) -> NDArray[np.float64]:
     """Shares (k,) of the images of other classes that each trigger leads to its class."""
-    shares = []
-    for place, hypothesis in enumerate(found.hypotheses):
-        others = images[labels != hypothesis.target]
-        bearing = found.form.put_on(of_one(found.parameters, place), others[None])[0]
-        answers = model(bearing.contiguous(memory_format=torch.channels_last)).argmax(1)
-        shares.append(float((answers == hypothesis.target).float().mean()) if len(others) else 0.0)
-    return np.array(shares)
+    shares = [
+        led(model, found.form, of_one(found.parameters, place), images[labels != one.target], torch.tensor(one.target))
+        for place, one in enumerate(found.hypotheses)
+    ]
+    told: NDArray[np.float64] = np.nan_to_num(np.array(shares))
+    return told

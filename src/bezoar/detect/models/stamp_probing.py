@@ -13,12 +13,11 @@ from bezoar.data.dataset import Dataset
 from bezoar.detect.inversion.quiet import untouched
 from bezoar.detect.models.base import MODEL_DETECTORS, ModelScores, Progress, Proposal, unheard
 from bezoar.detect.probing.answers import Shares, beyond, each_to_its_own, from_one_alone, to_each
-from bezoar.detect.probing.asked import FEWEST_OF_A_CLASS, Asked, right_samples
+from bezoar.detect.probing.asked import Asked, asked_with
 from bezoar.detect.probing.innocent import innocent_twin
 from bezoar.detect.probing.stamps import Stamp, every_stamp, neighbours
 from bezoar.records import Skipped
 
-FEWEST_CLASSES = 3
 USUAL_TO_ONE, USUAL_FROM_ONE, USUAL_EACH = 0.75, 0.75, 0.25
 """The largest of the three shares that stamps reach on clean models for choosing."""
 MEASURE = "times the most that stamps do to models without a backdoor"
@@ -66,18 +65,12 @@ class StampProbing:
         progress: Progress = unheard,
     ) -> ModelScores | Skipped:
         """Shares in units of clean models' largest (k,), and the stamp that reaches each."""
-        if trusted is None:
-            return Skipped("stamps are put on clean samples, and none were given")
-        if classes < FEWEST_CLASSES or len(shape) != 3:
-            return Skipped(f"stamps are for images, (c, h, w), of at least {FEWEST_CLASSES} classes")
         with untouched(model):
-            asked = right_samples(model, trusted, classes, self.last, seed)
-            if asked.known < FEWEST_CLASSES:
-                return Skipped(f"of {FEWEST_CLASSES} classes {FEWEST_OF_A_CLASS} clean samples each must be right")
-            return self._tried(asked, trusted, seed, progress)
+            asked = asked_with(model, trusted, shape, classes, self.last, seed)
+            return asked if isinstance(asked, Skipped) else self._tried(asked, seed, progress)
 
-    def _tried(self, asked: Asked, trusted: Dataset, seed: int, progress: Progress) -> ModelScores:
-        shape = trusted.shape
+    def _tried(self, asked: Asked, seed: int, progress: Progress) -> ModelScores:
+        shape = asked.trusted.shape
         stamps = every_stamp(shape, self.positions)
         rough = asked.of_each(self.first).shares(stamps, lambda done: progress(done, len(stamps)))
         chosen, more = [stamps[place] for place in _striking(rough)], asked.of_each(self.more)
@@ -88,7 +81,7 @@ class StampProbing:
         leading = list(dict.fromkeys(better.stamps))
         given = asked.shares(leading)
         if _told(given)[0].max() > 1:
-            twin = innocent_twin(asked.model, trusted, asked.classes, seed=seed, steps=self.lessons)
+            twin = innocent_twin(asked.model, asked.trusted, asked.classes, seed=seed, steps=self.lessons)
             given = beyond(given, asked.by(twin).shares(leading))
         best = _Best.among(leading, given)
         return ModelScores(best.statistics, proposals=best.proposals(shape), measure=MEASURE)

@@ -13,12 +13,11 @@ from bezoar.data.dataset import Dataset
 from bezoar.detect.inversion.quiet import untouched
 from bezoar.detect.models.base import MODEL_DETECTORS, ModelScores, Progress, Proposal, unheard
 from bezoar.detect.probing.answers import Shares, beyond, to_each
-from bezoar.detect.probing.asked import FEWEST_OF_A_CLASS, Asked, right_samples
+from bezoar.detect.probing.asked import Asked, asked_with
 from bezoar.detect.probing.innocent import innocent_twin
 from bezoar.detect.probing.waves import HIGHEST, Wave, every_wave
 from bezoar.records import Skipped
 
-FEWEST_CLASSES = 3
 USUAL = ((4.0, 0.25), (5.0, 0.3), (6.0, 0.5), (7.0, 0.65), (HIGHEST, 0.8))
 """Up to a frequency, the largest share that waves reach on clean models for choosing beyond what their twins do."""
 MEASURE = "times the most that waves do to models without a backdoor"
@@ -56,24 +55,16 @@ class WaveProbing:
         progress: Progress = unheard,
     ) -> ModelScores | Skipped:
         """Shares in units of clean models' largest (k,), and the wave that reaches each."""
-        if trusted is None:
-            return Skipped("waves are added to clean samples, and none were given")
-        if classes < FEWEST_CLASSES or len(shape) != 3:
-            return Skipped(f"waves are for images, (c, h, w), of at least {FEWEST_CLASSES} classes")
         with untouched(model):
-            asked = right_samples(model, trusted, classes, self.images, seed)
-            if asked.known < FEWEST_CLASSES:
-                return Skipped(f"of {FEWEST_CLASSES} classes {FEWEST_OF_A_CLASS} clean samples each must be right")
-            return self._tried(asked, trusted, shape, seed, progress)
+            asked = asked_with(model, trusted, shape, classes, self.images, seed)
+            return asked if isinstance(asked, Skipped) else self._tried(asked, seed, progress)
 
-    def _tried(
-        self, asked: Asked, trusted: Dataset, shape: tuple[int, ...], seed: int, progress: Progress
-    ) -> ModelScores:
+    def _tried(self, asked: Asked, seed: int, progress: Progress) -> ModelScores:
         waves, (first, last) = every_wave(), asked.in_two()
         rough = first.shares(waves, lambda done: progress(done, len(waves)))
         twin = None
         if statistics(rough, waves).max() > 1:
-            twin = innocent_twin(asked.model, trusted, asked.classes, seed=seed, steps=self.lessons)
+            twin = innocent_twin(asked.model, asked.trusted, asked.classes, seed=seed, steps=self.lessons)
             rough = beyond(rough, first.by(twin).shares(waves))
         leaders = tuple(waves[int(place)] for place in statistics(rough, waves).argmax(0))
         told = last.shares(leaders)
@@ -81,7 +72,7 @@ class WaveProbing:
             told = beyond(told, last.by(twin).shares(leaders))
         return ModelScores(
             np.diagonal(statistics(told, leaders)).copy(),
-            proposals=tuple(_proposal(wave, label, shape) for label, wave in enumerate(leaders)),
+            proposals=tuple(_proposal(wave, label, asked.trusted.shape) for label, wave in enumerate(leaders)),
             measure=MEASURE,
         )
 

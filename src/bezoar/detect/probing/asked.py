@@ -10,24 +10,21 @@ from torch import Tensor, nn
 
 from bezoar.data.dataset import Dataset
 from bezoar.detect.probing.answers import Change, Shares, shares
+from bezoar.records import Skipped
 from bezoar.training.batches import to_unit_range
 
-FEWEST_OF_A_CLASS = 4
+FEWEST_CLASSES, FEWEST_OF_A_CLASS = 3, 4
 
 
 @dataclass(frozen=True, eq=False)
 class Asked:
-    """A model and images (n, c, h, w) in 0..1 with right `labels` (n,) of so many classes."""
+    """A model and images (n, c, h, w) in 0..1 with right `labels` (n,) of so many classes, drawn from `trusted`."""
 
     model: nn.Module
+    trusted: Dataset
     images: Tensor
     labels: Tensor
     classes: int
-
-    @property
-    def known(self) -> int:
-        """Of how many classes there are images."""
-        return len(set(self.labels.tolist()))
 
     def of_each(self, first: int) -> Asked:
         """The first images of each class, so many at most."""
@@ -52,6 +49,23 @@ class Asked:
         return shares(self.model, self.images, self.labels, self.classes, changes, progress)
 
 
+def asked_with(
+    model: nn.Module, trusted: Dataset | None, shape: tuple[int, ...], classes: int, most: int, seed: int
+) -> Asked | Skipped:
+    """The model and at most so many images of each class that it gets right, or why it can't be asked.
+
+    It is asked with no images of a class of which it gets fewer than 4 right; 3 classes must be left.
+    """
+    if trusted is None:
+        return Skipped("plain triggers are put on clean samples, and none were given")
+    if classes < FEWEST_CLASSES or len(shape) != 3:
+        return Skipped(f"plain triggers are for images, (c, h, w), of at least {FEWEST_CLASSES} classes")
+    asked = right_samples(model, trusted, classes, most, seed)
+    if len(set(asked.labels.tolist())) < FEWEST_CLASSES:
+        return Skipped(f"of {FEWEST_CLASSES} classes {FEWEST_OF_A_CLASS} clean samples each must be right")
+    return asked
+
+
 def right_samples(model: nn.Module, trusted: Dataset, classes: int, most: int, seed: int) -> Asked:
     """The model and at most so many images of each class that it gets right; none of a class with fewer than 4."""
     order = torch.randperm(len(trusted), generator=torch.Generator().manual_seed(seed))
@@ -63,4 +77,4 @@ def right_samples(model: nn.Module, trusted: Dataset, classes: int, most: int, s
         right = own[answers == label][:most]
         rows.append(right if len(right) >= FEWEST_OF_A_CLASS else right[:0])
     chosen = torch.cat(rows)
-    return Asked(model, to_unit_range(trusted.inputs[chosen]), trusted.labels[chosen], classes)
+    return Asked(model, trusted, to_unit_range(trusted.inputs[chosen]), trusted.labels[chosen], classes)
