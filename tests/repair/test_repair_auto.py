@@ -72,7 +72,7 @@ def found_before() -> Suspected:
 def test_a_trigger_found_before_is_taken_without_trusted_samples(fast):
     given = Given(training=fast.given.training, suspects=fast.given.suspects)
     settings = RepairSettings(Auto(methods=("unlearn:epochs=1",)), seed=0, device="cpu")
-    record = repair_model(patient(fast), given, settings, suspected=found_before()).record
+    record = repair_model(patient(fast), given, settings, finder=found_before).record
     assert (record.trigger.origin, record.trigger.target) == ("recovered", "way0")
     assert record.trigger.description == "a patch of an inspection; found before"
 
@@ -80,7 +80,11 @@ def test_a_trigger_found_before_is_taken_without_trusted_samples(fast):
 def test_a_trigger_that_suspects_share_goes_before_one_found_before(fast):
     given = Given(fast.given.trusted, fast.given.training, fast.given.suspects)
     settings = RepairSettings(Auto(methods=("unlearn:epochs=1",)), seed=0, device="cpu")
-    record = repair_model(patient(fast), given, settings, suspected=found_before()).record
+
+    def never():
+        raise AssertionError("a search was made although suspects show a trigger")
+
+    record = repair_model(patient(fast), given, settings, finder=never).record
     assert "patch of 9 pixels" in record.trigger.description
 
 

@@ -120,8 +120,9 @@ def repair(
         )
         settings = RepairSettings(asked.auto, calibrated_bars(), method, seed, device, trigger or "", (command_line(),))
         patient = _patient(opened, known, () if asked.inspection is None else asked.inspection.notes)
+        finder = None if found is None else lambda: found
         cured = repair_model(
-            patient, given, settings, suspected=found, listener=TerminalListener(quiet=json), progress=works
+            patient, given, settings, finder=finder, listener=TerminalListener(quiet=json), progress=works
         )
         page = write_repair(cured.model, opened.card, cured.record, folder)
     if json:

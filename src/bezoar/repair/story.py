@@ -18,7 +18,7 @@ from bezoar.repair.checks.from_suspects import trigger_of_suspects
 from bezoar.repair.checks.look import NO_TRIGGER, NOTHING_HELD_OUT, Looking, look
 from bezoar.repair.checks.parts import Parts, Sorted, cleared, parted, sorted_out, unseen_training
 from bezoar.repair.checks.relearning import relearning
-from bezoar.repair.checks.search import Bar, Suspected, suspected_trigger
+from bezoar.repair.checks.search import Bar, Finder, Suspected, suspected_trigger
 from bezoar.repair.given import Given, with_trigger
 from bezoar.repair.possible import impossible
 from bezoar.repair.verdict import verdict_of
@@ -72,15 +72,15 @@ def repair_model(
     given: Given,
     settings: RepairSettings | None = None,
     *,
-    suspected: Suspected | None = None,
+    finder: Finder | None = None,
     listener: Listener | None = None,
     progress: Progress = unheard,
 ) -> Cured:
     """Repair a model by what a defender has, and say how sure that is.
 
-    A trigger that is not given is recovered from the suspects, else it is that of `suspected`, which a search found
-    before, else it is searched for. Raises TrainingError where no method could be carried out, ModelError for a model
-    that does not fit the data.
+    A trigger that is not given is recovered from the suspects; where they show none, `finder` is asked for it, by
+    default a search by the detectors of the settings. Raises TrainingError where no method could be carried out,
+    ModelError for a model that does not fit the data.
     """
     settings, clock = settings or RepairSettings(), Clock(listener or Silence())
     notes = list(patient.notes)
@@ -93,7 +93,7 @@ def repair_model(
     parts = None if told.trusted is None else parted(told.trusted, settings.seed)
     given = _for_learning(given, parts)
     with clock.stage("look for the trigger"):
-        found = _suspected(patient.model, given, settings, suspected, progress)
+        found = _suspected(patient.model, given, settings, finder, progress)
     given, trigger = _with_suspected(given, found, settings)
     given, parts, borne = _without_bearing(given, parts, trigger)
     notes += borne.notes
@@ -155,25 +155,21 @@ def _for_learning(given: Given, parts: Parts | None) -> Given:
 
 
 def _suspected(
-    model: nn.Module, given: Given, settings: RepairSettings, searched: Suspected | None, progress: Progress
+    model: nn.Module, given: Given, settings: RepairSettings, finder: Finder | None, progress: Progress
 ) -> Suspected | Skipped:
     """A trigger that nobody gave, from the suspects where those show one that works, else from the model."""
     if given.trigger is not None:
         return Skipped("a trigger was given")
     if given.trusted is None:
-        return searched or Skipped(NO_TRUSTED)
+        return Skipped(NO_TRUSTED) if finder is None else finder()
     if given.suspects:
         found = trigger_of_suspects(model, given.trusted, given, seed=settings.seed)
         if isinstance(found, Suspected) and found.stands_out:
             return found
-    return searched or suspected_trigger(
-        model,
-        given.trusted,
-        target=given.target,
-        seed=settings.seed,
-        bars=settings.bars,
-        progress=progress,
-    )
+    if finder is not None:
+        return finder()
+    bars, seed = settings.bars, settings.seed
+    return suspected_trigger(model, given.trusted, target=given.target, bars=bars, seed=seed, progress=progress)
 
 
 def _with_suspected(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from torch import nn
@@ -124,14 +125,14 @@ class _Bench:
     def result(self, case: RepairCase, record: Built) -> RepairResult:
         """Repair and measure."""
         victim = self._victim(case.subject)
-        found = self._searched(case.subject, victim, case.samples)
         given = Given(_first(victim.material.clean, case.samples), victim.training, victim.suspects)
         with_search = case.method.split(":")[0] in CHOICES.names()
         bars = calibrated_bars() if with_search else ()
         settings = RepairSettings(choice_of(case.method), bars, case.method, case.subject.seed, self.device)
         patient = Patient(victim.model, case.subject.label, "run", victim.material.clean.class_names)
+        finder = partial(self._searched, case.subject, victim, case.samples)
         try:
-            cured = repair_model(patient, given, settings, suspected=found if isinstance(found, Suspected) else None)
+            cured = repair_model(patient, given, settings, finder=finder)
         except TrainingError as error:
             return _figures(case, record, given, victim, Skipped(str(error)), None)
         after = _outcome(cured.model, victim.material.test, victim.backdoors)
@@ -150,7 +151,7 @@ class _Bench:
         return self._last
 
     def _searched(self, subject: Subject, victim: _Victim, samples: int) -> Suspected | Skipped:
-        """The trigger that a defender finds, searched for once for all methods."""
+        """The trigger that a defender finds, searched for once for all methods that ask."""
         place = (subject.key, samples)
         if place not in self._found:
             clean = _first(victim.material.clean, samples)

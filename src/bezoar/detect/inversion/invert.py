@@ -43,7 +43,7 @@ class Effort:
     A descent asks that a share `wanted` goes over; a trigger is then made as strong as `enough` of them needs.
     """
 
-    steps: int = 200
+    steps: int = 150
     images: int = 8
     wanted: float = 0.9
     enough: float = 0.8

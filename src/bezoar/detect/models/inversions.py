@@ -32,7 +32,7 @@ class InversionDetector:
 
     black_box: ClassVar[bool] = False
 
-    steps: int = 200
+    steps: int = 150
     images: int = 8
     enough: float = 0.8
 

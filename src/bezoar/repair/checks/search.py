@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from torch import Tensor, nn
@@ -52,6 +53,10 @@ class Suspected:
     found: str
     description: str
     picture: Tensor | None = None
+
+
+Finder: TypeAlias = Callable[[], Suspected | Skipped]
+"""Looks for a trigger, or gives one that was found before."""
 
 
 @dataclass(frozen=True, eq=False)
