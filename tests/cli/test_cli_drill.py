@@ -149,7 +149,11 @@ def test_a_users_own_model_and_trainer(bezoar, toy, tmp_path, monkeypatch):
     own = bezoar("train", "toy.npz", "--model", "mine:factory", "--epochs", 2, "--learning-rate", 0.3, "--out", "one")
     assert own.code == 0, own.err
     assert bezoar("train", "toy.npz", "--model", "mine:factory", "--trainer", "mine:trainer", "--out", "two").code == 0
-    plain = bezoar("evaluate", "two", "--data", "toy-test.npz", "--json")
+    refused = bezoar("evaluate", "two", "--data", "toy-test.npz")
+    assert refused.code == 2
+    assert "wants code from outside bezoar to be run" in refused.err
+    assert "mine:factory as the factory too" in refused.err
+    plain = bezoar("evaluate", "two", "--factory", "mine:factory", "--data", "toy-test.npz", "--json")
     assert plain.json["clean_accuracy"]["successes"] > 140
 
 

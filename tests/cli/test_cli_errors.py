@@ -28,7 +28,7 @@ PATCH = ("--attack", "patch:size=4")
         (("train", "toy.npz", "--device", "warp", "--out", "o"), 4, "warp"),
         (("train", "toy.npz", "--resume", "--out", "o"), 4, "nothing to resume"),
         (("train", "toy.npz", "--epochs", "many", "--out", "o"), 4, "--epochs"),
-        (("evaluate", "norun", "--data", "toy.npz"), 4, "norun/record.json does not exist"),
+        (("evaluate", "norun", "--data", "toy.npz"), 2, "the model norun does not exist"),
         (("report", "norun"), 4, "does not exist"),
         (("bench", "none.toml"), 4, "does not exist"),
         (("frobnicate",), 4, "frobnicate"),

@@ -55,6 +55,18 @@ def test_a_clean_network_gives_no_evidence_and_is_not_called_clean() -> None:
     assert len(record.statistics) == 2 * len(NAMES)
 
 
+def test_progress_is_heard_of_every_detector_to_its_end() -> None:
+    ends: dict[str, tuple[int, int]] = {}
+    settings = InspectionSettings(detectors=("neural-cleanse:steps=3", "wave-probing:lessons=2"))
+    stamped = opened(Stamped(next(iter(WAYS.values()))))
+    inspect_model(
+        stamped, clean_data(), settings, progress=lambda what, done, total: ends.update({what: (done, total)})
+    )
+    assert set(ends) == set(settings.detectors)
+    assert ends[settings.detectors[0]] == (3, 3)
+    assert all(done == total for done, total in ends.values())
+
+
 def test_without_clean_samples_or_gradients_nothing_is_judged() -> None:
     blind = inspect_model(opened(Linear()), None, QUICK, class_names=NAMES, shape=(3, SIDE, SIDE)).record
     assert blind.verdict == "inconclusive"

@@ -9,7 +9,7 @@ import typer
 
 from bezoar.cli.console import command_line, own_code_speaks_on_stderr, print_json, say
 from bezoar.cli.folders import free_folder, next_folder
-from bezoar.cli.options import Json, Reading, reads_data
+from bezoar.cli.options import Factory, Json, Reading, reads_data
 from bezoar.cli.report import rate_text, say_drill
 from bezoar.drill.evaluate_run import evaluate_clean, evaluate_run
 from bezoar.drill.stages import RECORD_FILE
@@ -27,7 +27,9 @@ def evaluate(
     run: Annotated[
         str,
         typer.Argument(
-            metavar="RUN", help="The victim: a run folder of bezoar train, or your own model as package.module:name."
+            metavar="RUN",
+            help="The victim: a run folder of bezoar train, a file of weights (with --factory), an .onnx file, or your "
+            "own model as package.module:name.",
         ),
     ],
     data: Annotated[str, typer.Option(help="Clean test data.")],
@@ -35,6 +37,7 @@ def evaluate(
         Path | None, typer.Option(help="The drill's truth file, from bezoar attack; without it only clean accuracy.")
     ] = None,
     twin: Annotated[str | None, typer.Option(help="The same trained on clean data: run folder or own model.")] = None,
+    factory: Factory = None,
     out: Annotated[Path | None, typer.Option(help="Where to write; RUN/evaluation or ./evaluation otherwise.")] = None,
     json: Json = False,
     *,
@@ -46,9 +49,9 @@ def evaluate(
     record: DrillRecord | EvaluationRecord
     with own_code_speaks_on_stderr():
         if truth is None:
-            record = evaluate_clean(run, test, command=command_line())
+            record = evaluate_clean(run, test, command=command_line(), factory=factory)
         else:
-            record = evaluate_run(run, test, truth, twin=twin, command=command_line())
+            record = evaluate_run(run, test, truth, twin=twin, command=command_line(), factory=factory)
     folder.mkdir(parents=True, exist_ok=True)
     write_text_atomically(folder / RECORD_FILE, to_json(record) + "\n")
     page = write_report(record, folder) if isinstance(record, DrillRecord) else None

@@ -15,7 +15,7 @@ from bezoar.cli.inspect_folder import INSPECTION_FILES, inspection_folder, write
 from bezoar.cli.inspect_references import HELP as REFERENCES
 from bezoar.cli.inspect_references import gathered
 from bezoar.cli.inspect_words import say_inspection
-from bezoar.cli.options import Json, Reading, Seed, reads_data
+from bezoar.cli.options import Factory, Json, Reading, Seed, reads_data
 from bezoar.data import Dataset
 from bezoar.drill.stages import RECORD_FILE
 from bezoar.errors import ModelError, UsageError
@@ -50,10 +50,7 @@ def inspect(
         str | None,
         typer.Option(metavar="DATA", help="Clean samples of the model's classes, a few hundred; without them little."),
     ] = None,
-    factory: Annotated[
-        str | None,
-        typer.Option(help="package.module:function that builds the network, for files of weights alone."),
-    ] = None,
+    factory: Factory = None,
     detector: Annotated[
         list[str] | None,
         typer.Option(
@@ -82,8 +79,8 @@ def inspect(
     with own_code_speaks_on_stderr():
         opened = _opened(model, factory, data)
         references = gathered(reference_from, model, opened, data, settings, factory, listener)
-        with new_folder(folder, own_files=INSPECTION_FILES):
-            inspected = inspect_model(opened, data, settings, references=references, listener=listener)
+        with new_folder(folder, own_files=INSPECTION_FILES), listener.bars() as works:
+            inspected = inspect_model(opened, data, settings, references=references, listener=listener, progress=works)
             record = _with_commands(inspected.record, model, clean, folder)
             write_text_atomically(folder / RECORD_FILE, to_json(record) + "\n")
             write_triggers(inspected, folder)

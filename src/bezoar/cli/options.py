@@ -34,6 +34,10 @@ Model = Annotated[
         help="fast, plain, preact-resnet18, or your own as package.module:factory, called with the number of classes."
     ),
 ]
+Factory = Annotated[
+    str | None,
+    typer.Option(help="package.module:function that builds the network, for files of weights alone."),
+]
 Epochs = Annotated[int | None, typer.Option(help="Passes over the data; the model's own default otherwise.")]
 Flips = Annotated[bool, typer.Option("--flips", help="Mirror images at random. Changes asymmetric triggers.")]
 

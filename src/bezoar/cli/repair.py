@@ -12,7 +12,7 @@ from bezoar.cli.codes import code_of_repair
 from bezoar.cli.console import TerminalListener, command_line, own_code_speaks_on_stderr, print_json
 from bezoar.cli.folders import free_folder, new_folder, next_folder
 from bezoar.cli.inspect_folder import is_inspection
-from bezoar.cli.options import Device, Json, Reading, Seed, reads_data, values_of_the_call
+from bezoar.cli.options import Device, Factory, Json, Reading, Seed, reads_data, values_of_the_call
 from bezoar.cli.repair_findings import Inspected, read_findings, suspected_by
 from bezoar.cli.repair_folder import write_repair
 from bezoar.cli.repair_words import say_repair
@@ -83,10 +83,7 @@ def repair(
     method: Annotated[
         str, typer.Option(metavar="SPEC", help="auto, or one method with its fields, as ft-sam:epochs=10.")
     ] = "auto",
-    factory: Annotated[
-        str | None,
-        typer.Option(help="For weights alone: package.module:function that makes their network."),
-    ] = None,
+    factory: Factory = None,
     seed: Seed = 0,
     device: Device = "auto",
     out: Annotated[

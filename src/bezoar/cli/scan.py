@@ -17,7 +17,7 @@ from bezoar.cli.codes import code_of
 from bezoar.cli.console import TerminalListener, command_line, errors, own_code_speaks_on_stderr, print_json
 from bezoar.cli.explain import explain, sample_called, say_explanation
 from bezoar.cli.folders import new_folder
-from bezoar.cli.options import Data, Device, Json, Reading, Seed, reads_data
+from bezoar.cli.options import Data, Device, Factory, Json, Reading, Seed, reads_data
 from bezoar.cli.scan_folder import (
     SCAN_FILES,
     newest_scan,
@@ -30,8 +30,6 @@ from bezoar.cli.scan_folder import (
 )
 from bezoar.cli.scan_words import clean_command, say_scan
 from bezoar.data import Dataset
-from bezoar.drill.subject import open_subject
-from bezoar.drill.train_run import check_classes
 from bezoar.errors import BezoarWarning, DataError, ModelError, UsageError
 from bezoar.evidence.store import Store, default_root
 from bezoar.records import ScanRecord, StageTime
@@ -39,7 +37,8 @@ from bezoar.records.scanning import Strength
 from bezoar.scan import ScanSettings, TrainedModel, scan
 from bezoar.scan.clean import require_same_data
 from bezoar.scan.panel import Budget
-from bezoar.training import load_model
+from bezoar.training.opening import open_model
+from bezoar.training.opening.opened import ACCEPTED
 from bezoar.training.precision import choose_device
 
 CACHE_LIMIT = 10 * 2**30
@@ -59,10 +58,11 @@ def scan_data(
     model: Annotated[
         str | None,
         typer.Option(
-            help="Read the features of this trained model instead of a probe's: a run folder of bezoar train, its "
-            ".safetensors file, or your own as package.module:name."
+            help="Read the features of this trained model instead of a probe's: a run folder of bezoar train, a file "
+            "of weights (with --factory), or your own as package.module:name."
         ),
     ] = None,
+    factory: Factory = None,
     trusted: Annotated[
         str | None,
         typer.Option(
@@ -114,7 +114,7 @@ def scan_data(
             _explain(opened, earlier, explain_id, fail_on=fail_on, json=json)
         errors.print("To explain a sample of these data they are scanned first.", markup=False)
     with own_code_speaks_on_stderr():
-        subject = None if model is None else _open_model(model, opened)
+        subject = None if model is None else _open_model(model, factory, opened)
         beside = None if trusted is None else _open_trusted(trusted, opened, reading)
     settings = ScanSettings(budget=budget, seed=seed, device=device, commands=(command_line(),))
     with new_folder(folder, own_files=SCAN_FILES):
@@ -172,18 +172,19 @@ def _require_there(model: str | None) -> None:
     if model is not None and ":" not in model and not Path(model).exists():
         raise ModelError(
             f"the model {model} does not exist",
-            expected="a run folder of bezoar train, a .safetensors file, or your own model as package.module:name",
+            expected=ACCEPTED,
         )
 
 
-def _open_model(place: str, data: Dataset) -> TrainedModel:
-    """A run folder's model, that of a .safetensors file, or a user's own; raises ModelError where it doesn't fit."""
-    path = Path(place)
-    if not path.exists():
-        return TrainedModel(open_subject(place, data).model, place)
-    model, card = load_model(path)
-    check_classes(card, data, path)
-    return TrainedModel(model, place)
+def _open_model(place: str, factory: str | None, data: Dataset) -> TrainedModel:
+    """The model, opened as any stranger's is; raises ModelError where it is refused or doesn't fit the data."""
+    opened = open_model(place, factory=factory, class_names=data.class_names, shape=data.shape)
+    if not opened.differentiable:
+        raise ModelError(
+            f"{place} can only be asked, and a scan reads features",
+            remedy="Give the weights in their network, or scan without --model",
+        )
+    return TrainedModel(opened.model, place)
 
 
 def _open_trusted(reference: str, data: Dataset, reading: Reading) -> Dataset:

@@ -13,7 +13,7 @@ from bezoar.data.dataset import Dataset
 from bezoar.drill.evaluate import evaluate
 from bezoar.drill.record import Judged, attack_record, drill_record
 from bezoar.drill.subject import Subject, open_subject
-from bezoar.errors import BezoarWarning, TruthError
+from bezoar.errors import BezoarWarning, TruthError, UsageError
 from bezoar.metrics import clean_accuracy, confusion_matrix, rate_or_skipped
 from bezoar.records import (
     DatasetRecord,
@@ -27,14 +27,22 @@ from bezoar.training import predict_logits
 from bezoar.truth import PlantedBackdoor, PoisonTruth
 
 
-def evaluate_run(victim: str, test: Dataset, truth_path: Path, *, twin: str | None, command: str) -> DrillRecord:
+def evaluate_run(
+    victim: str,
+    test: Dataset,
+    truth_path: Path,
+    *,
+    twin: str | None,
+    command: str,
+    factory: str | None = None,
+) -> DrillRecord:
     """Measure a victim with the truth's trigger on `test`.
 
-    `victim` and `twin` are run folders or a user's own models (see `open_subject`).
+    `victim` and `twin` are whatever `open_model` opens, each by `factory` where it needs one.
     """
     sealed = open_truth(truth_path)
     truth = sealed.truth
-    subject = open_subject(victim, test)
+    subject = open_subject(victim, test, factory=factory)
     _check_belongs(subject, truth, truth_path)
     _warn_of_training_data(test, truth.digest_before, truth.digest_after)
     backdoors = tuple(
@@ -45,7 +53,7 @@ def evaluate_run(victim: str, test: Dataset, truth_path: Path, *, twin: str | No
     def judged(candidate: Subject) -> Judged:
         return Judged(candidate.training, evaluate(candidate.model, test, backdoors))
 
-    beside = None if twin is None else open_subject(twin, test)
+    beside = None if twin is None else _twin(twin, test, factory)
     return drill_record(
         f"{subject.name}: {truth.backdoors[0].trigger}",
         dataset=subject.dataset,
@@ -59,9 +67,9 @@ def evaluate_run(victim: str, test: Dataset, truth_path: Path, *, twin: str | No
     )
 
 
-def evaluate_clean(victim: str, test: Dataset, *, command: str) -> EvaluationRecord:
+def evaluate_clean(victim: str, test: Dataset, *, command: str, factory: str | None = None) -> EvaluationRecord:
     """Measure a model on clean test data alone."""
-    subject = open_subject(victim, test)
+    subject = open_subject(victim, test, factory=factory)
     if isinstance(subject.dataset, DatasetRecord):
         _warn_of_training_data(test, subject.dataset.digest)
     predictions = predict_logits(subject.model, test.inputs).argmax(1)
@@ -81,6 +89,14 @@ def evaluate_clean(victim: str, test: Dataset, *, command: str) -> EvaluationRec
 def label_pairs(planted: PlantedBackdoor, test: Dataset) -> dict[int, int]:
     """The attack's source and target labels among the test set's classes."""
     return {test.class_index(source): test.class_index(target) for source, target in planted.relabelling}
+
+
+def _twin(place: str, test: Dataset, factory: str | None) -> Subject:
+    """The twin by the victim's factory, or without one where it needs none."""
+    try:
+        return open_subject(place, test, factory=factory)
+    except UsageError:
+        return open_subject(place, test)
 
 
 def _check_belongs(subject: Subject, truth: PoisonTruth, truth_path: Path) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -43,6 +44,10 @@ class Inspected:
     triggers: tuple[Recovered | None, ...]
 
 
+def _unheard(what: str, done: int, total: int) -> None:
+    """Nothing."""
+
+
 def inspect_model(
     opened: OpenedModel,
     clean: Dataset | None,
@@ -52,13 +57,14 @@ def inspect_model(
     shape: tuple[int, ...] = (),
     references: References | None = None,
     listener: Listener | None = None,
+    progress: Callable[[str, int, int], None] = _unheard,
 ) -> Inspected:
     """Look for a backdoor in a model, with clean samples of its classes or without.
 
     `class_names` and `shape` (c, h, w) are needed where neither the model's card nor clean samples tell them. With
     `references` (see `gather_references`) the model is compared with these in place of the calibration that comes with
-    bezoar. Raises ModelError where nothing tells the classes, or the model fails, UsageError where references were
-    asked by other settings.
+    bezoar. `progress` hears of which detector how many steps are done, of how many. Raises ModelError where nothing
+    tells the classes, or the model fails, UsageError where references were asked by other settings.
     """
     settings, listener = settings or InspectionSettings(), listener or Silence()
     _require_alike(settings, references)
@@ -68,7 +74,7 @@ def inspect_model(
     for spec in settings.detectors:
         listener.begins(spec)
         started = time.perf_counter()
-        said = asked(spec, opened, fit, kind, settings.seed)
+        said = asked(spec, opened, fit, kind, settings.seed, partial(progress, spec))
         seconds = time.perf_counter() - started
         listener.ends(spec, seconds)
         if isinstance(said, Skipped):

@@ -60,7 +60,7 @@ class ColourInversion(InversionDetector):
             return told
         with untouched(model):
             asked = right_samples(model, trusted, classes, OF_A_CLASS, seed)
-            twin = innocent_twin(model, trusted, classes, seed=seed, steps=self.lessons)
+            twin = innocent_twin(model, trusted, classes, seed=seed, steps=self.lessons, progress=progress)
             done, shared = (_flips(one, told.inverted, asked.images, asked.labels) for one in (model, twin))
         own = np.clip(1 - shared / np.maximum(done, 1e-6), 0, 1)
         return replace(told, classes=np.where(told.classes > 0, told.classes * own, told.classes))

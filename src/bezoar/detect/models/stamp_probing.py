@@ -14,7 +14,6 @@ from bezoar.detect.inversion.quiet import untouched
 from bezoar.detect.models.base import MODEL_DETECTORS, ModelScores, Progress, Proposal, unheard
 from bezoar.detect.probing.answers import Shares, beyond, each_to_its_own, from_one_alone, to_each
 from bezoar.detect.probing.asked import Asked, asked_with
-from bezoar.detect.probing.innocent import innocent_twin
 from bezoar.detect.probing.stamps import Stamp, every_stamp, neighbours
 from bezoar.records import Skipped
 
@@ -81,8 +80,8 @@ class StampProbing:
         leading = list(dict.fromkeys(better.stamps))
         given = asked.shares(leading)
         if _told(given)[0].max() > 1:
-            twin = innocent_twin(asked.model, asked.trusted, asked.classes, seed=seed, steps=self.lessons)
-            given = beyond(given, asked.by(twin).shares(leading))
+            twin = asked.innocent(seed, self.lessons, progress)
+            given = beyond(given, twin.shares(leading))
         best = _Best.among(leading, given)
         return ModelScores(best.statistics, proposals=best.proposals(shape), measure=MEASURE)
 

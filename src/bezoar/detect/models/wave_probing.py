@@ -14,7 +14,6 @@ from bezoar.detect.inversion.quiet import untouched
 from bezoar.detect.models.base import MODEL_DETECTORS, ModelScores, Progress, Proposal, unheard
 from bezoar.detect.probing.answers import Shares, beyond, to_each
 from bezoar.detect.probing.asked import Asked, asked_with
-from bezoar.detect.probing.innocent import innocent_twin
 from bezoar.detect.probing.waves import HIGHEST, Wave, every_wave
 from bezoar.records import Skipped
 
@@ -64,7 +63,7 @@ class WaveProbing:
         rough = first.shares(waves, lambda done: progress(done, len(waves)))
         twin = None
         if statistics(rough, waves).max() > 1:
-            twin = innocent_twin(asked.model, asked.trusted, asked.classes, seed=seed, steps=self.lessons)
+            twin = asked.innocent(seed, self.lessons, progress).model
             rough = beyond(rough, first.by(twin).shares(waves))
         leaders = tuple(waves[int(place)] for place in statistics(rough, waves).argmax(0))
         told = last.shares(leaders)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from bezoar.data.dataset import Dataset
 from bezoar.detect.probing.answers import Change, Shares, shares
+from bezoar.detect.probing.innocent import innocent_twin
 from bezoar.records import Skipped
 from bezoar.training.batches import to_unit_range
 
@@ -43,6 +44,11 @@ class Asked:
     def by(self, model: nn.Module) -> Asked:
         """Another model asked with the same."""
         return replace(self, model=model)
+
+    def innocent(self, seed: int, lessons: int, progress: Callable[[int, int], None]) -> Asked:
+        """The model's innocent twin asked with the same."""
+        twin = innocent_twin(self.model, self.trusted, self.classes, seed=seed, steps=lessons, progress=progress)
+        return self.by(twin)
 
     def shares(self, changes: Sequence[Change], progress: Callable[[int], None] | None = None) -> Shares:
         """Shares (p, k, k) under each change."""

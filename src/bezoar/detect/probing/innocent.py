@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from weakref import WeakKeyDictionary
 
 import torch
@@ -24,7 +25,15 @@ _LAST: WeakKeyDictionary[nn.Module, tuple[object, nn.Module]] = WeakKeyDictionar
 """Of each model the last twin, and what it was made from: the detectors of an inspection ask for the same."""
 
 
-def innocent_twin(model: nn.Module, clean: Dataset, classes: int, *, seed: int, steps: int = 800) -> nn.Module:
+def innocent_twin(
+    model: nn.Module,
+    clean: Dataset,
+    classes: int,
+    *,
+    seed: int,
+    steps: int = 800,
+    progress: Callable[[int, int], None] | None = None,
+) -> nn.Module:
     """A fresh small network that answers as `model` does on clean images, in evaluation mode.
 
     It learns the model's answers in `steps` of AdamW, softly, on images mixed in pairs, mirrored and shifted: from 750
@@ -37,11 +46,18 @@ def innocent_twin(model: nn.Module, clean: Dataset, classes: int, *, seed: int, 
     """
     made_from = (weights_digest(model), data_key(clean), classes, seed, steps)
     if model not in _LAST or _LAST[model][0] != made_from:
-        _LAST[model] = made_from, _taught(model, clean, classes, seed, steps)
+        _LAST[model] = made_from, _taught(model, clean, classes, seed, steps, progress)
     return _LAST[model][1]
 
 
-def _taught(model: nn.Module, clean: Dataset, classes: int, seed: int, steps: int) -> nn.Module:
+def _taught(
+    model: nn.Module,
+    clean: Dataset,
+    classes: int,
+    seed: int,
+    steps: int,
+    progress: Callable[[int, int], None] | None,
+) -> nn.Module:
     images, generator = to_unit_range(clean.inputs), torch.Generator().manual_seed(seed)
     twin = build_model(NETWORK, classes=classes, sample=clean.inputs, seed=seed).train()
     optimizer = torch.optim.AdamW(twin.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
@@ -56,6 +72,8 @@ def _taught(model: nn.Module, clean: Dataset, classes: int, seed: int, steps: in
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
+        if progress is not None:
+            progress(step + 1, steps)
     return twin.eval().requires_grad_(False)
 
 
