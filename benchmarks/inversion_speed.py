@@ -21,7 +21,7 @@ from bezoar.detect.inversion.forms import Patch
 from bezoar.detect.inversion.invert import Effort, Hypothesis, invert
 from bezoar.training import load_model
 
-STEPS = 200
+STEPS = Effort().steps
 
 
 def by_hand(model: nn.Module, images: Tensor, target: int, steps: int, batch: int = 32) -> float:

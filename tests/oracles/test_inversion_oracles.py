@@ -2,10 +2,12 @@
 
 import pytest
 import torch
-from torch import nn
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor, nn
 
 from bezoar.detect.inversion.forms import Additive, Patch, Warp
-from bezoar.detect.inversion.invert import Effort, Hypothesis, invert
+from bezoar.detect.inversion.invert import Effort, Hypothesis, invert, leads_enough
 from bezoar.errors import ModelError
 from inversion_toys import CLASSES, SIDE, TARGET, Linear, clean_samples, planted_patch
 
@@ -101,3 +103,27 @@ def test_a_hypothesis_without_samples_is_said_to_be_one() -> None:
     model, (inputs, labels) = Linear(), clean_samples(80)
     with pytest.raises(ModelError, match="no clean sample is left to be led to class 1"):
         invert(model, inputs[labels == 1], labels[labels == 1], [Hypothesis(1)], Patch(), seed=0)
+
+
+class Counting(nn.Module):
+    """Says class 1 of images whose first pixel, brightened, exceeds a half, and counts what it is asked."""
+
+    asked = 0
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.asked += len(images)
+        over = images[:, 0, 0, 0] - 0.5
+        return torch.stack([-over, over], 1)
+
+
+@given(share=st.integers(0, 60), enough=st.sampled_from([0.5, 0.8, 0.95, 1.0]), seed=st.integers(0, 99))
+def test_whether_a_trigger_leads_enough_is_told_as_by_all_images_and_sooner(share: int, enough: float, seed: int):
+    images = torch.zeros(60, 1, 2, 2)
+    images[torch.randperm(60, generator=torch.Generator().manual_seed(seed))[:share]] = 1.0
+    model, trigger = Counting(), {"pattern": torch.zeros(1, 1, 2, 2)}
+    leads = leads_enough(model, Additive(), trigger, images, torch.tensor(1), enough)
+    assert leads is (share >= enough * 60 - 1e-9)
+    assert model.asked <= 60
+    if share < 5 and enough >= 0.8:
+        assert model.asked == 25
+    assert not leads_enough(model, Additive(), trigger, images[:0], torch.tensor(1), enough)

@@ -25,6 +25,9 @@ MEASURED = 100
 """Of so many images at most, which the descent was shown, a trigger's strength is told."""
 FACTORS, HALVINGS = (0.125, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0), 3
 """How strong a trigger must be is looked for among these factors, and closer by so many bisections."""
+AT_ONCE = 25
+"""Images by which it is told whether a trigger is strong enough, until that is certain."""
+ROUNDING = 1e-6
 BETAS = (0.5, 0.9)
 
 
@@ -198,6 +201,20 @@ def led(model: nn.Module, form: Form, trigger: Parameters, images: Tensor, goal:
     return float((model(form.put_on(trigger, images[None])[0]).argmax(1) == goal).float().mean())
 
 
+@torch.no_grad()
+def leads_enough(
+    model: nn.Module, form: Form, trigger: Parameters, images: Tensor, goal: Tensor, enough: float
+) -> bool:
+    """Whether one trigger leads a share `enough` of the images to its goal, asked of no more images than tell it."""
+    needed, went, left = enough * len(images) - ROUNDING, 0, len(images)
+    for part in images.split(AT_ONCE):  # type: ignore[no-untyped-call]
+        went += int((model(form.put_on(trigger, part[None])[0]).argmax(1) == goal).sum())
+        left -= len(part)
+        if went >= needed or went + left < needed:
+            break
+    return len(images) > 0 and went >= needed
+
+
 def _just_enough(
     model: nn.Module, form: Form, parameters: Parameters, shown: Sequence[Tensor], goals: Tensor, enough: float
 ) -> tuple[Parameters, Tensor]:
@@ -208,7 +225,7 @@ def _just_enough(
 
         def leads(factor: float) -> bool:
             scaled = form.scaled(own, torch.tensor([factor]))
-            return led(model, form, scaled, shown[place], goals[place]) >= enough
+            return leads_enough(model, form, scaled, shown[place], goals[place], enough)
 
         return least_factor(leads, FACTORS, HALVINGS)
 
