@@ -14,7 +14,7 @@ SHAPE = (3, SIDE, SIDE)
 NAMES = MODEL_DETECTORS.names()
 PROBING = ("stamp-probing", "wave-probing")
 NEED_DATA = ("neural-cleanse", "added-pattern", "warp-inversion", "colour-inversion", "feature-re", "bti-dbf")
-OF_WEIGHTS = ("channel-bounds", "last-layer")
+OF_WEIGHTS = ("channel-bounds", "last-layer", "lone-weight")
 
 
 def detector(name: str, steps: int = 20) -> ModelDetector:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -44,18 +44,34 @@ def in_turn(
     label: Callable[[T], str],
     done: Callable[[T], bool],
 ) -> Iterator[T]:
-    """Those of `cases` that are not done and that no other process has, one by one, each claimed in its turn.
+    """Those of `cases` that are not done, one by one, each claimed in its turn.
 
+    First those that no other process is at; then, when that one is done or dead, those that are still not done.
     `folder` is where a case is claimed. The listener hears of each by its label.
     """
+    busy = []
     for case in cases:
         with claimed(folder(case)) as mine:
-            if not mine or done(case):
-                continue
-            listener.begins(label(case))
-            started = time.perf_counter()
-            yield case
-            listener.ends(label(case), time.perf_counter() - started)
+            if not mine:
+                busy.append(case)
+            elif not done(case):
+                with _heard(listener, label(case)):
+                    yield case
+    for case in busy:
+        with ExitStack() as claim:
+            with _heard(listener, f"wait for another process: {label(case)}"):
+                claim.enter_context(alone(folder(case)))
+            if not done(case):
+                with _heard(listener, label(case)):
+                    yield case
+
+
+@contextmanager
+def _heard(listener: Listener, stage: str) -> Iterator[None]:
+    listener.begins(stage)
+    started = time.perf_counter()
+    yield
+    listener.ends(stage, time.perf_counter() - started)
 
 
 @contextmanager

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from bezoar.attacks import DataAttack
-from bezoar.bench.claims import alone, claimed
+from bezoar.bench.claims import alone, in_turn
 from bezoar.bench.config import SURROGATE, BenchConfig, Cell, cells, data_source, read_config, twin_key
 from bezoar.bench.results import POISONING, CellResult, append_result, cell_result, read_results
 from bezoar.bench.surrogates import ready_surrogates, surrogate_path, with_surrogates
@@ -53,15 +51,17 @@ def run_grid(path: Path, out: Path, listener: Listener) -> tuple[tuple[Cell, Cel
         for cell in todo:
             _require_fit(cell, train_data)
         failures: dict[str, list[str]] = {}
-
-        def run(cell: Cell) -> None:
-            if cell.key not in read_results(out):  # another process may have finished it since
-                try:
-                    append_result(out, _run_cell(config, cell, train_data, test, out, path, listener))
-                except BezoarError as error:
-                    failures.setdefault(str(error), []).append(f"{cell.label}, seed {cell.seed}")
-
-        _shared_out(todo, out, run, listener)
+        for cell in in_turn(
+            todo,
+            listener,
+            folder=lambda one: out / one.key,
+            label=lambda one: f"{one.label}, seed {one.seed}",
+            done=lambda one: one.key in read_results(out),
+        ):
+            try:
+                append_result(out, _run_cell(config, cell, train_data, test, out, path, listener))
+            except BezoarError as error:
+                failures.setdefault(str(error), []).append(f"{cell.label}, seed {cell.seed}")
         if failures:
             raise BezoarError(
                 f"{sum(map(len, failures.values()))} of {len(todo)} cells failed; the others are done",
@@ -79,23 +79,6 @@ def _require_fit(cell: Cell, data: Dataset) -> None:
         except AttackError as error:
             what = f"the attack {cell.label!r} does not fit the data: {error.what}"
             raise error.told_as(AttackError, what) from error
-
-
-def _shared_out(todo: list[Cell], out: Path, run: Callable[[Cell], None], listener: Listener) -> None:
-    """`run` every cell alone: first those that no other process is at, then the others when it is done or dead."""
-    busy = []
-    for cell in todo:
-        with claimed(out / cell.key) as mine:
-            if mine:
-                run(cell)
-            else:
-                busy.append(cell)
-    for cell in busy:
-        what, started = f"wait for another process: {cell.label}, seed {cell.seed}", time.perf_counter()
-        listener.begins(what)
-        with alone(out / cell.key):
-            listener.ends(what, time.perf_counter() - started)
-            run(cell)
 
 
 def finished(path: Path, out: Path) -> tuple[tuple[Cell, CellResult], ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +11,7 @@ import torch
 from torch import nn
 
 from bezoar.attacks import Backdoor
-from bezoar.bench.claims import alone, claimed
+from bezoar.bench.claims import in_turn
 from bezoar.bench.config import data_source
 from bezoar.bench.honest import HONEST_CASES, honest_case
 from bezoar.bench.scan_coding import coded, coded_images
@@ -91,34 +90,25 @@ class _Grid:
     device: str
 
     def run(self, todo: Sequence[ScanCell]) -> list[str]:
-        """Run the cells that no other process is at, then the others when it is done or dead. Returns failures."""
-        failures, busy = [], []
-        for cell in todo:
-            with claimed(self.out / CLAIMS / cell.key) as mine:
-                if mine:
-                    failures += self._once(cell)
-                else:
-                    busy.append(cell)
-        for cell in busy:
-            with alone(self.out / CLAIMS / cell.key):
-                failures += self._once(cell)
+        """Run every cell that no other process does. Returns failures."""
+        failures = []
+        for cell in in_turn(
+            todo,
+            self.listener,
+            folder=lambda one: self.out / CLAIMS / one.key,
+            label=lambda one: one.label,
+            done=lambda one: one.key in read_scans(self.out),
+        ):
+            try:
+                append_scan(self.out, self._scanned(cell))
+            except BezoarError as error:
+                failures.append(f"{cell.label}: {error}")
         return failures
 
-    def _once(self, cell: ScanCell) -> list[str]:
-        """Run the cell unless another process has finished it since. Returns what failed, if anything."""
-        if cell.key in read_scans(self.out):
-            return []
-        self.listener.begins(cell.label)
-        started = time.perf_counter()
-        try:
-            if cell.attack is not None:
-                drills, surrogates = self.config.drills, cell.attack.surrogates
-                ready_surrogates(drills, surrogates, self.clean, self.out, self.listener)
-            append_scan(self.out, run_cell(self.config, cell, self.clean, self.test, self.out, self.device))
-        except BezoarError as error:
-            return [f"{cell.label}: {error}"]
-        self.listener.ends(cell.label, time.perf_counter() - started)
-        return []
+    def _scanned(self, cell: ScanCell) -> ScanResult:
+        if cell.attack is not None:
+            ready_surrogates(self.config.drills, cell.attack.surrogates, self.clean, self.out, self.listener)
+        return run_cell(self.config, cell, self.clean, self.test, self.out, self.device)
 
 
 def all_cells(config: ScanBenchConfig) -> tuple[ScanCell, ...]:

@@ -86,7 +86,7 @@ def inspect_model(
         told.append(one)
     found = _findings(opened, told, held_out, kind.class_names)
     findings = tuple(finding for finding, _ in found)
-    verdict, reason = verdict_of(findings, runs, compared=references is not None)
+    verdict, reason = verdict_of(findings, runs, compared=references is not None, blind=clean is None)
     record = InspectionRecord(
         title=opened.name,
         created=now(),

@@ -13,7 +13,7 @@ from bezoar.errors import RecordError
 from bezoar.evidence.store import default_root, key_of
 from bezoar.records import from_json, to_json, write_text_atomically
 
-FORMAT = 2
+FORMAT = 3
 """To be raised whenever a detector of models gives other figures than before."""
 _BLOCK = 2**20
 

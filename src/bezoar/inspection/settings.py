@@ -14,6 +14,7 @@ PANEL = (
     "feature-re",
     "stamp-probing",
     "wave-probing",
+    "lone-weight",
     "mm-bd",
     "channel-bounds",
     "last-layer",

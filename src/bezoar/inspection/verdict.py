@@ -10,16 +10,17 @@ from bezoar.records.inspecting import ModelDetectorRun, ModelFinding
 
 
 def verdict_of(
-    findings: Sequence[ModelFinding], runs: Sequence[ModelDetectorRun], *, compared: bool = False
+    findings: Sequence[ModelFinding], runs: Sequence[ModelDetectorRun], *, compared: bool = False, blind: bool = False
 ) -> tuple[Verdict, str]:
-    """The verdict and why; `compared` where references are the measure."""
+    """The verdict and why; `compared` where references are the measure, `blind` where no clean samples were given."""
     if any(one.strength == "confirmed" for one in findings):
         return "confirmed", "A small trigger leads clean samples to a class, as nothing of its size does to any other"
     if findings:
         return "suspicious", _why_suspicious(findings, compared)
     judging = [run for run in runs if run.cut is not None]
-    if not any(run.skipped is None for run in judging):
-        return "inconclusive", _why_not(judging or runs)
+    judged = [run.detector for run in judging if run.skipped is None]
+    if not judged or (blind and not compared):
+        return "inconclusive", _why_not(judged, judging or runs)
     if compared:
         return "no evidence", "No class stands out of what the references show"
     return "no evidence", "No class is led to by a trigger that is much smaller than those of the others"
@@ -52,6 +53,8 @@ def _why_suspicious(findings: Sequence[ModelFinding], compared: bool) -> str:
     return "a class is led to by a far smaller trigger than the others, but controls do nearly as well"
 
 
-def _why_not(runs: Sequence[ModelDetectorRun]) -> str:
+def _why_not(judged: Sequence[str], runs: Sequence[ModelDetectorRun]) -> str:
+    if judged:
+        return f"Without clean samples only {', '.join(judged)} could judge, and found nothing: that is too little"
     reasons = dict.fromkeys(run.skipped.reason for run in runs if isinstance(run.skipped, Skipped))
     return "No detector could judge: " + ("; ".join(reasons) or "none has a cut")

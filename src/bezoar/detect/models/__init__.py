@@ -7,6 +7,7 @@ from bezoar.detect.models import (  # noqa: F401  importing registers
     feature_re,
     inversions,
     last_layer,
+    lone_weight,
     mm_bd,
     stamp_probing,
     wave_probing,

@@ -51,14 +51,22 @@ class LastLayer:
         """Spreads above the median (k,). `trusted` is not used."""
         if classes < FEWEST_CLASSES:
             return Skipped(f"weights are compared among at least {FEWEST_CLASSES} classes")
-        noise = torch.rand(2, *shape, generator=torch.Generator().manual_seed(seed)).to(device_of(model))
-        with untouched(model):
-            met = modules_met(model, noise, (nn.Linear, nn.Conv2d))
-        name = next((one for one in reversed(met) if len(weight_of(model, one)) == classes), None)
-        if name is None:
-            return Skipped(f"no linear layer gives a number for each of the {classes} classes")
-        weights = weight_of(model, name).detach().flatten(1).double().cpu().numpy()
+        weights = last_weights(model, shape, classes, seed)
+        if isinstance(weights, Skipped):
+            return weights
         return ModelScores(means_above_median(weights), measure="spreads above the median of all classes")
+
+
+def last_weights(model: nn.Module, shape: tuple[int, ...], classes: int, seed: int) -> NDArray[np.float64] | Skipped:
+    """Weights (k, d) of the last linear layer, or convolution, met by an input that gives a number for each class."""
+    noise = torch.rand(2, *shape, generator=torch.Generator().manual_seed(seed)).to(device_of(model))
+    with untouched(model):
+        met = modules_met(model, noise, (nn.Linear, nn.Conv2d))
+    name = next((one for one in reversed(met) if len(weight_of(model, one)) == classes), None)
+    if name is None:
+        return Skipped(f"no linear layer gives a number for each of the {classes} classes")
+    weights: NDArray[np.float64] = weight_of(model, name).detach().flatten(1).double().cpu().numpy()
+    return weights
 
 
 def means_above_median(weights: NDArray[np.float64]) -> NDArray[np.float64]:
