@@ -10,15 +10,15 @@ from bezoar.data.dataset import Dataset
 from bezoar.data.picture import picture
 from bezoar.errors import TrainingError
 from bezoar.records import Picture, Skipped
-from bezoar.records.repairing import Relearning, RepairGiven, RepairRecord, RepairTrigger
+from bezoar.records.repairing import Relearning, RepairGiven, RepairRecord, RepairTrigger, TriggerSearch
 from bezoar.records.versions import now, versions
 from bezoar.repair.auto import Auto, Choice
 from bezoar.repair.base import Progress, unheard
 from bezoar.repair.checks.from_suspects import trigger_of_suspects
-from bezoar.repair.checks.look import NO_TRIGGER, NOTHING_HELD_OUT, Looking, look
+from bezoar.repair.checks.look import NO_TRIGGER, NOT_SEARCHED_BEFORE, NOTHING_HELD_OUT, Looking, look
 from bezoar.repair.checks.parts import Parts, Sorted, cleared, parted, sorted_out, unseen_training
 from bezoar.repair.checks.relearning import relearning
-from bezoar.repair.checks.search import Bar, Finder, Suspected, suspected_trigger
+from bezoar.repair.checks.search import NO_DETECTOR, Bar, Finder, Suspected, suspected_trigger
 from bezoar.repair.given import Given, with_trigger
 from bezoar.repair.possible import impossible
 from bezoar.repair.verdict import verdict_of
@@ -100,7 +100,7 @@ def repair_model(
     held_out = None if parts is None else parts.held_out
     by = Looking(held_out, given.trigger, given.target, settings.seed + FRESH, settings.bars)
     with clock.stage("look at the model"):
-        before = look(patient.model, by, progress=progress)
+        before = replace(look(patient.model, by, search=False), searches=_searched_before(found, settings))
     with clock.stage("repair"):
         choice = settings.auto.choose(
             patient.model, given, before, by, seed=settings.seed, device=settings.device, progress=progress
@@ -170,6 +170,13 @@ def _suspected(
         return finder()
     bars, seed = settings.bars, settings.seed
     return suspected_trigger(model, given.trusted, target=given.target, bars=bars, seed=seed, progress=progress)
+
+
+def _searched_before(found: Suspected | Skipped, settings: RepairSettings) -> tuple[TriggerSearch, ...] | Skipped:
+    """What the search showed that found the trigger: it takes minutes, so that no other one is made."""
+    if not settings.bars:
+        return NO_DETECTOR
+    return found.searches if isinstance(found, Suspected) and found.searches else NOT_SEARCHED_BEFORE
 
 
 def _with_suspected(

@@ -117,35 +117,36 @@ def _by_name(rates: Sequence[ClassRate]) -> dict[str, Rate | Skipped]:
 
 
 def search_tables(record: RepairRecord) -> tuple[SearchTable, ...]:
-    """One table a detector, for those that both models were searched by."""
+    """One table a detector, for those that the repaired model was searched by."""
     before, after = record.before.searches, record.after.searches
-    if isinstance(before, Skipped) or isinstance(after, Skipped):
+    if isinstance(after, Skipped):
         return ()
-    earlier = {one.detector: one for one in before}
-    return tuple(_search_table(earlier[one.detector], one) for one in after if one.detector in earlier)
+    earlier = {} if isinstance(before, Skipped) else {one.detector: one for one in before}
+    return tuple(_search_table(earlier.get(one.detector), one) for one in after)
 
 
-def _search_table(before: TriggerSearch, after: TriggerSearch) -> SearchTable:
-    earlier = {one.class_name: one for one in before.classes}
-    pairs = [(earlier[one.class_name], one) for one in after.classes if one.class_name in earlier]
+def _search_table(before: TriggerSearch | None, after: TriggerSearch) -> SearchTable:
+    earlier = {} if before is None else {one.class_name: one for one in before.classes}
+    stood_out = () if before is None else before.stands_out
     rows = tuple(
         SizeRow(
-            two.class_name,
+            one.class_name,
+            _size(earlier[one.class_name].size) if one.class_name in earlier else "",
             _size(one.size),
-            _size(two.size),
-            f"{two.statistic:.1f}",
-            one.class_name in before.stands_out,
-            two.class_name in after.stands_out,
+            f"{one.statistic:.1f}",
+            one.class_name in stood_out,
+            one.class_name in after.stands_out,
         )
-        for one, two in pairs
+        for one in after.classes
     )
+    missing = _reasons((*earlier.values(), *after.classes))
     return SearchTable(
-        after.detector, after.unit, after.samples, after.cut, rows[:MOST_ROWS], _reasons(pairs), len(rows[MOST_ROWS:])
+        after.detector, after.unit, after.samples, after.cut, rows[:MOST_ROWS], missing, len(rows[MOST_ROWS:])
     )
 
 
-def _reasons(pairs: Sequence[tuple[ClassSize, ClassSize]]) -> tuple[str, ...]:
-    values = [value for pair in pairs for one in pair for value in (one.size, one.flips)]
+def _reasons(sizes: Sequence[ClassSize]) -> tuple[str, ...]:
+    values = [value for one in sizes for value in (one.size, one.flips)]
     return tuple(dict.fromkeys(value.reason for value in values if isinstance(value, Skipped)))
 
 

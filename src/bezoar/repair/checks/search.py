@@ -45,6 +45,7 @@ class Suspected:
     """A trigger that may be a backdoor's, the class it leads to, and how it was found, in words.
 
     `stands_out` says whether there is a reason to suspect anybody: the smallest trigger of a sound model is one, too.
+    `searches` is all that the search showed which found it, where it was one.
     """
 
     trigger: Trigger
@@ -53,6 +54,7 @@ class Suspected:
     found: str
     description: str
     picture: Tensor | None = None
+    searches: tuple[TriggerSearch, ...] = ()
 
 
 Finder: TypeAlias = Callable[[], Suspected | Skipped]
@@ -107,7 +109,8 @@ def suspected_trigger(
         f"found by {one.bar.detector} on {len(data):,} trusted samples: {one.scores.classes[label]:.1f} "
         f"{one.scores.measure} ({one.bar.cut:.1f} stands out)"
     )
-    return Suspected(Worn(trigger), label, over > 1, how, trigger.description, trigger.picture)
+    searches = tuple(_told(model, one, data) for one in told)
+    return Suspected(Worn(trigger), label, over > 1, how, trigger.description, trigger.picture, searches)
 
 
 def heard(
