@@ -15,6 +15,14 @@ def test_where_sizes_differ_anyway_their_own_spread_counts() -> None:
     np.testing.assert_allclose(spreads_below_median(sizes, 0.1), np.array([2, 1, 0, -1, -2]) / 1.4826)
 
 
+def test_several_targets_do_not_hide_each_other() -> None:
+    logs = np.array([-3.0, -3.1, -2.9, -3.0, 0.0, 0.2, 0.3, 0.4, 0.5, 0.6])
+    # Median .1; the larger half is .1, .2, .3, .4, .5 away from it, all classes 1.75 in the middle of their order.
+    told = spreads_below_median(np.exp(logs), 0.1)
+    np.testing.assert_allclose(told[:4], np.array([3.1, 3.2, 3.0, 3.1]) / (1.4826 * 0.3), rtol=1e-9)
+    assert told[4:].max() < 1
+
+
 FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0)
 
 

@@ -61,4 +61,4 @@ def largest_above_median(weights: NDArray[np.float64]) -> NDArray[np.float64]:
     largest = (weights - np.median(weights, 1, keepdims=True)).max(1)
     if np.median(largest) <= 0:
         return np.zeros(len(weights))
-    return -spreads_below_median(np.maximum(largest, 1e-12 * np.median(largest)), USUAL_SPREAD)
+    return spreads_below_median(1 / np.maximum(largest, 1e-12 * np.median(largest)), USUAL_SPREAD)

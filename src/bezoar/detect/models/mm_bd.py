@@ -63,7 +63,7 @@ class MaximumMargin:
             with torch.no_grad():
                 largest = _margins(model, images, goals).reshape(classes, self.starts).amax(1)
         margins = largest.numpy().astype(np.float64).clip(1e-6)
-        return ModelScores(-spreads_below_median(margins, 0.1), measure="spreads above the median of all classes")
+        return ModelScores(spreads_below_median(1 / margins, 0.1), measure="spreads above the median of all classes")
 
 
 def _margins(model: nn.Module, images: Tensor, goals: Tensor) -> Tensor:

@@ -15,12 +15,15 @@ MAD_TO_DEVIATION = 1.4826
 def spreads_below_median(sizes: NDArray[np.float64], usual: float) -> NDArray[np.float64]:
     """How many spreads each of the positive sizes (k,) lies below their median, on a logarithmic scale.
 
-    The spread is the median absolute deviation, scaled to a standard deviation, but not less than `usual`: among few
-    sizes it is small by chance. Positive is smaller than the median.
+    The spread is the median absolute deviation, scaled to a standard deviation, of all or of the larger half, whichever
+    is smaller: several targets of one backdoor make sizes smaller and never larger, and would hide each other in the
+    spread of all. It is not less than `usual`, for among few sizes it is small by chance. Positive is smaller than the
+    median.
     """
     logs = np.log(sizes)
     middle = np.median(logs)
-    spread = MAD_TO_DEVIATION * float(np.median(np.abs(logs - middle)))
+    away = np.abs(logs - middle)
+    spread = MAD_TO_DEVIATION * min(float(np.median(away)), float(np.median(away[logs >= middle])))
     below: NDArray[np.float64] = (middle - logs) / max(spread, usual)
     return below
 
