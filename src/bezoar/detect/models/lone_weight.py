@@ -18,6 +18,8 @@ from bezoar.records import Skipped
 USUAL_SPREAD = 0.25
 """Of the logarithms of the classes' largest weights, in models that were trained: chosen on the zoo."""
 
+MEASURE = "spreads above the median of all classes by the largest of its last weights"
+
 
 @MODEL_DETECTORS.register("lone-weight")
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +52,7 @@ class LoneWeight:
         weights = last_weights(model, shape, classes, seed)
         if isinstance(weights, Skipped):
             return weights
-        return ModelScores(largest_above_median(weights), measure="spreads above the median of all classes")
+        return ModelScores(largest_above_median(weights), measure=MEASURE)
 
 
 def largest_above_median(weights: NDArray[np.float64]) -> NDArray[np.float64]:
