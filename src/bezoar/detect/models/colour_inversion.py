@@ -16,6 +16,7 @@ from bezoar.detect.inversion.invert import Inverted, led
 from bezoar.detect.inversion.quiet import untouched
 from bezoar.detect.models.base import MODEL_DETECTORS, ModelScores, Progress, unheard
 from bezoar.detect.models.inversions import InversionDetector
+from bezoar.detect.numerics.smallness import spreads_below_median
 from bezoar.detect.probing.asked import right_samples
 from bezoar.detect.probing.innocent import innocent_twin
 from bezoar.records import Skipped
@@ -64,6 +65,10 @@ class ColourInversion(InversionDetector):
             done, shared = (_flips(one, told.inverted, asked.images, asked.labels) for one in (model, twin))
         own = np.clip(1 - shared / np.maximum(done, 1e-6), 0, 1)
         return replace(told, classes=np.where(told.classes > 0, told.classes * own, told.classes))
+
+    def spreads(self, sizes: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The same, by the spread of all: towards most classes no colours lead, and they are all as large as can be."""
+        return spreads_below_median(sizes, self.usual_spread, of_all=True)
 
     @property
     def form(self) -> Form:

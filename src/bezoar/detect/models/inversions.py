@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 
 from bezoar.data.dataset import Dataset
@@ -63,7 +64,11 @@ class InversionDetector:
             progress=progress,
         )
         sizes = counted_sizes(found, self.form.limit(shape))
-        return ModelScores(spreads_below_median(sizes, self.usual_spread), found)
+        return ModelScores(self.spreads(sizes), found)
+
+    def spreads(self, sizes: NDArray[np.float64]) -> NDArray[np.float64]:
+        """How many spreads sizes (k,) lie below their median."""
+        return spreads_below_median(sizes, self.usual_spread)
 
     @property
     @abstractmethod

@@ -12,19 +12,19 @@ MAD_TO_DEVIATION = 1.4826
 """A normal's standard deviation is so many times its median absolute deviation."""
 
 
-def spreads_below_median(sizes: NDArray[np.float64], usual: float) -> NDArray[np.float64]:
+def spreads_below_median(sizes: NDArray[np.float64], usual: float, *, of_all: bool = False) -> NDArray[np.float64]:
     """How many spreads each of the positive sizes (k,) lies below their median, on a logarithmic scale.
 
     The spread is the median absolute deviation, scaled to a standard deviation, of all or of the larger half, whichever
     is smaller: several targets of one backdoor make sizes smaller and never larger, and would hide each other in the
-    spread of all. It is not less than `usual`, for among few sizes it is small by chance. Positive is smaller than the
-    median.
+    spread of all (which counts alone with `of_all`). It is not less than `usual`, for among few sizes it is small by
+    chance. Positive is smaller than the median.
     """
     logs = np.log(sizes)
     middle = np.median(logs)
     away = np.abs(logs - middle)
-    spread = MAD_TO_DEVIATION * min(float(np.median(away)), float(np.median(away[logs >= middle])))
-    below: NDArray[np.float64] = (middle - logs) / max(spread, usual)
+    spreads = [np.median(away)] if of_all else [np.median(away), np.median(away[logs >= middle])]
+    below: NDArray[np.float64] = (middle - logs) / max(MAD_TO_DEVIATION * float(min(spreads)), usual)
     return below
 
 
