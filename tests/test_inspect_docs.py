@@ -37,5 +37,8 @@ def test_the_commands_and_the_python_of_the_page_run_as_they_stand(tmp_path: Pat
 def test_every_detector_is_named_and_the_figures_rest_on_what_the_page_says() -> None:
     for name in MODEL_DETECTORS.names():
         assert f"`{name}`" in PAGE, name
-    assert model_calibration().clean_models == 3
-    assert "three clean ones" in PAGE
+    assert f"set on {model_calibration().clean_models} clean models" in PAGE
+    cuts = re.search(r"^\| the cut \|(.*)\|$", PAGE, flags=re.MULTILINE)
+    assert cuts is not None
+    judging = [one.suspicious for one in model_calibration().cuts if one.suspicious is not None]
+    assert [float(cell) for cell in cuts[1].split("|")] == judging
