@@ -307,7 +307,7 @@ def test_models_reach_the_scan(bezoar, toy, asked, tmp_path):
     drawn_file(tmp_path / "other.npz", 40, poisons=0)
     answer = bezoar("scan", "other.npz", "--model", "victim")
     assert answer.code == 2
-    assert "trained on other data" in answer.err
+    assert "victim was trained for other classes" in answer.err
     assert asked["times"] == 0
 
 

@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from bezoar.detect.models import stamp_probing
 from bezoar.detect.models.stamp_probing import StampProbing
+from bezoar.detect.probing import asked
 from bezoar.detect.probing.answers import beyond, each_to_its_own, from_one_alone, shares, to_each
 from bezoar.detect.probing.stamps import Stamp, every_stamp, neighbours, side_of
 from bezoar.records import Skipped
@@ -73,7 +73,7 @@ def test_what_happens_elsewhere_too_does_not_count() -> None:
 
 def test_what_an_innocent_network_does_too_is_no_backdoor(monkeypatch: pytest.MonkeyPatch) -> None:
     model = Stamped(WAYS["one to another"])
-    monkeypatch.setattr(stamp_probing, "innocent_twin", lambda *_, **__: model)
+    monkeypatch.setattr(asked, "innocent_twin", lambda *_, **__: model)
     classes, _ = probed(model)
     assert classes.max() < 0.5
 

@@ -6,9 +6,9 @@ import torch
 from torch import nn
 
 from bezoar.detect.inversion.forms import Additive
-from bezoar.detect.models import wave_probing
 from bezoar.detect.models.base import ModelScores
 from bezoar.detect.models.wave_probing import WaveProbing
+from bezoar.detect.probing import asked
 from bezoar.detect.probing.innocent import innocent_twin
 from bezoar.detect.probing.waves import HIGHEST, Wave, every_wave
 from bezoar.inspection.trial import tried_proposal
@@ -66,7 +66,7 @@ def test_a_clean_network_has_no_striking_wave() -> None:
 
 def test_what_waves_do_to_an_innocent_twin_too_is_no_backdoor(monkeypatch: pytest.MonkeyPatch) -> None:
     model = Waved()
-    monkeypatch.setattr(wave_probing, "innocent_twin", lambda *_, **__: model)
+    monkeypatch.setattr(asked, "innocent_twin", lambda *_, **__: model)
     assert probed(model).classes.max() < 0.5
 
 

@@ -118,11 +118,11 @@ def test_figures_are_kept_and_an_interrupted_gathering_goes_on(trusted, cache, m
 
 def test_what_is_kept_belongs_to_settings_samples_and_file(trusted, cache, tmp_path):
     asked(trusted, cache)
-    kept = len(list(cache.root.iterdir()))
+    kept = sorted(cache.root.iterdir())
     gather_references(trusted, KIND, None, replace(SETTINGS, seed=1), cache=cache)
     gather_references(trusted, KIND, samples(), SETTINGS, cache=cache)
-    assert len(list(cache.root.iterdir())) == 3 * kept
-    damaged = next(iter(sorted(cache.root.iterdir())))
+    assert len(list(cache.root.iterdir())) == 3 * len(kept)
+    damaged = kept[0]
     damaged.write_text(damaged.read_text()[:20])
     assert sum(not one.model.kept for one in asked(trusted, cache).used) == 1
     assert damaged.read_text().endswith("}\n")
