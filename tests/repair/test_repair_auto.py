@@ -14,7 +14,7 @@ from bezoar.repair import REPAIRS, Given
 from bezoar.repair.auto import CHEAP_FIRST, CHOICES, Auto
 from bezoar.repair.base import Mended, ModelRepair, Used
 from bezoar.repair.checks import Bar
-from bezoar.repair.checks.look import NOT_SEARCHED
+from bezoar.repair.checks.look import NOT_SEARCHED, NOT_SEARCHED_BEFORE
 from bezoar.repair.checks.search import Suspected
 from bezoar.repair.story import Patient, RepairSettings, repair_model
 from bezoar.repair.verdict import verdict_of
@@ -63,6 +63,18 @@ def test_the_first_good_one_is_kept_and_the_backdoor_is_gone(fast):
     assert len(record.trigger.examples) == 4
     assert from_json(type(record), to_json(record)) == record
     assert not found.model.training
+
+
+def test_before_the_repair_stands_the_search_that_found_the_trigger(fast):
+    settings = RepairSettings(Auto(methods=("fine-tune:epochs=1",)), BARS, seed=0, device="cpu")
+    searched = repair_model(patient(fast), Given(fast.given.trusted), settings).record.before.searches
+    assert [one.detector for one in searched] == [one.detector for one in BARS]
+    assert searched[0].samples == 150
+    known = repair_model(patient(fast), knowing(fast), settings).record.before.searches
+    assert known == NOT_SEARCHED_BEFORE
+    few = Given(fast.given.trusted.select(range(16)))
+    lacking = repair_model(patient(fast), few, settings).record
+    assert lacking.before.searches == lacking.trigger
 
 
 def found_before() -> Suspected:

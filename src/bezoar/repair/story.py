@@ -94,13 +94,14 @@ def repair_model(
     given = _for_learning(given, parts)
     with clock.stage("look for the trigger"):
         found = _suspected(patient.model, given, settings, finder, progress)
+    searches = _searched_before(given, found, settings)
     given, trigger = _with_suspected(given, found, settings)
     given, parts, borne = _without_bearing(given, parts, trigger)
     notes += borne.notes
     held_out = None if parts is None else parts.held_out
     by = Looking(held_out, given.trigger, given.target, settings.seed + FRESH, settings.bars)
     with clock.stage("look at the model"):
-        before = replace(look(patient.model, by, search=False), searches=_searched_before(found, settings))
+        before = replace(look(patient.model, by, search=False), searches=searches)
     with clock.stage("repair"):
         choice = settings.auto.choose(
             patient.model, given, before, by, seed=settings.seed, device=settings.device, progress=progress
@@ -172,11 +173,15 @@ def _suspected(
     return suspected_trigger(model, given.trusted, target=given.target, bars=bars, seed=seed, progress=progress)
 
 
-def _searched_before(found: Suspected | Skipped, settings: RepairSettings) -> tuple[TriggerSearch, ...] | Skipped:
-    """What the search showed that found the trigger: it takes minutes, so that no other one is made."""
+def _searched_before(
+    given: Given, found: Suspected | Skipped, settings: RepairSettings
+) -> tuple[TriggerSearch, ...] | Skipped:
+    """What the search showed that found the trigger, or did not: it takes minutes, so that no other one is made."""
     if not settings.bars:
         return NO_DETECTOR
-    return found.searches if isinstance(found, Suspected) and found.searches else NOT_SEARCHED_BEFORE
+    if isinstance(found, Skipped):
+        return found if given.trigger is None else NOT_SEARCHED_BEFORE
+    return found.searches or NOT_SEARCHED_BEFORE
 
 
 def _with_suspected(
