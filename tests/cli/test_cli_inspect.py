@@ -61,15 +61,18 @@ def test_no_evidence_is_all_that_is_said_of_a_network_without(bezoar, place):
     done = bezoar("inspect", "own_networks:clean", "--clean", "quarters.npz")
     assert done.code == 0
     assert "No evidence found." in done.out
+    assert "That does not show that there is none" in done.out
     assert (place / "inspection/report.html").exists()
 
 
 def test_weights_of_a_stranger_are_opened_with_a_factory(bezoar, place):
     save_file(planted_patch().state_dict(), place / "weights.safetensors")
     done = bezoar(
-        "inspect", "weights.safetensors", "--factory", "own_networks:blank", "--clean", "quarters.npz", "--out", "seen"
-    )
+        "inspect", "weights.safetensors", "--factory", "own_networks:blank", "--clean", "quarters.npz", "--out", "seen",
+        "--size", 12, "--detector", "neural-cleanse:steps=150",
+    )  # fmt: skip
     assert done.code == 1
+    assert "repair weights.safetensors --factory own_networks:blank --clean quarters.npz --size 12 --find" in done.out
     refused = bezoar("inspect", "weights.safetensors", "--clean", "quarters.npz", "--out", "other")
     assert refused.code in (2, 4)
     assert "factory" in refused.err

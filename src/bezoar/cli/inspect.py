@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -81,7 +83,9 @@ def inspect(
         references = gathered(reference_from, model, opened, data, settings, factory, listener)
         with new_folder(folder, own_files=INSPECTION_FILES), listener.bars() as works:
             inspected = inspect_model(opened, data, settings, references=references, listener=listener, progress=works)
-            record = _with_commands(inspected.record, model, clean, folder)
+            record = _with_commands(
+                inspected.record, (model, *_factory(factory)), (clean or "DATA", *reading.words()), folder
+            )
             write_text_atomically(folder / RECORD_FILE, to_json(record) + "\n")
             write_triggers(inspected, folder)
             page = write_report(record, folder)
@@ -113,12 +117,18 @@ def _opened(model: str, factory: str | None, data: Dataset | None) -> OpenedMode
     return opened
 
 
-def _with_commands(record: InspectionRecord, model: str, clean: str | None, folder: Path) -> InspectionRecord:
-    """The record with commands that name this very model and data."""
+def _factory(factory: str | None) -> tuple[str, ...]:
+    return () if factory is None else ("--factory", factory)
+
+
+def _with_commands(
+    record: InspectionRecord, model: Sequence[str], clean: Sequence[str], folder: Path
+) -> InspectionRecord:
+    """The record with commands that name this very model and data, as they were typed."""
 
     def named(remedy: str) -> str:
-        for word, name in (("MODEL", model), ("DATA", clean or "DATA"), ("INSPECTION", folder)):
-            remedy = remedy.replace(f" {word}", f" {name}", 1)
+        for word, name in (("MODEL", model), ("DATA", clean), ("INSPECTION", (str(folder),))):
+            remedy = remedy.replace(f" {word}", f" {shlex.join(name)}", 1)
         return remedy
 
     findings = (replace(one, remedies=tuple(map(named, one.remedies))) for one in record.findings)

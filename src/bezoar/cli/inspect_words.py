@@ -9,7 +9,7 @@ from rich.markup import escape
 from bezoar.cli.console import say
 from bezoar.records import RecoveredTrigger, Skipped
 from bezoar.records.inspecting import InspectionRecord
-from bezoar.report.inspection import inspection_headline, trigger_in_words
+from bezoar.report.inspection import NOT_CLEAN, inspection_headline, trigger_in_words
 from bezoar.report.phrases import brief, duration, sentence, visible
 
 
@@ -19,7 +19,8 @@ def say_inspection(record: InspectionRecord, page: Path) -> None:
     say("")
     say(f"[bold]{headline.label}.[/] {_safe(headline.sentence)}")
     if not record.findings:
-        say(f"  {_safe(sentence(record.reason))}")
+        said = (record.reason, NOT_CLEAN) if record.verdict == "no evidence" else (record.reason,)
+        say(f"  {_safe(' '.join(map(sentence, said)))}")
     for number, one in enumerate(record.findings[:5], start=1):
         say(f"{number}. [bold]{_safe(brief(one.target))}[/] ({one.strength})")
         say(f"   {_safe(sentence(one.reason))}")

@@ -6,7 +6,7 @@ import functools
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -59,6 +59,16 @@ class Reading:
         int | None,
         typer.Option(help="Folder level below the root that names each sample's contributor (1 is the first)."),
     ] = None
+
+    def words(self) -> tuple[str, ...]:
+        """The options as they are typed, those left out that nobody gave."""
+        words: list[str] = []
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if value != field.default:
+                option = f"--{field.name.replace('_', '-')}"
+                words += [option] if value is True else [option, str(value)]
+        return tuple(words)
 
     def open(self, data: str) -> Dataset:
         """The data, of which the training part unless another was asked for."""

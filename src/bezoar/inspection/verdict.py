@@ -14,7 +14,7 @@ def verdict_of(
 ) -> tuple[Verdict, str]:
     """The verdict and why; `compared` where references are the measure, `blind` where no clean samples were given."""
     if any(one.strength == "confirmed" for one in findings):
-        return "confirmed", "A small trigger leads clean samples to a class, as nothing of its size does to any other"
+        return "confirmed", "A small trigger leads clean samples to a class, far more of them than any control does"
     if findings:
         return "suspicious", _why_suspicious(findings, compared)
     judging = [run for run in runs if run.cut is not None]
@@ -31,7 +31,7 @@ def reason_of(one: Heard, label: int) -> str:
     size, cut, statistic = one.size(label), one.cut or 0.0, float(one.statistics[label])
     trigger = f" finds a trigger of {size} towards it" if size else ""
     if not one.beside:
-        told = f"{statistic:.1f} {one.scores.measure} ({cut:.1f} is a finding)"
+        told = f"{statistic:.1f} {one.scores.measure} ({cut:g} is a finding)"
         return f"{one.spec}{trigger}{',' if size else ' has it'} {told}"
     beside = one.beside[label]
     measure = (
@@ -41,7 +41,7 @@ def reason_of(one: Heard, label: int) -> str:
     )
     return (
         f"{one.spec}{trigger}{', and' if size else ''} gives it {beside.own:.1f}, {statistic:.1f} spreads above "
-        f"{measure} ({beside.usual:.1f}; {cut:.1f} spreads are a finding)"
+        f"{measure} ({beside.usual:.1f}; {cut:.3g} spreads are a finding)"
     )
 
 

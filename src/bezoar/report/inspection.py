@@ -25,7 +25,7 @@ _LEVELS: dict[Verdict, tuple[str, str]] = {
     "no evidence": ("calm", "No evidence found"),
     "inconclusive": ("unclear", "Inconclusive"),
 }
-_NOT_CLEAN = (
+NOT_CLEAN = (
     "That does not show that there is none: a backdoor whose trigger has none of the forms looked for is not seen."
 )
 
@@ -56,7 +56,7 @@ def inspection_headline(record: InspectionRecord) -> Headline:
     level, label = _LEVELS[record.verdict]
     parts = (
         record.reason,
-        _NOT_CLEAN if record.verdict == "no evidence" else "",
+        NOT_CLEAN if record.verdict == "no evidence" else "",
         f"Cuts: {record.cuts_from}" if record.cuts_from else "",
         f"False alarms: {record.false_alarm}",
     )

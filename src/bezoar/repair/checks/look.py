@@ -19,7 +19,7 @@ from bezoar.triggers.base import Trigger
 NOTHING_HELD_OUT = Skipped("there are no trusted samples that a repair did not learn from")
 NO_TRIGGER = Skipped("no trigger together with its target was given or recovered")
 NOT_SEARCHED = Skipped("not searched for a trigger: something else spoke against it already")
-NOT_SEARCHED_BEFORE = Skipped("the model was not searched before the repair: its trigger was known")
+NOT_SEARCHED_BEFORE = Skipped("no search was made before the repair, for its trigger was known")
 NONE_OF_CLASS = "no held-out sample is of this class"
 
 Progress = Callable[[str, int, int], None]

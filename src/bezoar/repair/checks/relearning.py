@@ -27,6 +27,8 @@ from bezoar.triggers.base import Trigger
 MOST_STAMPED, FEWEST_STAMPED, BESIDE = 20, 5, 100
 FEWEST_ASKED = 10
 SHORT = Tuning(epochs=1, least_steps=20, batch_size=32, learning_rate=0.01, shift=0)
+LEAST_RETURN = 0.2
+"""A trigger that turns fewer after it was taught anew has not come back, however sure the difference is."""
 TOO_FEW = Skipped("there are too few held-out samples of other classes to poison some and to ask the others")
 FROZEN = Skipped("every parameter of the model is frozen, so that nothing can be learnt")
 NO_CONTROL = Skipped("the trigger is the same however it is turned, so that nothing could be compared with it")
@@ -61,7 +63,7 @@ def relearning(
     if before is None or after is None or control_before is None or control_after is None:
         return Skipped("the model gets none of the samples right that it would be asked about")
     # A trigger that was never gone can't return.
-    returns = after.low > max(control_after.high, before.high)
+    returns = after.value >= LEAST_RETURN and after.low > max(control_after.high, before.high)
     return Relearning(stamped, len(clean), steps, before, after, control_before, control_after, beside[0], returns)
 
 

@@ -107,7 +107,7 @@ def suspected_trigger(
     trigger = _trigger(one, label, data.shape)
     how = (
         f"found by {one.bar.detector} on {len(data):,} trusted samples: {one.scores.classes[label]:.1f} "
-        f"{one.scores.measure} ({one.bar.cut:.1f} stands out)"
+        f"{one.scores.measure} ({one.bar.cut:g} stands out)"
     )
     searches = tuple(_told(model, one, data) for one in told)
     return Suspected(Worn(trigger), label, over > 1, how, trigger.description, trigger.picture, searches)
