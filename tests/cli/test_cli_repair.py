@@ -96,6 +96,10 @@ def test_poison_train_repair_and_measure(bezoar, victim, tmp_path):
     repaired, was = (measured.json[role]["measurement"]["attack_success"] for role in ("victim", "twin"))
     assert repaired["successes"] <= 0.1 * repaired["trials"]
     assert was["successes"] >= 0.8 * was["trials"]
+    page = (tmp_path / "m2/evaluation/report.html").read_text()
+    assert "On the repaired model the trigger hardly works" in page
+    assert "model measured here is a repaired one" in page
+    assert "A weak attack" not in page
     (tmp_path / "m2/report.html").unlink()
     again = bezoar("report", "m2")
     assert again.code == 0

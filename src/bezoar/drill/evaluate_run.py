@@ -12,7 +12,7 @@ from bezoar.attacks.choose import source_rows
 from bezoar.data.dataset import Dataset
 from bezoar.drill.evaluate import evaluate
 from bezoar.drill.record import Judged, attack_record, drill_record
-from bezoar.drill.subject import Subject, open_subject
+from bezoar.drill.subject import REPAIRED, Subject, open_subject
 from bezoar.errors import BezoarWarning, TruthError, UsageError
 from bezoar.metrics import clean_accuracy, confusion_matrix, rate_or_skipped
 from bezoar.records import (
@@ -22,6 +22,7 @@ from bezoar.records import (
     Rate,
     Skipped,
 )
+from bezoar.records.drilling import ITSELF_REPAIRED, NOT_REPAIRED
 from bezoar.records.versions import now, versions
 from bezoar.training import predict_logits
 from bezoar.truth import PlantedBackdoor, PoisonTruth
@@ -63,6 +64,7 @@ def evaluate_run(
         victim=judged(subject),
         twin=Skipped("no clean twin was given") if beside is None else judged(beside),
         saturation=trigger_saturation(backdoors[0].trigger, test.inputs[source_rows(test, backdoors[0].relabelling)]),
+        repair=ITSELF_REPAIRED if subject.training == REPAIRED else NOT_REPAIRED,
         commands=(*subject.commands, command),
     )
 

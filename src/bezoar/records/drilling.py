@@ -25,6 +25,7 @@ from bezoar.records.scanning import RecoveredTrigger, Strength, Verdict
 
 NOT_SCANNED = Skipped("the poisoned data were not scanned")
 NOT_REPAIRED = Skipped("the victim was not repaired")
+ITSELF_REPAIRED = Skipped("the model measured here is a repaired one; its repair has a record and a page of its own")
 
 
 @dataclass(frozen=True)

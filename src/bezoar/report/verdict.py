@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bezoar.records import AttackRecord, DrillRecord, ModelResult, Rate, Skipped
+from bezoar.records.drilling import ITSELF_REPAIRED
 from bezoar.report.backdoors import backdoors, relabellings, sources, targets
 from bezoar.report.cautions import cautions
 from bezoar.report.confusion import fits
@@ -31,7 +32,11 @@ def drill_headline(record: DrillRecord) -> Headline:
         sentence = f"The victim has not learnt its task: {guesses}. So this says nothing about the backdoor."
         return Headline("unclear", "Not trained", sentence, _EXPLAIN_UNTRAINED, said)
     sentence, doubt = _success_sentence(record, success), _doubt(record, success)
-    if success.value < IN_PART or (doubt and success.value < TOOK_HOLD):
+    weak = success.value < IN_PART or (doubt and success.value < TOOK_HOLD)
+    if weak and record.repair == ITSELF_REPAIRED:
+        sentence = f"On the repaired model the trigger hardly works: only {sentence}."
+        return Headline("calm", "Hardly any attack success", sentence, _EXPLAIN_REPAIRED, said)
+    if weak:
         return Headline(
             "calm", "A weak attack", f"The backdoor did not take hold: only {sentence}.", _EXPLAIN_WEAK, said
         )
@@ -52,6 +57,10 @@ _EXPLAIN_UNTRAINED = (
 _EXPLAIN_WEAK = (
     "Poisoned samples went in, but the trained model mostly ignores the trigger. "
     "That is a result about this attack at this dose, not a sign that the model resists backdoors."
+)
+_EXPLAIN_REPAIRED = (
+    "What the trigger did before the repair is told by an evaluation of the model as it was. Samples that the repair "
+    "learnt from are no test of it: measure accuracy on others."
 )
 _EXPLAIN_UNPROVEN = (
     "A backdoor shows where the trigger changes the answer and a model that never saw a poison withstands it. "
