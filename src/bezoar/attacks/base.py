@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from bezoar.data.dataset import Dataset
 from bezoar.records import Saturation, Skipped
 from bezoar.registry import Registry
+from bezoar.training.listening import Working
+from bezoar.training.listening import unheard as unheard
 from bezoar.triggers.base import TRIGGERS, Trigger
 from bezoar.truth import PoisonTruth
 
-Progress: TypeAlias = Callable[[str, int, int], None]
-"""Hears what a long attack is doing: what, how many steps of it are done, and of how many."""
-
-
-def unheard(what: str, done: int, total: int) -> None:
-    """A progress that tells nobody."""
+Progress: TypeAlias = Working
 
 
 @dataclass(frozen=True, eq=False)

@@ -28,7 +28,7 @@ from bezoar.records import to_json, write_text_atomically
 from bezoar.records.inspecting import InspectionRecord
 from bezoar.records.scanning import Strength
 from bezoar.report import write_report
-from bezoar.training.opening import OpenedModel, open_model
+from bezoar.training.opening import OpenedModel, open_model, require_there
 
 
 def add_to(app: typer.Typer) -> None:
@@ -72,8 +72,7 @@ def inspect(
     """Look for a backdoor in MODEL, show its trigger and prove it. The most that is ever said is: no evidence found."""
     folder = inspection_folder(out)
     settings = InspectionSettings(tuple(detector or PANEL), seed, (command_line(),))
-    if ":" not in model and not Path(model).exists():
-        open_model(model)  # raises, before data are read
+    require_there(model)  # raises, before data are read
     if reference_from is not None:
         models_in(reference_from)  # the same
     data = None if clean is None else reading.open_test(clean)

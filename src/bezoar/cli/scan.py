@@ -37,8 +37,7 @@ from bezoar.records.scanning import Strength
 from bezoar.scan import ScanSettings, TrainedModel, scan
 from bezoar.scan.clean import require_same_data
 from bezoar.scan.panel import Budget
-from bezoar.training.opening import open_model
-from bezoar.training.opening.opened import ACCEPTED
+from bezoar.training.opening import open_model, require_there
 from bezoar.training.precision import choose_device
 
 CACHE_LIMIT = 10 * 2**30
@@ -98,7 +97,8 @@ def scan_data(
         raise UsageError("--findings goes with --explain", expected="--explain ID beside it")
     folder = scan_folder(out)
     require_replaceable(sarif, junit)
-    _require_there(model)
+    if model is not None:
+        require_there(model)  # raises before the data are read
     choose_device(device)  # raises for a device that is not there before the data are read
     earlier = None if findings is None else read_scan(findings)
     started = time.perf_counter()
@@ -165,15 +165,6 @@ def _explain(data: Dataset, record: ScanRecord, wanted: str, *, fail_on: Strengt
     failing = "confirmed" in of_sample or (fail_on == "suspicious" and bool(of_sample))
     quiet = record.verdict if record.verdict == "inconclusive" else "no evidence"
     raise typer.Exit(code_of(replace(record, verdict="confirmed" if failing else quiet), fail_on))
-
-
-def _require_there(model: str | None) -> None:
-    """Raise ModelError before the data are read where no such file or folder exists."""
-    if model is not None and ":" not in model and not Path(model).exists():
-        raise ModelError(
-            f"the model {model} does not exist",
-            expected=ACCEPTED,
-        )
 
 
 def _open_model(place: str, factory: str | None, data: Dataset) -> TrainedModel:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -27,7 +27,7 @@ from bezoar.records import RecoveredTrigger, Skipped, StageTime
 from bezoar.records.inspecting import InspectionRecord, ModelDetectorRun, ModelFinding
 from bezoar.records.versions import now, versions
 from bezoar.training.digest import weights_digest
-from bezoar.training.listening import Listener, Silence
+from bezoar.training.listening import Listener, Silence, Working, unheard
 from bezoar.training.opening import OpenedModel
 
 EXAMPLES = 6
@@ -44,10 +44,6 @@ class Inspected:
     triggers: tuple[Recovered | None, ...]
 
 
-def _unheard(what: str, done: int, total: int) -> None:
-    """Nothing."""
-
-
 def inspect_model(
     opened: OpenedModel,
     clean: Dataset | None,
@@ -57,7 +53,7 @@ def inspect_model(
     shape: tuple[int, ...] = (),
     references: References | None = None,
     listener: Listener | None = None,
-    progress: Callable[[str, int, int], None] = _unheard,
+    progress: Working = unheard,
 ) -> Inspected:
     """Look for a backdoor in a model, with clean samples of its classes or without.
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import ClassVar, Protocol, TypeAlias, final, runtime_checkable
 
@@ -21,16 +20,13 @@ from bezoar.registry import Registry
 from bezoar.repair.given import Given
 from bezoar.repair.meter import Cost, Meter
 from bezoar.training.allocator import recycled_memory
+from bezoar.training.listening import Working
+from bezoar.training.listening import unheard as unheard
 from bezoar.training.precision import choose_device
 from bezoar.training.predict import require_classes
 from bezoar.training.randomness import seeded
 
-Progress: TypeAlias = Callable[[str, int, int], None]
-"""Hears what a long repair is doing: what, how many steps of it are done, and of how many."""
-
-
-def unheard(what: str, done: int, total: int) -> None:
-    """A progress that tells nobody."""
+Progress: TypeAlias = Working
 
 
 @dataclass(frozen=True)

@@ -181,7 +181,7 @@ def _searched_before(
         return NO_DETECTOR
     if isinstance(found, Skipped):
         return found if given.trigger is None else NOT_SEARCHED_BEFORE
-    return found.searches or NOT_SEARCHED_BEFORE
+    return found.searches() or NOT_SEARCHED_BEFORE
 
 
 def _with_suspected(

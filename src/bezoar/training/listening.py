@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
+from typing import Protocol, TypeAlias
 
 from bezoar.training.loop import Progress
+
+Working: TypeAlias = Callable[[str, int, int], None]
+"""Hears what long work is doing: what, how many steps of it are done, and of how many."""
+
+
+def unheard(what: str, done: int, total: int) -> None:
+    """Work that nobody hears of."""
 
 
 class Listener(Protocol):

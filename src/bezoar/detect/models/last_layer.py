@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -22,21 +23,11 @@ LEAST_SPREAD = 0.25
 """Training keeps the means of classes closer together than chance would: chosen on models of the zoo for choosing."""
 
 
-@MODEL_DETECTORS.register("last-layer")
-@dataclass(frozen=True, kw_only=True)
-class LastLayer:
-    """By how much the mean weight of a class in the last linear layer exceeds that of the others.
-
-    The statistic is how many spreads it lies above the median of all classes. The last layer is the last linear layer,
-    or convolution, met by an input that gives as many numbers as there are classes. Needs no data; Skipped for fewer
-    than 3 classes and where no such layer is found. A class that the training set simply had more of has larger
-    weights too: a mean that stands out says that the class was favoured, not by what.
-
-    Fields, Samragh, Javaheripi, Koushanfar and Javidi 2021 (arXiv 2109.02836). Deviation: spreads in place of Dixon's Q
-    test, so that all detectors are calibrated alike.
-    """
+class OfLastWeights:
+    """Judges classes by their weights in the last linear layer; no samples are asked for."""
 
     black_box: ClassVar[bool] = False
+    measure: ClassVar[str]
 
     def inspect(
         self,
@@ -48,13 +39,38 @@ class LastLayer:
         seed: int,
         progress: Progress = unheard,
     ) -> ModelScores | Skipped:
-        """Spreads above the median (k,). `trusted` is not used."""
+        """Statistics (k,) of the classes. `trusted` is not used."""
         if classes < FEWEST_CLASSES:
             return Skipped(f"weights are compared among at least {FEWEST_CLASSES} classes")
         weights = last_weights(model, shape, classes, seed)
         if isinstance(weights, Skipped):
             return weights
-        return ModelScores(means_above_median(weights), measure="spreads above the median of all classes")
+        return ModelScores(self.statistics(weights), measure=self.measure)
+
+    @abstractmethod
+    def statistics(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """How suspicious each class (k,) is by its row of weights (k, d)."""
+
+
+@MODEL_DETECTORS.register("last-layer")
+@dataclass(frozen=True, kw_only=True)
+class LastLayer(OfLastWeights):
+    """By how much the mean weight of a class in the last linear layer exceeds that of the others.
+
+    The statistic is how many spreads it lies above the median of all classes. The last layer is the last linear layer,
+    or convolution, met by an input that gives as many numbers as there are classes. Needs no data; Skipped for fewer
+    than 3 classes and where no such layer is found. A class that the training set simply had more of has larger
+    weights too: a mean that stands out says that the class was favoured, not by what.
+
+    Fields, Samragh, Javaheripi, Koushanfar and Javidi 2021 (arXiv 2109.02836). Deviation: spreads in place of Dixon's Q
+    test, so that all detectors are calibrated alike.
+    """
+
+    measure: ClassVar[str] = "spreads above the median of all classes"
+
+    def statistics(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Spreads (k,) of the means above the median."""
+        return means_above_median(weights)
 
 
 def last_weights(model: nn.Module, shape: tuple[int, ...], classes: int, seed: int) -> NDArray[np.float64] | Skipped:

@@ -7,23 +7,18 @@ from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import nn
 
-from bezoar.data.dataset import Dataset
-from bezoar.detect.models.base import MODEL_DETECTORS, ModelScores, Progress, unheard
-from bezoar.detect.models.last_layer import FEWEST_CLASSES, last_weights
+from bezoar.detect.models.base import MODEL_DETECTORS
+from bezoar.detect.models.last_layer import OfLastWeights
 from bezoar.detect.numerics.smallness import spreads_below_median
-from bezoar.records import Skipped
 
 USUAL_SPREAD = 0.25
 """Of the logarithms of the classes' largest weights, in models that were trained: chosen on the zoo."""
 
-MEASURE = "spreads above the median of all classes by the largest of its last weights"
-
 
 @MODEL_DETECTORS.register("lone-weight")
 @dataclass(frozen=True, kw_only=True)
-class LoneWeight:
+class LoneWeight(OfLastWeights):
     """By how much the largest weight of a class in the last linear layer exceeds the largest ones of the others.
 
     Whoever plants a backdoor into weights by hand leads one channel to the target by one weight that outweighs
@@ -34,25 +29,11 @@ class LoneWeight:
     Our own, for tampering such as that of Hong et al. 2021, arXiv 2106.04690, and Qi et al. 2021, arXiv 2111.12965.
     """
 
-    black_box: ClassVar[bool] = False
+    measure: ClassVar[str] = "spreads above the median of all classes by the largest of its last weights"
 
-    def inspect(
-        self,
-        model: nn.Module,
-        trusted: Dataset | None,
-        shape: tuple[int, ...],
-        classes: int,
-        *,
-        seed: int,
-        progress: Progress = unheard,
-    ) -> ModelScores | Skipped:
-        """Spreads above the median (k,). `trusted` is not used."""
-        if classes < FEWEST_CLASSES:
-            return Skipped(f"weights are compared among at least {FEWEST_CLASSES} classes")
-        weights = last_weights(model, shape, classes, seed)
-        if isinstance(weights, Skipped):
-            return weights
-        return ModelScores(largest_above_median(weights), measure=MEASURE)
+    def statistics(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Spreads (k,) of the largest weights above the median."""
+        return largest_above_median(weights)
 
 
 def largest_above_median(weights: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from torch import nn
@@ -13,6 +12,7 @@ from bezoar.records import Skipped
 from bezoar.records.repairing import ClassRate, ModelCheck
 from bezoar.repair.checks.flips import flip_check
 from bezoar.repair.checks.search import Bar, searched
+from bezoar.training.listening import Working
 from bezoar.training.predict import predict_logits
 from bezoar.triggers.base import Trigger
 
@@ -21,8 +21,6 @@ NO_TRIGGER = Skipped("no trigger together with its target was given or recovered
 NOT_SEARCHED = Skipped("not searched for a trigger: something else spoke against it already")
 NOT_SEARCHED_BEFORE = Skipped("no search was made before the repair, for its trigger was known")
 NONE_OF_CLASS = "no held-out sample is of this class"
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +37,7 @@ class Looking:
     bars: tuple[Bar, ...]
 
 
-def look(model: nn.Module, by: Looking, *, search: bool = True, progress: Progress | None = None) -> ModelCheck:
+def look(model: nn.Module, by: Looking, *, search: bool = True, progress: Working | None = None) -> ModelCheck:
     """What a defender sees of the model; without `search` no trigger is searched for."""
     data = by.held_out
     if data is None:
@@ -57,7 +55,7 @@ def look(model: nn.Module, by: Looking, *, search: bool = True, progress: Progre
     )
 
 
-def with_search(model: nn.Module, check: ModelCheck, by: Looking, progress: Progress | None = None) -> ModelCheck:
+def with_search(model: nn.Module, check: ModelCheck, by: Looking, progress: Working | None = None) -> ModelCheck:
     """A look that spared the search, with it."""
     if check.searches != NOT_SEARCHED or by.held_out is None:
         return check

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
@@ -21,6 +22,7 @@ from bezoar.detect import models  # noqa: F401  registers
 from bezoar.detect.models.base import MODEL_DETECTORS, ModelScores
 from bezoar.records import Skipped
 from bezoar.records.repairing import ClassSize, TriggerSearch
+from bezoar.training.listening import Working
 from bezoar.triggers.base import Trigger
 
 FEWEST_SAMPLES = 12
@@ -28,8 +30,6 @@ NOT_WORKED = Skipped("no trigger of this form turned enough samples")
 NO_TRIGGERS = Skipped("this detector looks for no triggers")
 NONE_RIGHT = Skipped("the model gets none of the samples right that a trigger could turn")
 NO_DETECTOR = Skipped("no detector with a cut was named to search by")
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,8 @@ class Suspected:
     """A trigger that may be a backdoor's, the class it leads to, and how it was found, in words.
 
     `stands_out` says whether there is a reason to suspect anybody: the smallest trigger of a sound model is one, too.
-    `searches` is all that the search showed which found it, where it was one.
+    `searches` tells all that the search showed which found it, where it was one: asked again about every class, and
+    so only when somebody wants it.
     """
 
     trigger: Trigger
@@ -54,7 +55,7 @@ class Suspected:
     found: str
     description: str
     picture: Tensor | None = None
-    searches: tuple[TriggerSearch, ...] = ()
+    searches: Callable[[], tuple[TriggerSearch, ...]] = tuple
 
 
 Finder: TypeAlias = Callable[[], Suspected | Skipped]
@@ -91,7 +92,7 @@ def suspected_trigger(
     bars: Sequence[Bar],
     target: int | None = None,
     seed: int,
-    progress: Progress | None = None,
+    progress: Working | None = None,
 ) -> Suspected | Skipped:
     """The trigger, of those that the detectors invert, whose statistic is the largest beside its cut.
 
@@ -109,12 +110,12 @@ def suspected_trigger(
         f"found by {one.bar.detector} on {len(data):,} trusted samples: {one.scores.classes[label]:.1f} "
         f"{one.scores.measure} ({one.bar.cut:g} stands out)"
     )
-    searches = tuple(_told(model, one, data) for one in told)
+    searches = partial(_all_told, model, told, data)
     return Suspected(Worn(trigger), label, over > 1, how, trigger.description, trigger.picture, searches)
 
 
 def heard(
-    model: nn.Module, data: Dataset, bars: Sequence[Bar], *, seed: int, progress: Progress | None = None
+    model: nn.Module, data: Dataset, bars: Sequence[Bar], *, seed: int, progress: Working | None = None
 ) -> tuple[Heard, ...] | Skipped:
     """What every detector says, or why none can say anything."""
     if reason := _too_little(data):
@@ -126,14 +127,18 @@ def heard(
 
 
 def searched(
-    model: nn.Module, data: Dataset, *, bars: Sequence[Bar], seed: int, progress: Progress | None = None
+    model: nn.Module, data: Dataset, *, bars: Sequence[Bar], seed: int, progress: Working | None = None
 ) -> tuple[TriggerSearch, ...] | Skipped:
     """`heard` as records."""
     told = heard(model, data, bars, seed=seed, progress=progress)
-    return told if isinstance(told, Skipped) else tuple(_told(model, one, data) for one in told)
+    return told if isinstance(told, Skipped) else _all_told(model, told, data)
 
 
-def _asked(model: nn.Module, data: Dataset, bar: Bar, seed: int, progress: Progress | None) -> ModelScores | Skipped:
+def _all_told(model: nn.Module, told: Sequence[Heard], data: Dataset) -> tuple[TriggerSearch, ...]:
+    return tuple(_told(model, one, data) for one in told)
+
+
+def _asked(model: nn.Module, data: Dataset, bar: Bar, seed: int, progress: Working | None) -> ModelScores | Skipped:
     def hear(done: int, total: int) -> None:
         if progress is not None:
             progress(f"search for a trigger: {bar.detector}", done, total)

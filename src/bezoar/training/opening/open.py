@@ -45,9 +45,8 @@ def open_model(
 def _open(place: str, known: Known) -> OpenedModel:
     if ":" in place and not _exists(place):
         return _open_own(place, known)
+    require_there(place)
     path = Path(place)
-    if not _exists(place):
-        raise ModelError(f"the model {printable(place)} does not exist", expected=ACCEPTED, remedy="Check the spelling")
     if path.is_dir() or is_own_file(path):
         return open_trained(path, known)
     ending = path.suffix.casefold()
@@ -65,6 +64,12 @@ def _open(place: str, known: Known) -> OpenedModel:
         found=f"a file that ends in {path.suffix!r}" if path.suffix else "a file without an ending",
         remedy="Export it as safetensors or as ONNX",
     )
+
+
+def require_there(place: str) -> None:
+    """Raise ModelError where `place` is neither a `package.module:name` nor a file or folder, before any is opened."""
+    if ":" not in place and not _exists(place):
+        raise ModelError(f"the model {printable(place)} does not exist", expected=ACCEPTED, remedy="Check the spelling")
 
 
 def _exists(place: str) -> bool:
