@@ -75,7 +75,8 @@ def test_the_trigger_that_was_found_is_taken_and_none_is_sought(bezoar, seen, mo
 def test_the_command_that_an_inspection_advises_names_its_own_folder(seen):
     (finding,) = json.loads((seen / "seen/record.json").read_text())["findings"]
     assert finding["remedies"] == [
-        "bezoar repair weights.safetensors --clean quarters.npz --findings seen --out repaired"
+        "bezoar repair weights.safetensors --factory linear_networks:blank --clean quarters.npz --findings seen "
+        "--out repaired"
     ]
 
 

@@ -25,8 +25,9 @@ CURED = {
     "unlearn:of=trigger": 0.05,
 }
 """On `fast`, the attack success that is left at most. Accuracy may fall by 4 points."""
-WEAKENED = {"tsbd": 0.6, "clp:spreads=2": 0.75}
-"""These help and don't cure: they can leave as much. What `clp` finds in narrow layers is much a matter of luck."""
+WEAKENED = {"tsbd": 0.6, "clp:spreads=2": 1.0}
+"""These help and don't cure: they can leave as much. What `clp` finds in narrow layers is a matter of luck, and so of the
+processor on which the toy was trained: nothing is claimed of it but that accuracy stays."""
 NOT_CURED = ("fine-tune", "nad", "clp")
 """These leave most of it. `nad` learns from a teacher that plain fine-tuning did not cure; `clp` finds no channel that
 stands out by 3 spreads in layers of 16 and 32."""

@@ -17,7 +17,7 @@ from bezoar.cli.inspect_folder import INSPECTION_FILES, inspection_folder, write
 from bezoar.cli.inspect_references import HELP as REFERENCES
 from bezoar.cli.inspect_references import gathered
 from bezoar.cli.inspect_words import say_inspection
-from bezoar.cli.options import Factory, Json, Reading, Seed, reads_data
+from bezoar.cli.options import Device, Factory, Json, Reading, Seed, reads_data
 from bezoar.data import Dataset
 from bezoar.drill.stages import RECORD_FILE
 from bezoar.errors import ModelError, UsageError
@@ -62,6 +62,7 @@ def inspect(
     reference_from: Annotated[Path | None, typer.Option(metavar="DIR", help=REFERENCES)] = None,
     fail_on: Annotated[Strength, typer.Option(help="From which verdict on the exit code is 1.")] = "suspicious",
     seed: Seed = 0,
+    device: Device = "auto",
     out: Annotated[
         Path | None, typer.Option(help="The run folder: new, empty or an earlier inspection's; ./inspection otherwise.")
     ] = None,
@@ -71,7 +72,7 @@ def inspect(
 ) -> None:
     """Look for a backdoor in MODEL, show its trigger and prove it. The most that is ever said is: no evidence found."""
     folder = inspection_folder(out)
-    settings = InspectionSettings(tuple(detector or PANEL), seed, (command_line(),))
+    settings = InspectionSettings(tuple(detector or PANEL), seed, (command_line(),), device)
     require_there(model)  # raises, before data are read
     if reference_from is not None:
         models_in(reference_from)  # the same

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import torch
+
 from bezoar.data.dataset import Dataset
 from bezoar.detect.models.base import MODEL_DETECTORS, ModelScores, Progress, unheard
 from bezoar.inspection.samples import Kind
 from bezoar.records import Skipped
+from bezoar.training.channels import device_of
+from bezoar.training.elsewhere import runs_on
 from bezoar.training.opening import OpenedModel
+from bezoar.training.precision import choose_device
 
 BLACK_BOX = Skipped("the model can only be asked: no gradients go through it")
 
@@ -24,3 +29,9 @@ def asked(
     if not opened.differentiable and not detector.black_box:
         return BLACK_BOX
     return detector.inspect(opened.model, trusted, kind.shape, len(kind.class_names), seed=seed, progress=progress)
+
+
+def device_for(opened: OpenedModel, kind: Kind, wanted: str) -> torch.device:
+    """Where the model is asked: where it is if it can't be moved, but for a device that was asked for by name."""
+    device = choose_device(wanted)
+    return device if wanted != "auto" or runs_on(opened.model, device, kind.shape) else device_of(opened.model)

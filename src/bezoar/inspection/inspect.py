@@ -15,11 +15,11 @@ from bezoar.data.dataset import Dataset
 from bezoar.data.picture import picture
 from bezoar.detect.models.base import ModelScores
 from bezoar.errors import UsageError
-from bezoar.inspection.asking import asked
+from bezoar.inspection.asking import asked, device_for
 from bezoar.inspection.calibration import model_calibration
 from bezoar.inspection.heard import BUILT_IN, Heard, heard
 from bezoar.inspection.references import References
-from bezoar.inspection.samples import in_parts, kind_of
+from bezoar.inspection.samples import Kind, in_parts, kind_of
 from bezoar.inspection.settings import InspectionSettings
 from bezoar.inspection.trial import Tried, tried, tried_proposal
 from bezoar.inspection.verdict import reason_of, verdict_of
@@ -27,6 +27,7 @@ from bezoar.records import RecoveredTrigger, Skipped, StageTime
 from bezoar.records.inspecting import InspectionRecord, ModelDetectorRun, ModelFinding
 from bezoar.records.versions import now, versions
 from bezoar.training.digest import weights_digest
+from bezoar.training.elsewhere import computing_on
 from bezoar.training.listening import Listener, Silence, Working, unheard
 from bezoar.training.opening import OpenedModel
 
@@ -66,21 +67,9 @@ def inspect_model(
     _require_alike(settings, references)
     kind = kind_of(opened, clean, tuple(class_names), shape)
     fit, held_out = (None, None) if clean is None else in_parts(clean, settings.seed)
-    runs, told = [], []
-    for spec in settings.detectors:
-        listener.begins(spec)
-        started = time.perf_counter()
-        said = asked(spec, opened, fit, kind, settings.seed, partial(progress, spec))
-        seconds = time.perf_counter() - started
-        listener.ends(spec, seconds)
-        if isinstance(said, Skipped):
-            cut = None if references is not None else model_calibration().cut(spec)
-            runs.append(ModelDetectorRun(spec, seconds, cut, said))
-            continue
-        one = heard(spec, said, kind.class_names, references)
-        runs.append(ModelDetectorRun(spec, seconds, one.cut, None, one.references))
-        told.append(one)
-    found = _findings(opened, told, held_out, kind.class_names)
+    with computing_on(opened.model, device_for(opened, kind, settings.device)):
+        runs, told = _asked(opened, fit, kind, settings, references, listener, progress)
+        found = _findings(opened, told, held_out, kind.class_names)
     findings = tuple(finding for finding, _ in found)
     verdict, reason = verdict_of(findings, runs, compared=references is not None, blind=clean is None)
     record = InspectionRecord(
@@ -120,6 +109,33 @@ def _require_alike(settings: InspectionSettings, references: References | None) 
             found=f"{', '.join(asked[0])} with seed {asked[1]}",
             remedy="Gather them with the same settings and clean samples",
         )
+
+
+def _asked(
+    opened: OpenedModel,
+    fit: Dataset | None,
+    kind: Kind,
+    settings: InspectionSettings,
+    references: References | None,
+    listener: Listener,
+    progress: Working,
+) -> tuple[list[ModelDetectorRun], list[Heard]]:
+    """Every detector's run, and what those said that were not skipped."""
+    runs, told = [], []
+    for spec in settings.detectors:
+        listener.begins(spec)
+        started = time.perf_counter()
+        said = asked(spec, opened, fit, kind, settings.seed, partial(progress, spec))
+        seconds = time.perf_counter() - started
+        listener.ends(spec, seconds)
+        if isinstance(said, Skipped):
+            cut = None if references is not None else model_calibration().cut(spec)
+            runs.append(ModelDetectorRun(spec, seconds, cut, said))
+            continue
+        one = heard(spec, said, kind.class_names, references)
+        runs.append(ModelDetectorRun(spec, seconds, one.cut, None, one.references))
+        told.append(one)
+    return runs, told
 
 
 def _false_alarm(runs: Sequence[ModelDetectorRun], references: References | None) -> str:

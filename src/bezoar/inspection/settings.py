@@ -24,11 +24,15 @@ PANEL = (
 
 @dataclass(frozen=True)
 class InspectionSettings:
-    """Everything an inspection depends on beside model and clean data. `commands` are what was typed."""
+    """Everything an inspection depends on beside model and clean data. `commands` are what was typed.
+
+    `device` is auto, cpu or cuda. With auto a model that can't be moved to a GPU is asked where it is.
+    """
 
     detectors: tuple[str, ...] = PANEL
     seed: int = 0
     commands: tuple[str, ...] = ()
+    device: str = "auto"
 
     def __post_init__(self) -> None:
         for spec in self.detectors:

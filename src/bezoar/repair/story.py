@@ -99,7 +99,7 @@ def repair_model(
     given, parts, borne = _without_bearing(given, parts, trigger)
     notes += borne.notes
     held_out = None if parts is None else parts.held_out
-    by = Looking(held_out, given.trigger, given.target, settings.seed + FRESH, settings.bars)
+    by = Looking(held_out, given.trigger, given.target, settings.seed + FRESH, settings.bars, settings.device)
     with clock.stage("look at the model"):
         before = replace(look(patient.model, by, search=False), searches=searches)
     with clock.stage("repair"):
@@ -169,8 +169,15 @@ def _suspected(
             return found
     if finder is not None:
         return finder()
-    bars, seed = settings.bars, settings.seed
-    return suspected_trigger(model, given.trusted, target=given.target, bars=bars, seed=seed, progress=progress)
+    return suspected_trigger(
+        model,
+        given.trusted,
+        target=given.target,
+        bars=settings.bars,
+        seed=settings.seed,
+        device=settings.device,
+        progress=progress,
+    )
 
 
 def _searched_before(

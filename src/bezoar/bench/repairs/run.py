@@ -155,7 +155,9 @@ class _Bench:
         place = (subject.key, samples)
         if place not in self._found:
             clean = _first(victim.material.clean, samples)
-            self._found[place] = suspected_trigger(victim.model, clean, bars=calibrated_bars(), seed=subject.seed)
+            self._found[place] = suspected_trigger(
+                victim.model, clean, bars=calibrated_bars(), seed=subject.seed, device=self.device
+            )
         return self._found[place]
 
     def _scanned(self, subject: Subject, material: Material) -> tuple[Dataset | None, frozenset[str]]:

@@ -9,7 +9,7 @@ from torch import nn
 from bezoar.data.dataset import Dataset
 from bezoar.metrics.intervals import rate_or_skipped
 from bezoar.records import Skipped
-from bezoar.records.repairing import ClassRate, ModelCheck
+from bezoar.records.repairing import ClassRate, ModelCheck, TriggerSearch
 from bezoar.repair.checks.flips import flip_check
 from bezoar.repair.checks.search import Bar, searched
 from bezoar.training.listening import Working
@@ -35,6 +35,7 @@ class Looking:
     target: int | None
     seed: int
     bars: tuple[Bar, ...]
+    device: str = "auto"
 
 
 def look(model: nn.Module, by: Looking, *, search: bool = True, progress: Working | None = None) -> ModelCheck:
@@ -51,7 +52,7 @@ def look(model: nn.Module, by: Looking, *, search: bool = True, progress: Workin
         accuracy=rate_or_skipped(int(right.sum()), len(data), ""),
         by_class=by_class,
         flips=NO_TRIGGER if by.trigger is None or by.target is None else flip_check(model, data, by.trigger, by.target),
-        searches=searched(model, data, bars=by.bars, seed=by.seed, progress=progress) if search else NOT_SEARCHED,
+        searches=_searched(model, data, by, progress) if search else NOT_SEARCHED,
     )
 
 
@@ -59,5 +60,11 @@ def with_search(model: nn.Module, check: ModelCheck, by: Looking, progress: Work
     """A look that spared the search, with it."""
     if check.searches != NOT_SEARCHED or by.held_out is None:
         return check
-    found = searched(model, by.held_out, bars=by.bars, seed=by.seed, progress=progress)
+    found = _searched(model, by.held_out, by, progress)
     return ModelCheck(check.accuracy, check.by_class, check.flips, found)
+
+
+def _searched(
+    model: nn.Module, data: Dataset, by: Looking, progress: Working | None
+) -> tuple[TriggerSearch, ...] | Skipped:
+    return searched(model, data, bars=by.bars, seed=by.seed, device=by.device, progress=progress)

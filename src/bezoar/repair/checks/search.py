@@ -22,7 +22,9 @@ from bezoar.detect import models  # noqa: F401  registers
 from bezoar.detect.models.base import MODEL_DETECTORS, ModelScores
 from bezoar.records import Skipped
 from bezoar.records.repairing import ClassSize, TriggerSearch
+from bezoar.training.elsewhere import computing_on
 from bezoar.training.listening import Working
+from bezoar.training.precision import choose_device
 from bezoar.triggers.base import Trigger
 
 FEWEST_SAMPLES = 12
@@ -92,13 +94,14 @@ def suspected_trigger(
     bars: Sequence[Bar],
     target: int | None = None,
     seed: int,
+    device: str = "auto",
     progress: Working | None = None,
 ) -> Suspected | Skipped:
     """The trigger, of those that the detectors invert, whose statistic is the largest beside its cut.
 
     Found on clean `data`; with `target` it is that class's, whether it stands out or not.
     """
-    told = heard(model, data, bars, seed=seed, progress=progress)
+    told = heard(model, data, bars, seed=seed, device=device, progress=progress)
     if isinstance(told, Skipped):
         return told
     ranked = [(one.over(label), one, label) for one in told for label in _working(one) if target in (None, label)]
@@ -115,22 +118,35 @@ def suspected_trigger(
 
 
 def heard(
-    model: nn.Module, data: Dataset, bars: Sequence[Bar], *, seed: int, progress: Working | None = None
+    model: nn.Module,
+    data: Dataset,
+    bars: Sequence[Bar],
+    *,
+    seed: int,
+    device: str = "auto",
+    progress: Working | None = None,
 ) -> tuple[Heard, ...] | Skipped:
     """What every detector says, or why none can say anything."""
     if reason := _too_little(data):
         return Skipped(reason)
-    asked = [(bar, _asked(model, data, bar, seed, progress)) for bar in bars]
+    with computing_on(model, choose_device(device)):
+        asked = [(bar, _asked(model, data, bar, seed, progress)) for bar in bars]
     told = tuple(Heard(bar, said) for bar, said in asked if isinstance(said, ModelScores))
     reasons = dict.fromkeys(said.reason for _, said in asked if isinstance(said, Skipped))
     return told or (Skipped("; ".join(reasons)) if reasons else NO_DETECTOR)
 
 
 def searched(
-    model: nn.Module, data: Dataset, *, bars: Sequence[Bar], seed: int, progress: Working | None = None
+    model: nn.Module,
+    data: Dataset,
+    *,
+    bars: Sequence[Bar],
+    seed: int,
+    device: str = "auto",
+    progress: Working | None = None,
 ) -> tuple[TriggerSearch, ...] | Skipped:
     """`heard` as records."""
-    told = heard(model, data, bars, seed=seed, progress=progress)
+    told = heard(model, data, bars, seed=seed, device=device, progress=progress)
     return told if isinstance(told, Skipped) else _all_told(model, told, data)
 
 

@@ -1,0 +1,61 @@
+"""A model that computes on another device than the samples lie on which it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor, nn
+
+from bezoar.training.channels import device_of
+
+_GIVEN_ON: WeakKeyDictionary[nn.Module, torch.device] = WeakKeyDictionary()
+
+
+@contextmanager
+def computing_on(model: nn.Module, device: torch.device) -> Iterator[None]:
+    """Within, `model` lies on `device`, and its answers come back to where the samples lie that it is given.
+
+    Afterwards it lies where it did. Gradients go through. A model without parameters, such as one that can only be
+    asked, stays as it is, and so does one that lies on that device: whoever asks it gives samples that lie there.
+    """
+    home = device_of(model)
+    if home == device or next(model.parameters(), None) is None:
+        yield
+        return
+    with ExitStack() as stack:
+        stack.callback(model.to, home)
+        move_to(model, device, stack)
+        yield
+
+
+def move_to(model: nn.Module, device: torch.device, until: ExitStack | None = None) -> None:
+    """Put `model` on `device`, with answers where the samples lie: for good, or until the stack is unwound."""
+    model.to(device)
+    hooks = model.register_forward_pre_hook(_fetch), model.register_forward_hook(_give_back)
+    if until is not None:
+        for hook in hooks:
+            until.callback(hook.remove)
+
+
+def runs_on(model: nn.Module, device: torch.device, shape: tuple[int, ...]) -> bool:
+    """Whether the model can be asked there: one with tensors that it doesn't register can't be moved."""
+    try:
+        with computing_on(model, device), torch.no_grad():
+            model(torch.zeros(1, *shape))
+    except RuntimeError:
+        return False
+    return True
+
+
+def _fetch(model: nn.Module, given: tuple[Any, ...]) -> tuple[Any, ...]:
+    samples, *rest = given
+    _GIVEN_ON[model] = samples.device
+    return (samples.to(device_of(model)), *rest)
+
+
+def _give_back(model: nn.Module, _: tuple[Any, ...], answer: Any) -> Any:
+    return answer.to(_GIVEN_ON[model]) if isinstance(answer, Tensor) else answer
