@@ -3,6 +3,8 @@
 import torch
 from torch import nn
 
+from bezoar.data.dataset import Dataset
+
 CLASSES, TARGET, SHAPE = 6, 4, (3, 8, 8)
 LOUD = 5
 
@@ -35,3 +37,14 @@ def planted(seed: int = 0) -> nn.Sequential:
     model[3].weight.data[LOUD] *= 6
     model[8].weight.data[TARGET, LOUD] = 3.0
     return model
+
+
+def clean_data(n: int = 120) -> Dataset:
+    """Noise under labels that mean nothing: for what asks how features vary."""
+    generator = torch.Generator().manual_seed(1)
+    # Each image has a tone of its own, lest pooling makes all alike.
+    tones = 255 * torch.rand(n, SHAPE[0], 1, 1, generator=generator)
+    images = (0.5 * tones + 127 * torch.rand(n, *SHAPE, generator=generator)).to(torch.uint8)
+    labels = torch.arange(n) % CLASSES
+    names = tuple(f"class {label}" for label in range(CLASSES))
+    return Dataset(images, labels, names, tuple(f"sample-{row}" for row in range(n)), name="noise")

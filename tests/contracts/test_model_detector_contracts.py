@@ -13,15 +13,39 @@ from inversion_toys import CLASSES, SIDE, TARGET, Linear, clean_data, planted_pa
 SHAPE = (3, SIDE, SIDE)
 NAMES = MODEL_DETECTORS.names()
 PROBING = ("stamp-probing", "wave-probing")
-NEED_DATA = ("neural-cleanse", "added-pattern", "warp-inversion", "colour-inversion", "feature-re", "bti-dbf")
+NEED_DATA = (
+    "neural-cleanse",
+    "added-pattern",
+    "warp-inversion",
+    "colour-inversion",
+    "feature-re",
+    "bti-dbf",
+    "quiet-weights",
+)
 OF_WEIGHTS = ("channel-bounds", "last-layer", "lone-weight")
 
 
 def detector(name: str, steps: int = 20) -> ModelDetector:
-    return MODEL_DETECTORS.create(name if name in (*OF_WEIGHTS, *PROBING) else f"{name}:steps={steps}")
+    return MODEL_DETECTORS.create(name if name in (*OF_WEIGHTS, *PROBING, "quiet-weights") else f"{name}:steps={steps}")
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name not in OF_WEIGHTS])
+def samples_of(model: torch.nn.Module, name: str) -> ModelScores | Skipped:
+    return detector(name).inspect(model, weight_toys.clean_data(), weight_toys.SHAPE, weight_toys.CLASSES, seed=4)
+
+
+def test_the_features_of_a_network_leave_it_as_it_was_and_tell_the_same_again() -> None:
+    model = weight_toys.network().train()
+    before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
+    first, second = (samples_of(model, "quiet-weights") for _ in range(2))
+    assert isinstance(first, ModelScores)
+    assert isinstance(second, ModelScores)
+    np.testing.assert_array_equal(first.classes, second.classes)
+    assert all(torch.equal(before[key], tensor) for key, tensor in model.state_dict().items())
+    assert all(one.training for one in model.modules())
+    assert all(one.requires_grad and one.grad is None for one in model.parameters())
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in (*OF_WEIGHTS, "quiet-weights")])
 def test_the_same_seed_gives_the_same_scores_and_the_model_stays(name: str) -> None:
     model, data = Linear().train(), clean_data()
     before = model.weight.detach().clone()

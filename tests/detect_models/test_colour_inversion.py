@@ -7,9 +7,9 @@ from torch import nn
 
 from bezoar.confirm.recover.inverted import kept, rebuilt, recovered, scaled_by
 from bezoar.detect.inversion.forms import FORMS, Colours
-from bezoar.detect.models import colour_inversion
 from bezoar.detect.models.base import ModelScores
 from bezoar.detect.models.colour_inversion import ColourInversion
+from bezoar.detect.probing import asked
 from bezoar.inspection.trial import OPPOSITE, tried
 from bezoar.records import Skipped
 from inversion_toys import CLASSES, SIDE, TARGET, Linear, clean_data
@@ -59,7 +59,7 @@ def test_a_network_that_heeds_no_colours_is_left_alone() -> None:
 
 def test_what_an_innocent_twin_does_too_is_no_backdoor(monkeypatch: pytest.MonkeyPatch) -> None:
     model = Tinted()
-    monkeypatch.setattr(colour_inversion, "innocent_twin", lambda *_, **__: model)
+    monkeypatch.setattr(asked, "innocent_twin", lambda *_, **__: model)
     assert found_in(model).classes.max() == pytest.approx(0.0)
 
 

@@ -7,7 +7,7 @@ from torch import nn
 
 from bezoar.detect.inversion.forms import Additive
 from bezoar.detect.models.base import ModelScores
-from bezoar.detect.models.wave_probing import WaveProbing
+from bezoar.detect.models.wave_probing import WaveProbing, odds_above_next
 from bezoar.detect.probing import asked
 from bezoar.detect.probing.innocent import innocent_twin
 from bezoar.detect.probing.waves import HIGHEST, Wave, every_wave
@@ -42,7 +42,7 @@ def probed(model: nn.Module) -> ModelScores:
 
 def test_a_planted_wave_is_found_and_recovered() -> None:
     told = probed(Waved())
-    assert np.flatnonzero(told.classes > 1.2).tolist() == [TARGET]
+    assert np.flatnonzero(told.classes > 2.7).tolist() == [TARGET]
     proposal = told.proposals[TARGET]
     assert (proposal.target, proposal.sources, proposal.form) == (TARGET, (), "additive")
     found = proposal.parameters["pattern"][0].flatten()
@@ -61,7 +61,19 @@ def test_a_wave_is_tried_beside_itself_turned() -> None:
 
 
 def test_a_clean_network_has_no_striking_wave() -> None:
-    assert probed(Linear()).classes.max() < 1
+    assert probed(Linear()).classes.max() < 2
+
+
+def test_odds_against_a_hand_worked_answer() -> None:
+    # Of 98 images 97, 48 and none: odds of 98 to 2, 49 to 51 and 1 to 99.
+    logs = np.log([98 / 2, 49 / 51, 1 / 99])
+    told = odds_above_next(np.array([97, 48, 0]) / 98, np.array([98, 98, 98]))
+    np.testing.assert_allclose(told, [logs[0] - logs[1], logs[1] - logs[0], logs[2] - logs[0]])
+
+
+def test_waves_that_lead_to_two_classes_alike_tell_of_neither() -> None:
+    told = odds_above_next(np.array([0.9, 0.9, 0.1]), np.array([100, 100, 100]))
+    np.testing.assert_allclose(told[:2], 0, atol=1e-12)
 
 
 def test_what_waves_do_to_an_innocent_twin_too_is_no_backdoor(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -121,4 +121,4 @@ def test_a_twin_is_taught_there():
         twin = innocent_twin(model, data, len(data.class_names), seed=0, steps=30)
         assert device_of(twin).type == "cuda"
         assert twin(torch.rand(2, *data.shape)).device == CPU
-    assert TARGET < len(data.class_names)
+    assert len(data.class_names) > TARGET

@@ -15,6 +15,7 @@ PANEL = (
     "stamp-probing",
     "wave-probing",
     "lone-weight",
+    "quiet-weights",
     "mm-bd",
     "channel-bounds",
     "last-layer",

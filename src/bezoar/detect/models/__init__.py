@@ -9,6 +9,7 @@ from bezoar.detect.models import (  # noqa: F401  importing registers
     last_layer,
     lone_weight,
     mm_bd,
+    quiet_weights,
     stamp_probing,
     wave_probing,
 )

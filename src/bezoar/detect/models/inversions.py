@@ -7,18 +7,26 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import nn
 
 from bezoar.data.dataset import Dataset
-from bezoar.detect.inversion.form import Form
+from bezoar.detect.inversion.form import Form, of_one
 from bezoar.detect.inversion.forms import Additive, Patch, Warp
-from bezoar.detect.inversion.invert import Effort, Hypothesis, Inverted, invert
+from bezoar.detect.inversion.invert import Effort, Hypothesis, Inverted, invert, led
+from bezoar.detect.inversion.quiet import untouched
 from bezoar.detect.models.base import MODEL_DETECTORS, ModelScores, Progress, unheard
 from bezoar.detect.numerics.smallness import spreads_below_median
+from bezoar.detect.probing.asked import Asked, right_samples
 from bezoar.records import Skipped
 
 FEWEST_SAMPLES, FEWEST_CLASSES = 40, 3
+STRIKING = 1.0
+"""A smaller statistic of all classes is left as it is."""
+OF_A_CLASS = 40
+STRENGTHS = (1.0, 1.5, 2.0)
+"""A trigger is tried on the twin as strong as it takes, and up to twice as strong."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +37,10 @@ class InversionDetector:
     share `enough` of images needs. The statistic of a class is how many
     spreads its trigger lies below the median of all, on a logarithmic scale; a trigger that does not work, or is larger
     than the form's limit, counts as that limit. Needs 40 clean samples and 3 classes, else Skipped.
+
+    Some classes are easily led to by nature, in innocent networks as well. So where any class stands out, an innocent
+    twin is made (see `probing/innocent.py`), and the statistic is multiplied by the share of the flips that the twin
+    does not share, be the trigger up to twice as strong. A backdoor's trigger moves the twin at no strength.
     """
 
     black_box: ClassVar[bool] = False
@@ -36,6 +48,7 @@ class InversionDetector:
     steps: int = 150
     images: int = 8
     enough: float = 0.8
+    lessons: int = 800
 
     def inspect(
         self,
@@ -47,7 +60,7 @@ class InversionDetector:
         seed: int,
         progress: Progress = unheard,
     ) -> ModelScores | Skipped:
-        """Spreads below the median (k,), and the triggers."""
+        """Spreads below the median (k,), as far as a twin does otherwise, and the triggers."""
         if trusted is None or len(trusted) < FEWEST_SAMPLES:
             return Skipped(f"trigger inversion needs {FEWEST_SAMPLES} clean samples")
         if classes < FEWEST_CLASSES:
@@ -63,8 +76,23 @@ class InversionDetector:
             seed=seed,
             progress=progress,
         )
-        sizes = counted_sizes(found, self.form.limit(shape))
-        return ModelScores(self.spreads(sizes), found)
+        told = self.spreads(counted_sizes(found, self.form.limit(shape)))
+        if told.max() > STRIKING and len(shape) == 3:
+            own = self._not_shared(model, trusted, found, seed, progress)
+            told = np.where(told > 0, told * own, told)
+        return ModelScores(told, found)
+
+    def _not_shared(
+        self, model: nn.Module, trusted: Dataset, found: Inverted, seed: int, progress: Progress
+    ) -> NDArray[np.float64]:
+        """Of the flips to each class (k,) the share that the innocent twin does not share."""
+        classes = len(found.hypotheses)
+        with untouched(model):
+            asked = right_samples(model, trusted, classes, OF_A_CLASS, seed)
+            twin = asked.innocent(seed, self.lessons, progress)
+            done, shared = (_most_flips(one, found) for one in (asked, twin))
+        own: NDArray[np.float64] = np.clip(1 - shared / np.maximum(done, 1e-6), 0, 1)
+        return own
 
     def spreads(self, sizes: NDArray[np.float64]) -> NDArray[np.float64]:
         """How many spreads sizes (k,) lie below their median."""
@@ -79,6 +107,20 @@ class InversionDetector:
     @abstractmethod
     def usual_spread(self) -> float:
         """Spread of the logarithms of sizes among the classes of clean models, at least."""
+
+
+def _most_flips(asked: Asked, found: Inverted) -> NDArray[np.float64]:
+    """The largest share (k,) of the images of other classes that each trigger leads to its class at any strength."""
+    shares = [
+        [
+            led(asked.model, found.form, scaled, asked.images[asked.labels != one.target], torch.tensor(one.target))
+            for strength in STRENGTHS
+            for scaled in [found.form.scaled(of_one(found.parameters, place), torch.tensor([strength]))]
+        ]
+        for place, one in enumerate(found.hypotheses)
+    ]
+    told: NDArray[np.float64] = np.nan_to_num(np.array(shares)).max(1)
+    return told
 
 
 def counted_sizes(found: Inverted, limit: float) -> np.ndarray:
@@ -128,7 +170,7 @@ class AddedPattern(InversionDetector):
     @property
     def usual_spread(self) -> float:
         """Chosen on clean models of the zoo."""
-        return 0.1
+        return 0.13
 
 
 @MODEL_DETECTORS.register("warp-inversion")

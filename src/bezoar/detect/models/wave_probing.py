@@ -12,14 +12,14 @@ from torch import nn
 from bezoar.data.dataset import Dataset
 from bezoar.detect.inversion.quiet import untouched
 from bezoar.detect.models.base import MODEL_DETECTORS, ModelScores, Progress, Proposal, unheard
-from bezoar.detect.probing.answers import Shares, beyond, to_each
+from bezoar.detect.probing.answers import beyond, to_each
 from bezoar.detect.probing.asked import Asked, asked_with
-from bezoar.detect.probing.waves import HIGHEST, Wave, every_wave
+from bezoar.detect.probing.waves import Wave, every_wave
 from bezoar.records import Skipped
 
-USUAL = ((4.0, 0.25), (5.0, 0.3), (6.0, 0.5), (7.0, 0.65), (HIGHEST, 0.8))
-"""Up to a frequency, the largest share that waves reach on clean models for choosing beyond what their twins do."""
-MEASURE = "times the most that waves do to models without a backdoor"
+STRIKING = 0.3
+"""Where waves lead a smaller share than this to every class, no twin is made."""
+MEASURE = "by how much the odds of its best wave exceed those of any other class's (natural logarithm)"
 
 
 @MODEL_DETECTORS.register("wave-probing")
@@ -27,12 +27,14 @@ MEASURE = "times the most that waves do to models without a backdoor"
 class WaveProbing:
     """Adds plain sinusoids of every direction and up to 8 waves an image, and sees where the model sends the images.
 
-    What is told of a class is the share of the images of all others that the best wave leads to it, beyond the share
-    that it leads there in an innocent twin, which learnt from the clean samples what the model says of them; in
-    units of the largest that clean models of the zoo show. The twin is made only where a wave does as much without
-    it. Of `images` of each class a third finds the waves and the others tell their shares. The model is only asked: no
-    gradients. Classes of which it gets fewer than 4 clean samples right are targets and no sources; needs images and
-    3 such classes, else Skipped.
+    For each class that share of the images of all others counts which the best wave leads to it, beyond the share that
+    it leads there in an innocent twin, which learnt from the clean samples what the model says of them (made where
+    any wave leads many images). Strong waves upset clean networks too, some more than others; but then they lead to
+    several classes. So the statistic of a class is how far the odds of its share lie above those of the class that
+    waves lead to next best, as a natural logarithm: a trigger that leads to several classes hides from it. Of `images`
+    of each class the `first` find the waves and the others tell their shares. The model is only asked: no gradients.
+    Classes of which it gets fewer than 4 clean samples right are targets and no sources; needs images and 3 such
+    classes, else Skipped.
 
     Our own, for the trigger of Barni et al. 2019, SIG, arXiv 1902.11237. What descent finds is smaller than such a
     wave, in every model and towards every class.
@@ -40,7 +42,8 @@ class WaveProbing:
 
     black_box: ClassVar[bool] = True
 
-    images: int = 27
+    first: int = 9
+    images: int = 60
     lessons: int = 800
 
     def inspect(
@@ -53,33 +56,38 @@ class WaveProbing:
         seed: int,
         progress: Progress = unheard,
     ) -> ModelScores | Skipped:
-        """Shares in units of clean models' largest (k,), and the wave that reaches each."""
+        """How far the odds of each class lie above those of any other (k,), and the wave that reaches each."""
         with untouched(model):
             asked = asked_with(model, trusted, shape, classes, self.images, seed)
             return asked if isinstance(asked, Skipped) else self._tried(asked, seed, progress)
 
     def _tried(self, asked: Asked, seed: int, progress: Progress) -> ModelScores:
-        waves, (first, last) = every_wave(), asked.in_two()
+        waves, (first, last) = every_wave(), asked.in_two(self.first)
         rough = first.shares(waves, lambda done: progress(done, len(waves)))
         twin = None
-        if statistics(rough, waves).max() > 1:
+        if to_each(rough).max() > STRIKING:
             twin = asked.innocent(seed, self.lessons, progress).model
             rough = beyond(rough, first.by(twin).shares(waves))
-        leaders = tuple(waves[int(place)] for place in statistics(rough, waves).argmax(0))
+        leaders = tuple(waves[int(place)] for place in to_each(rough).argmax(0))
         told = last.shares(leaders)
         if twin is not None:
             told = beyond(told, last.by(twin).shares(leaders))
+        led = np.diagonal(to_each(told))
+        others = np.array([int((last.labels != label).sum()) for label in range(asked.classes)])
         return ModelScores(
-            np.diagonal(statistics(told, leaders)).copy(),
+            odds_above_next(led, others),
             proposals=tuple(_proposal(wave, label, asked.trusted.shape) for label, wave in enumerate(leaders)),
             measure=MEASURE,
         )
 
 
-def statistics(given: Shares, waves: tuple[Wave, ...]) -> NDArray[np.float64]:
-    """Shares (p, k, k) under each wave as multiples (p, k) of what waves of its frequency do to clean models."""
-    usual = np.array([next(share for most, share in USUAL if wave.frequency <= most) for wave in waves])
-    told: NDArray[np.float64] = to_each(given) / usual[:, None]
+def odds_above_next(shares: NDArray[np.float64], images: NDArray[np.int64]) -> NDArray[np.float64]:
+    """How far the logarithm of each share's odds lies above the largest of the others': (k,), of so many images (k,).
+
+    One image more on either side keeps the odds of none and of all finite.
+    """
+    odds = np.log((shares * images + 1) / ((1 - shares) * images + 1))
+    told: NDArray[np.float64] = np.array([odds[label] - np.delete(odds, label).max() for label in range(len(odds))])
     return told
 
 

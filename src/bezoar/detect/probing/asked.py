@@ -29,16 +29,19 @@ class Asked:
 
     def of_each(self, first: int) -> Asked:
         """The first images of each class, so many at most."""
-        return self._where(lambda place: place < first)
+        return self._where(lambda place, _: place < first)
 
-    def in_two(self) -> tuple[Asked, Asked]:
-        """Every third image of each class, and the others."""
-        return self._where(lambda place: place % 3 == 0), self._where(lambda place: place % 3 > 0)
+    def in_two(self, first: int) -> tuple[Asked, Asked]:
+        """The first images of each class, so many but no more than a third, and the others."""
+        return (
+            self._where(lambda place, count: place < min(first, -(-count // 3))),
+            self._where(lambda place, count: place >= min(first, -(-count // 3))),
+        )
 
-    def _where(self, wanted: Callable[[Tensor], Tensor]) -> Asked:
-        """The images of each class at some places (n,) among it."""
+    def _where(self, wanted: Callable[[Tensor, int], Tensor]) -> Asked:
+        """The images of each class at some places (n,) among it, told by these and their number."""
         own = [torch.nonzero(self.labels == label)[:, 0] for label in range(self.classes)]
-        rows = torch.cat([rows[wanted(torch.arange(len(rows)))] for rows in own])
+        rows = torch.cat([rows[wanted(torch.arange(len(rows)), len(rows))] for rows in own])
         return replace(self, images=self.images[rows], labels=self.labels[rows])
 
     def by(self, model: nn.Module) -> Asked:
