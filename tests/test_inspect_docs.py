@@ -37,8 +37,9 @@ def test_the_commands_and_the_python_of_the_page_run_as_they_stand(tmp_path: Pat
 def test_every_detector_is_named_and_the_figures_rest_on_what_the_page_says() -> None:
     for name in MODEL_DETECTORS.names():
         assert f"`{name}`" in PAGE, name
-    assert f"set on {model_calibration().clean_models} clean models" in PAGE
-    cuts = re.search(r"^\| the cut \|(.*)\|$", PAGE, flags=re.MULTILINE)
-    assert cuts is not None
-    judging = [one.suspicious for one in model_calibration().cuts if one.suspicious is not None]
-    assert [float(cell) for cell in cuts[1].split("|")] == judging
+    known = model_calibration()
+    assert f"{known.alarms} of {known.clean_models} without a backdoor" in PAGE
+    told = re.findall(r"^\| `([a-z-]+)` \| ([0-9.]+) \|", PAGE, flags=re.MULTILINE)
+    assert {name: float(cut) for name, cut in told} == {
+        one.detector: one.suspicious for one in known.cuts if one.suspicious is not None
+    }

@@ -120,6 +120,9 @@ def test_a_model_of_ones_own_is_read_in_place_of_a_probe(bezoar, tmp_path):
     assert record.model == "victim"
     assert any(signal.detector.startswith("hidden-pattern:rows=") for signal in record.signals)
     assert "read the model's features" in answer.err
+    bezoar("scan", "planted.npz", "--model", "victim", "--budget", "quick")
+    quick = from_json(ScanRecord, (tmp_path / "scan-2/record.json").read_bytes())
+    assert quick.findings[0].remedies[0] == "bezoar scan planted.npz --model victim --budget standard"
 
 
 # What is said and written.

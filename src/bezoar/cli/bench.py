@@ -137,8 +137,7 @@ def _zoo(
     if not wanted:
         raise UsageError(f"no subject of {config} is called {only!r}")
     if run:
-        built = build_zoo(wanted, folder, listener, device=device)
-        inspect_zoo(built, folder, listener, InspectionSettings(zoo.detectors, device=device))
+        inspect_zoo(wanted, folder, listener, InspectionSettings(zoo.detectors, device=device))
     done = inspected(folder)
     own = [done[subject.key] for subject in wanted if subject.key in done]
     return zoo_table(own) if own else "", len(wanted) - len(own)

@@ -6,6 +6,7 @@ import os
 import shlex
 import time
 import warnings
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -127,7 +128,8 @@ def scan_data(
                 store=None if no_cache else _store(),
                 listener=TerminalListener(quiet=json),
             )
-        record = _with_commands(record, clean_command(data, folder), data)
+        again = (data, *reading.words(), *_model_words(model, factory))
+        record = _with_commands(record, clean_command(data, folder), again)
         record = replace(record, stages=(read, *record.stages))
         place = place_of(data, opened)
         page = write_scan(record, folder, fail_on=fail_on, place=place, rows=rows_of(opened), sarif=sarif, junit=junit)
@@ -141,13 +143,21 @@ def scan_data(
     raise typer.Exit(code_of(record, fail_on))
 
 
-def _with_commands(record: ScanRecord, cleans: str, data: str) -> ScanRecord:
-    """The record with the commands that clean and scan these very data, for reports that are read elsewhere."""
+def _model_words(model: str | None, factory: str | None) -> tuple[str, ...]:
+    """The options of a model as they are typed."""
+    return (*(() if model is None else ("--model", model)), *(() if factory is None else ("--factory", factory)))
+
+
+def _with_commands(record: ScanRecord, cleans: str, again: Sequence[str]) -> ScanRecord:
+    """The record with the commands that clean and scan these very data, for reports that are read elsewhere.
+
+    `again` are the words that a scan is called with: data, how they are read, and a model.
+    """
 
     def named(remedy: str) -> str:
         if remedy.startswith("bezoar clean DATA "):
             return cleans
-        return remedy.replace(" DATA ", f" {shlex.quote(data)} ", 1) if remedy.startswith("bezoar scan ") else remedy
+        return remedy.replace(" DATA ", f" {shlex.join(again)} ", 1) if remedy.startswith("bezoar scan ") else remedy
 
     return replace(
         record, findings=tuple(replace(one, remedies=tuple(map(named, one.remedies))) for one in record.findings)

@@ -15,6 +15,7 @@ MODEL = "a small network that met the suspects among other samples"
 NONE_OF_SOURCES = "the network gets no held-out sample of the source classes right"
 NONE_FOR_CONTROLS = "the controls get no held-out sample of the source classes right"
 NONE_OF_CLASS = "the network gets no held-out sample of this class right"
+NONE_FOR_CONTROL = "the control leads to this very class, or its network gets no held-out sample of it right"
 
 
 def flip_test(trial: Trial, target: int, sources: Sequence[int], class_names: Sequence[str]) -> FlipTest | Skipped:
@@ -57,8 +58,10 @@ def _p_value(done: Flips, control: Flips, among: Flags) -> float:
 
 
 def _source_flips(name: str, done: Flips, control: Flips, among: Flags) -> SourceFlips:
-    return SourceFlips(name, *(_rate_or_skipped(one, among) for one in (done, control)))
+    return SourceFlips(
+        name, _rate_or_skipped(done, among, NONE_OF_CLASS), _rate_or_skipped(control, among, NONE_FOR_CONTROL)
+    )
 
 
-def _rate_or_skipped(flips: Flips, among: Flags) -> Rate | Skipped:
-    return rate_or_skipped(int((flips.flipped & among).sum()), int((flips.counted & among).sum()), NONE_OF_CLASS)
+def _rate_or_skipped(flips: Flips, among: Flags, reason: str) -> Rate | Skipped:
+    return rate_or_skipped(int((flips.flipped & among).sum()), int((flips.counted & among).sum()), reason)

@@ -20,7 +20,7 @@ class Cut:
 
 @dataclass(frozen=True)
 class ModelCalibration:
-    """Cuts, and how many clean models they were chosen on, of which so many have a class above one of them."""
+    """Cuts, and how many clean models they were tried on afterwards, of which so many have a class above one of them."""
 
     cuts: tuple[Cut, ...]
     clean_models: int
@@ -36,8 +36,8 @@ class ModelCalibration:
     def sentence(self) -> str:
         """How often models without a backdoor are suspected, on what that rests."""
         return (
-            f"{self.alarms} of {self.clean_models} models without a backdoor ({self.networks}) get a finding; the cuts "
-            "were chosen on these"
+            f"{self.alarms} of {self.clean_models} models without a backdoor ({self.networks}) that had no part in "
+            "choosing the cuts got a finding"
         )
 
 

@@ -17,8 +17,8 @@ from bezoar.repair.checks.look import Looking, look, with_search
 from bezoar.repair.given import Given
 
 CHEAP_FIRST = (
-    "adversarial-training",
     "unlearn",
+    "adversarial-training",
     "ft-sam",
     "i-bau",
     "anp",

@@ -137,7 +137,7 @@ def _classes(record: InspectionRecord) -> View:
             size = "" if one is None else _detail(one)
             cells.append(
                 (
-                    "–" if one is None else f"{one.statistic:.1f}",
+                    "–" if one is None else f"{one.statistic:z.1f}",
                     size,
                     one is not None and cut is not None and one.statistic > cut,
                 )

@@ -12,7 +12,7 @@ from torch import nn
 from bezoar.attacks import Backdoor, open_truth
 from bezoar.attacks.sealing.truth_file import seal_without_data
 from bezoar.attacks.tampering import tampering_truth
-from bezoar.bench.claims import in_turn
+from bezoar.bench.claims import alone, in_turn
 from bezoar.bench.zoo.config import Subject
 from bezoar.bench.zoo.material import Material, Shelf, poisoned_data, with_wrong_labels
 from bezoar.data.dataset import Dataset
@@ -72,14 +72,23 @@ def build_zoo(
     return tuple(built_subjects(wanted, out))
 
 
+def built(subject: Subject, shelf: Shelf, out: Path, listener: Listener, device: str) -> Built:
+    """One subject, trained unless `out` holds it already. Raises BezoarError where it can't be."""
+    folder = out / subject.key
+    with alone(folder):
+        if not (folder / RECORD_FILE).exists():
+            _build(subject, shelf, folder, listener, device)
+    return _read(folder / RECORD_FILE)
+
+
 def built_subjects(wanted: Iterable[Subject], out: Path) -> list[tuple[Subject, Built]]:
     """The subjects that are trained so far."""
     records = ((subject, out / subject.key / RECORD_FILE) for subject in wanted)
-    return [
-        (subject, from_json(Built, record.read_bytes(), origin=str(record)))
-        for subject, record in records
-        if record.exists()
-    ]
+    return [(subject, _read(record)) for subject, record in records if record.exists()]
+
+
+def _read(record: Path) -> Built:
+    return from_json(Built, record.read_bytes(), origin=str(record))
 
 
 def load_subject(folder: Path) -> nn.Module:

@@ -1,4 +1,4 @@
-"""Inspect the subjects of a zoo, one by one; what is inspected already is not inspected again."""
+"""Train and inspect the subjects of a zoo, one by one; what is done already is not done again."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from pathlib import Path
 
 from bezoar.bench.claims import in_turn
 from bezoar.bench.lines import append_line, read_lines
-from bezoar.bench.zoo.build import Built, load_subject
+from bezoar.bench.zoo.build import Built, built, load_subject
 from bezoar.bench.zoo.config import Subject
 from bezoar.bench.zoo.material import Shelf
+from bezoar.errors import BezoarError
 from bezoar.inspection import InspectionSettings, inspect_model
 from bezoar.records.inspecting import InspectionRecord
 from bezoar.training.listening import Listener
@@ -53,21 +54,32 @@ class Inspection:
 
 
 def inspect_zoo(
-    built: Sequence[tuple[Subject, Built]], out: Path, listener: Listener, settings: InspectionSettings
+    wanted: Sequence[Subject], out: Path, listener: Listener, settings: InspectionSettings
 ) -> tuple[Inspection, ...]:
-    """Inspect every subject that `out`/inspections.jsonl doesn't hold yet, and give all that are there."""
-    shelf = Shelf()
-    for subject, record in in_turn(
-        built,
+    """Train and inspect every subject that `out`/inspections.jsonl doesn't hold yet, and give all that are there.
+
+    Several processes may share a zoo. A subject that fails keeps none of the others from it; at the end BezoarError
+    names it.
+    """
+    shelf, failures = Shelf(), []
+    for subject in in_turn(
+        wanted,
         listener,
-        folder=lambda one: out / CLAIMS / one[0].key,
-        label=lambda one: f"inspect {one[0].label}",
-        done=lambda one: one[0].key in inspected(out),
+        folder=lambda one: out / CLAIMS / one.key,
+        label=lambda one: one.label,
+        done=lambda one: one.key in inspected(out),
     ):
-        clean = shelf.material(subject.data, subject.seed).clean
-        opened = OpenedModel(subject.label, load_subject(out / subject.key), "run")
-        told = inspect_model(opened, clean, settings).record
+        try:
+            record = built(subject, shelf, out, listener, settings.device)
+            clean = shelf.material(subject.data, subject.seed).clean
+            opened = OpenedModel(subject.label, load_subject(out / subject.key), "run")
+            told = inspect_model(opened, clean, settings).record
+        except BezoarError as error:
+            failures.append(f"{subject.label}: {error}")
+            continue
         append_line(out, RESULTS_FILE, _figures(record, told, sum(run.seconds for run in told.detectors)))
+    if failures:
+        raise BezoarError(f"{len(failures)} of {len(wanted)} subjects failed", found="; ".join(failures))
     return tuple(inspected(out).values())
 
 

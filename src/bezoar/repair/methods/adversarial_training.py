@@ -25,7 +25,7 @@ class AdversarialTraining(Tuning, ModelRepair):
     epochs: int = 2
     least_steps: int = 40
     learning_rate: float = 0.02
-    samples: int = 2500
+    samples: int = 10_000
     share: float = 0.5
 
     def __post_init__(self) -> None:

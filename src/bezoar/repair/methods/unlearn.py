@@ -44,12 +44,12 @@ class Unlearn(Tuning, ModelRepair):
     """
 
     epochs: int = 5
-    learning_rate: float = 0.01
+    learning_rate: float = 0.005
     of: Literal["auto", "suspects", "trigger"] = "auto"
     bound: float | None = None
     forget: float = 0.25
     weight: float = 1.0
-    samples: int = 2500
+    samples: int = 10_000
 
     def __post_init__(self) -> None:
         super().__post_init__()
