@@ -21,7 +21,7 @@ TINY = (
     """
 zoo = true
 title = "tiny"
-detectors = ["neural-cleanse:steps=3", "mm-bd:steps=2"]
+detectors = ["neural-cleanse:steps=3,lessons=60", "mm-bd:steps=2"]
 
 """
     + TINY_MODELS
@@ -114,8 +114,11 @@ def test_one_command_trains_inspects_and_shows_the_table(tmp_path: Path, capsys:
     assert [len(said.classes) for said in one.statistics] == [10, 10]
     table = (tmp_path / "zoo/table.md").read_text()
     assert "| clean, noisy | choosing | 1 |" in table
+    assert "held out" not in table
     assert run([*command, "--table"]) == 0
     assert "Not done yet" not in capsys.readouterr().out
+    assert run([*command[:4], "--only", "held out", "--table"]) == 4
+    assert "holds no finished cell" in capsys.readouterr().err
 
 
 def seen(label: str, *, backdoored: bool, score: float, accused: int, success: float = 1.0) -> Inspection:

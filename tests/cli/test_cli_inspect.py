@@ -69,7 +69,7 @@ def test_weights_of_a_stranger_are_opened_with_a_factory(bezoar, place):
     save_file(planted_patch().state_dict(), place / "weights.safetensors")
     done = bezoar(
         "inspect", "weights.safetensors", "--factory", "own_networks:blank", "--clean", "quarters.npz", "--out", "seen",
-        "--size", 12, "--detector", "neural-cleanse:steps=150",
+        "--size", 12, "--detector", "neural-cleanse:steps=150,lessons=60",
     )  # fmt: skip
     assert done.code == 1
     assert "repair weights.safetensors --factory own_networks:blank --clean quarters.npz --size 12 --find" in done.out
@@ -119,7 +119,7 @@ def test_a_run_of_bezoar_needs_no_clean_data_to_be_looked_at_but_gets_no_verdict
 
 
 def test_detectors_are_named_with_their_fields_and_unknown_ones_refused(bezoar, place):
-    one = "neural-cleanse:steps=30"
+    one = "neural-cleanse:steps=30,lessons=60"
     done = bezoar("inspect", "own_networks:planted", "--clean", "quarters.npz", "--detector", one, "--json")
     assert [run["detector"] for run in done.json["detectors"]] == [one]
     refused = bezoar("inspect", "own_networks:planted", "--clean", "quarters.npz", "--detector", "neural-clean")

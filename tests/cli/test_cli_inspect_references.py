@@ -22,7 +22,7 @@ def planted():
 def blank(classes):
     return Linear()
 """
-QUICK = ("--detector", "neural-cleanse:steps=150", "--detector", "mm-bd:steps=20")
+QUICK = ("--detector", "neural-cleanse:steps=150,lessons=60", "--detector", "mm-bd:steps=20")
 WEIGHTS = ("weights.safetensors", "--factory", "reference_networks:blank", "--clean", "quarters.npz")
 
 
@@ -123,10 +123,12 @@ def test_references_of_other_classes_are_compared_with_as_a_whole(bezoar, place)
         write_run(place / f"runs/run-{seed}", seed, ("cat", "dog", "cow", "hen"))
     write_run(place / "victim", 9)
     write_data(samples(), place / "noise.npz")
-    names = ("neural-cleanse:steps=2", "mm-bd:steps=3", "channel-bounds", "last-layer")
+    names = ("neural-cleanse:steps=2,lessons=60", "mm-bd:steps=3", "channel-bounds", "last-layer")
     chosen = [word for name in names for word in ("--detector", name)]
     done = bezoar("inspect", "victim", "--clean", "noise.npz", "--reference-from", "runs", *chosen, "--json")
     record = done.json
     assert {one["detector"] for one in record["statistics"] if one["beside"]} == set(names[1:])
     assert all(one["beside"]["models"] == 0 for one in record["statistics"] if one["beside"])
-    assert any(note.startswith("neural-cleanse:steps=2 is told and judges nothing") for note in record["notes"])
+    assert any(
+        note.startswith("neural-cleanse:steps=2,lessons=60 is told and judges nothing") for note in record["notes"]
+    )

@@ -39,7 +39,7 @@ def pictures(names: tuple[str, ...] = NAMES, *, samples: int = 60, side: int = S
 
 @pytest.fixture(autouse=True)
 def _short_searches(monkeypatch):
-    monkeypatch.setattr("bezoar.cli.repair.calibrated_bars", lambda: (Bar("neural-cleanse:steps=5", 3.5),))
+    monkeypatch.setattr("bezoar.cli.repair.calibrated_bars", lambda: (Bar("neural-cleanse:steps=5,lessons=60", 3.5),))
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ def blank(classes):
     return Linear()
 """
 MODEL = ("weights.safetensors", "--factory", "linear_networks:blank", "--clean", "quarters.npz")
-QUICK = ("--detector", "neural-cleanse:steps=150")
+QUICK = ("--detector", "neural-cleanse:steps=150,lessons=60")
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def seen(bezoar, kept, tmp_path, monkeypatch) -> Path:
     """A folder with a planted model, clean data, and the inspection that found the patch."""
     (tmp_path / "linear_networks.py").write_text(MODULE)
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr("bezoar.cli.repair.calibrated_bars", lambda: (Bar("neural-cleanse:steps=40", 3.5),))
+    monkeypatch.setattr("bezoar.cli.repair.calibrated_bars", lambda: (Bar("neural-cleanse:steps=40,lessons=60", 3.5),))
     write_data(clean_data(), tmp_path / "quarters.npz")
     save_file(planted_patch().state_dict(), tmp_path / "weights.safetensors")
     if not (kept / "seen").exists():
@@ -65,7 +65,10 @@ def test_the_trigger_that_was_found_is_taken_and_none_is_sought(bezoar, seen, mo
     trigger = record["trigger"]
     assert (trigger["origin"], trigger["target"]) == ("recovered", NAMES[TARGET])
     assert "rows 1 to 2, columns 9 to 10" in trigger["description"]
-    assert "found by bezoar inspect with neural-cleanse:steps=150 (confirmed) and turned" in trigger["description"]
+    assert (
+        "found by bezoar inspect with neural-cleanse:steps=150,lessons=60 (confirmed) and turned"
+        in trigger["description"]
+    )
     assert record["before"]["flips"]["flips"]["successes"] > 0.6 * record["before"]["flips"]["flips"]["trials"]
     assert record["after"]["flips"]["flips"]["successes"] <= 0.1 * record["after"]["flips"]["flips"]["trials"]
     assert done.code == 0, record["sentence"]
@@ -81,11 +84,11 @@ def test_the_command_that_an_inspection_advises_names_its_own_folder(seen):
 
 
 def test_without_the_file_of_triggers_the_class_is_still_known(bezoar, seen, monkeypatch):
-    monkeypatch.setattr("bezoar.cli.repair.calibrated_bars", lambda: (Bar("neural-cleanse:steps=150", 3.5),))
+    monkeypatch.setattr("bezoar.cli.repair.calibrated_bars", lambda: (Bar("neural-cleanse:steps=150,lessons=60", 3.5),))
     (seen / "seen/triggers.safetensors").unlink()
     record = bezoar("repair", *MODEL, "--findings", "seen", "--out", "m2", "--json").json
     assert record["trigger"]["target"] == NAMES[TARGET]
-    assert "found by neural-cleanse:steps=150" in record["trigger"]["description"]
+    assert "found by neural-cleanse:steps=150,lessons=60" in record["trigger"]["description"]
 
 
 def test_an_inspection_of_another_model_is_refused(bezoar, seen):

@@ -22,11 +22,14 @@ NEED_DATA = (
     "bti-dbf",
     "quiet-weights",
 )
+WITH_TWIN = ("neural-cleanse", "added-pattern", "warp-inversion", "colour-inversion")
 OF_WEIGHTS = ("channel-bounds", "last-layer", "lone-weight")
 
 
 def detector(name: str, steps: int = 20) -> ModelDetector:
-    return MODEL_DETECTORS.create(name if name in (*OF_WEIGHTS, *PROBING, "quiet-weights") else f"{name}:steps={steps}")
+    if name in (*OF_WEIGHTS, *PROBING, "quiet-weights"):
+        return MODEL_DETECTORS.create(name)
+    return MODEL_DETECTORS.create(f"{name}:steps={steps}" + (",lessons=60" if name in WITH_TWIN else ""))
 
 
 def samples_of(model: torch.nn.Module, name: str) -> ModelScores | Skipped:

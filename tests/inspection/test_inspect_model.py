@@ -15,7 +15,9 @@ from bezoar.report import write_report
 from bezoar.training.opening import OpenedModel
 from inversion_toys import NAMES, SIDE, TARGET, WAYS, Linear, Stamped, clean_data, planted_patch
 
-QUICK = InspectionSettings(detectors=("neural-cleanse:steps=150", "mm-bd:steps=20"), commands=("bezoar inspect toy",))
+QUICK = InspectionSettings(
+    detectors=("neural-cleanse:steps=150,lessons=60", "mm-bd:steps=20"), commands=("bezoar inspect toy",)
+)
 
 
 def opened(model: nn.Module, **changes: object) -> OpenedModel:
@@ -57,7 +59,7 @@ def test_a_clean_network_gives_no_evidence_and_is_not_called_clean() -> None:
 
 def test_progress_is_heard_of_every_detector_to_its_end() -> None:
     ends: dict[str, tuple[int, int]] = {}
-    settings = InspectionSettings(detectors=("neural-cleanse:steps=3", "wave-probing:lessons=2"))
+    settings = InspectionSettings(detectors=("neural-cleanse:steps=3,lessons=60", "wave-probing:lessons=2"))
     stamped = opened(Stamped(next(iter(WAYS.values()))))
     inspect_model(
         stamped, clean_data(), settings, progress=lambda what, done, total: ends.update({what: (done, total)})

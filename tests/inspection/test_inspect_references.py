@@ -206,9 +206,9 @@ def test_clean_samples_are_shown_under_each_references_own_labels() -> None:
 
 
 def test_a_detector_with_too_few_figures_judges_nothing(tmp_path, cache, trusted):
-    wanted = InspectionSettings(detectors=("last-layer", "added-pattern:steps=2"))
+    wanted = InspectionSettings(detectors=("last-layer", "added-pattern:steps=2,lessons=60"))
     references = gather_references(trusted, KIND, None, wanted, cache=cache)
-    assert all(one.model.silent == ("added-pattern:steps=2",) for one in references.used)
+    assert all(one.model.silent == ("added-pattern:steps=2,lessons=60",) for one in references.used)
     record = inspect_model(OpenedModel("toy", small(9), "own"), samples(), wanted, references=references).record
     silent = next(run for run in record.detectors if run.detector.startswith("added"))
     assert silent.cut is None

@@ -20,8 +20,8 @@ from bezoar.repair.story import Patient, RepairSettings, repair_model
 from bezoar.repair.verdict import verdict_of
 from repair_toys import TARGET, Victim, attack_success, clean_accuracy, patched, victim
 
-BARS = (Bar("neural-cleanse:steps=30", 3.5), Bar("added-pattern:steps=30", 3.5))
-FEW = (Bar("neural-cleanse:steps=5", 3.5),)
+BARS = (Bar("neural-cleanse:steps=30,lessons=60", 3.5), Bar("added-pattern:steps=30,lessons=60", 3.5))
+FEW = (Bar("neural-cleanse:steps=5,lessons=60", 3.5),)
 HOUSE = [name for name in REPAIRS.names() if REPAIRS.get(name).__module__.startswith("bezoar.")]
 
 
@@ -49,8 +49,8 @@ def knowing(one: Victim) -> Given:
 def test_the_first_good_one_is_kept_and_the_backdoor_is_gone(fast):
     found = cured(fast, knowing(fast))
     record = found.record
-    assert (record.verdict, record.chosen) == ("works no more", "adversarial-training")
-    assert [one.method for one in record.attempts] == ["adversarial-training"]
+    assert (record.verdict, record.chosen) == ("works no more", "unlearn")
+    assert [one.method for one in record.attempts] == ["unlearn"]
     assert record.attempts[0].outcome.good
     assert record.before.flips.flips.value > 0.9
     assert record.after.flips.flips.value <= 0.05

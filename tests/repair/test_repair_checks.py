@@ -22,8 +22,8 @@ from bezoar.repair.given import joined
 from bezoar.training import build_model, predict_logits, train
 from repair_toys import CLASSES, NETWORKS, RECIPES, SIDE, TARGET, patched, poisoned, stripes, victim
 
-QUICK = (Bar("neural-cleanse:steps=150", 3.5), Bar("added-pattern:steps=150", 3.5))
-FEW = (Bar("neural-cleanse:steps=8", 3.5),)
+QUICK = (Bar("neural-cleanse:steps=150,lessons=60", 3.5), Bar("added-pattern:steps=150,lessons=60", 3.5))
+FEW = (Bar("neural-cleanse:steps=8,lessons=60", 3.5),)
 
 
 # Parts
@@ -165,7 +165,7 @@ def test_a_planted_trigger_is_suspected_and_works_and_a_sound_model_is_not():
 
 def test_a_search_names_the_class_that_stands_out():
     found = searched(Quarters(planted=True), quarters(), bars=QUICK, seed=4)
-    patch = next(one for one in found if one.detector == "neural-cleanse:steps=150")
+    patch = next(one for one in found if one.detector == "neural-cleanse:steps=150,lessons=60")
     assert patch.stands_out == ("way2",)
     assert (
         patch.classes[2].statistic > patch.cut > max(one.statistic for one in patch.classes if one.class_name != "way2")
@@ -177,7 +177,7 @@ def test_a_search_names_the_class_that_stands_out():
 
 def test_the_cut_is_the_one_that_is_handed_in():
     def said(cut):
-        bars = (Bar("neural-cleanse:steps=150", cut),)
+        bars = (Bar("neural-cleanse:steps=150,lessons=60", cut),)
         found = suspected_trigger(Quarters(planted=True), quarters(), bars=bars, seed=1)
         (seen,) = searched(Quarters(planted=True), quarters(), bars=bars, seed=1)
         return found.stands_out, seen.cut, seen.stands_out
@@ -239,7 +239,7 @@ def test_a_look_spares_the_search_and_makes_it_later():
     assert [one.rate.trials for one in seen.by_class] == [20] * 4
     later = with_search(model, seen, by)
     assert (later.accuracy, later.flips) == (seen.accuracy, seen.flips)
-    assert [one.detector for one in later.searches] == ["neural-cleanse:steps=8"]
+    assert [one.detector for one in later.searches] == ["neural-cleanse:steps=8,lessons=60"]
     assert with_search(model, later, by) is later
 
 

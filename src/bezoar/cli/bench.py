@@ -67,7 +67,9 @@ def bench(
     only: Annotated[
         str,
         typer.Option(
-            metavar="TEXT", help="Of scans and models: only those with this in their name, such as 'WaNet, 10.0%'."
+            metavar="TEXT",
+            help="Of scans and models: only those with this in their name, such as 'WaNet, 10.0%'; of a zoo "
+            "'held out', too.",
         ),
     ] = "",
     device: Device = "auto",
@@ -133,7 +135,9 @@ def _zoo(
 ) -> tuple[str, int]:
     """The table of a zoo's inspections, and how many of the subjects asked for are left."""
     zoo = read_zoo(config)
-    wanted = [subject for subject in subjects(zoo) if only in subject.label]
+    wanted = [
+        one for one in subjects(zoo) if only in f"{one.label}, {'choosing' if one.group.choosing else 'held out'}"
+    ]
     if not wanted:
         raise UsageError(f"no subject of {config} is called {only!r}")
     if run:

@@ -20,7 +20,7 @@ class Cut:
 
 @dataclass(frozen=True)
 class ModelCalibration:
-    """Cuts, and how many clean models they were tried on afterwards, of which so many have a class above one of them."""
+    """Cuts, and how many clean models they were tried on afterwards, of which so many have a class above one."""
 
     cuts: tuple[Cut, ...]
     clean_models: int

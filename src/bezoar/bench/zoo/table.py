@@ -21,7 +21,8 @@ def zoo_table(inspections: Sequence[Inspection]) -> str:
     lines = []
     for part, choosing in (("held out", False), ("for choosing", True)):
         own = [one for one in inspections if one.built.choosing is choosing]
-        lines.append(f"- {part}: {_summary(own)}")
+        if own:
+            lines.append(f"- {part}: {_summary(own)}")
     groups = dict.fromkeys((one.built.group, one.built.choosing) for one in inspections)
     rows = [_row([one for one in inspections if (one.built.group, one.built.choosing) == group]) for group in groups]
     table = "\n".join("| " + " | ".join(row) + " |" for row in (COLUMNS, tuple("---" for _ in COLUMNS), *rows))
