@@ -33,5 +33,7 @@ def asked(
 
 def device_for(opened: OpenedModel, kind: Kind, wanted: str) -> torch.device:
     """Where the model is asked: where it is if it can't be moved, but for a device that was asked for by name."""
-    device = choose_device(wanted)
-    return device if wanted != "auto" or runs_on(opened.model, device, kind.shape) else device_of(opened.model)
+    device, home = choose_device(wanted), device_of(opened.model)
+    if device == home or wanted != "auto" or runs_on(opened.model, device, kind.shape):
+        return device
+    return home

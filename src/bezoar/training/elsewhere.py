@@ -46,7 +46,7 @@ def runs_on(model: nn.Module, device: torch.device, shape: tuple[int, ...]) -> b
     try:
         with computing_on(model, device), torch.no_grad():
             model(torch.zeros(1, *shape))
-    except RuntimeError:
+    except (RuntimeError, ValueError, TypeError, AttributeError):
         return False
     return True
 
