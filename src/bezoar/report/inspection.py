@@ -61,7 +61,11 @@ def inspection_headline(record: InspectionRecord) -> Headline:
         f"False alarms: {record.false_alarm}",
     )
     return Headline(
-        level, label, _sentence(record), " ".join(sentence(one) for one in parts if one), tuple(_cautions(record))
+        level,
+        label,
+        _sentence(record),
+        " ".join(sentence(one[:1].upper() + one[1:]) for one in parts if one),
+        tuple(_cautions(record)),
     )
 
 
