@@ -135,9 +135,7 @@ def _zoo(
 ) -> tuple[str, int]:
     """The table of a zoo's inspections, and how many of the subjects asked for are left."""
     zoo = read_zoo(config)
-    wanted = [
-        one for one in subjects(zoo) if only in f"{one.label}, {'choosing' if one.group.choosing else 'held out'}"
-    ]
+    wanted = [one for one in subjects(zoo) if only in f"{one.label}, {one.part}"]
     if not wanted:
         raise UsageError(f"no subject of {config} is called {only!r}")
     if run:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -55,21 +55,34 @@ def build_zoo(
     Several processes may share a zoo. A subject that fails keeps none of the others from being trained; at the end
     BezoarError names it.
     """
-    shelf, failures = Shelf(), []
-    for subject in in_turn(
+    shelf = Shelf()
+    each_subject(
         wanted,
         listener,
+        lambda one: _build(one, shelf, out / one.key, listener, device),
         folder=lambda one: out / one.key,
-        label=lambda one: one.label,
         done=lambda one: (out / one.key / RECORD_FILE).exists(),
-    ):
+    )
+    return tuple(built_subjects(wanted, out))
+
+
+def each_subject(
+    wanted: Sequence[Subject],
+    listener: Listener,
+    work: Callable[[Subject], None],
+    *,
+    folder: Callable[[Subject], Path],
+    done: Callable[[Subject], bool],
+) -> None:
+    """Do the `work` on every subject in its turn, see `in_turn`; at the end BezoarError names those that failed."""
+    failures = []
+    for subject in in_turn(wanted, listener, folder=folder, label=lambda one: one.label, done=done):
         try:
-            _build(subject, shelf, out / subject.key, listener, device)
+            work(subject)
         except BezoarError as error:
             failures.append(f"{subject.label}: {error}")
     if failures:
         raise BezoarError(f"{len(failures)} of {len(wanted)} subjects failed", found="; ".join(failures))
-    return tuple(built_subjects(wanted, out))
 
 
 def built(subject: Subject, shelf: Shelf, out: Path, listener: Listener, device: str) -> Built:

@@ -110,6 +110,11 @@ class Subject:
         return f"{self.group.name}, {self.data.name}, {self.network.name}, seed {self.seed}"
 
     @property
+    def part(self) -> str:
+        """Whether thresholds may be chosen by it."""
+        return part_called(self.group.choosing)
+
+    @property
     def is_backdoored(self) -> bool:
         """Whether it is given a backdoor on purpose."""
         return bool(self.attack or self.tamper)
@@ -139,6 +144,11 @@ class Subject:
             return build()
         except BezoarError as error:
             raise error.told_as(UsageError, f"the subject {self.label!r} cannot be built: {error.what}") from error
+
+
+def part_called(choosing: bool) -> str:
+    """The part of a zoo, as tables and the command line call it."""
+    return "choosing" if choosing else "held out"
 
 
 def is_zoo_config(path: Path) -> bool:

@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bezoar.bench.claims import in_turn
 from bezoar.bench.lines import append_line, read_lines
-from bezoar.bench.zoo.build import Built, built, load_subject
+from bezoar.bench.zoo.build import Built, built, each_subject, load_subject
 from bezoar.bench.zoo.config import Subject
 from bezoar.bench.zoo.material import Shelf
-from bezoar.errors import BezoarError
 from bezoar.inspection import InspectionSettings, inspect_model
 from bezoar.records.inspecting import InspectionRecord
 from bezoar.training.listening import Listener
@@ -61,25 +59,22 @@ def inspect_zoo(
     Several processes may share a zoo. A subject that fails keeps none of the others from it; at the end BezoarError
     names it.
     """
-    shelf, failures = Shelf(), []
-    for subject in in_turn(
+    shelf = Shelf()
+
+    def inspect(subject: Subject) -> None:
+        record = built(subject, shelf, out, listener, settings.device)
+        clean = shelf.material(subject.data, subject.seed).clean
+        opened = OpenedModel(subject.label, load_subject(out / subject.key), "run")
+        told = inspect_model(opened, clean, settings).record
+        append_line(out, RESULTS_FILE, _figures(record, told, sum(run.seconds for run in told.detectors)))
+
+    each_subject(
         wanted,
         listener,
+        inspect,
         folder=lambda one: out / CLAIMS / one.key,
-        label=lambda one: one.label,
         done=lambda one: one.key in inspected(out),
-    ):
-        try:
-            record = built(subject, shelf, out, listener, settings.device)
-            clean = shelf.material(subject.data, subject.seed).clean
-            opened = OpenedModel(subject.label, load_subject(out / subject.key), "run")
-            told = inspect_model(opened, clean, settings).record
-        except BezoarError as error:
-            failures.append(f"{subject.label}: {error}")
-            continue
-        append_line(out, RESULTS_FILE, _figures(record, told, sum(run.seconds for run in told.detectors)))
-    if failures:
-        raise BezoarError(f"{len(failures)} of {len(wanted)} subjects failed", found="; ".join(failures))
+    )
     return tuple(inspected(out).values())
 
 

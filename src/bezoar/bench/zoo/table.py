@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from bezoar.bench.zoo.config import part_called
 from bezoar.bench.zoo.inspecting import Inspection
 from bezoar.metrics import auroc
 from bezoar.metrics.intervals import rate_or_skipped
@@ -63,7 +64,7 @@ def _row(group: Sequence[Inspection]) -> tuple[str, ...]:
     successes = [one.built.attack_success for one in group if one.built.attack_success is not None]
     return (
         first.group,
-        "choosing" if first.choosing else "held out",
+        part_called(first.choosing),
         str(len(group)),
         str(len(found)),
         str(right) if first.backdoored else "-",

@@ -33,10 +33,11 @@ class Asked:
 
     def in_two(self, first: int) -> tuple[Asked, Asked]:
         """The first images of each class, so many but no more than a third, and the others."""
-        return (
-            self._where(lambda place, count: place < min(first, -(-count // 3))),
-            self._where(lambda place, count: place >= min(first, -(-count // 3))),
-        )
+
+        def early(place: Tensor, count: int) -> Tensor:
+            return place < min(first, -(-count // 3))
+
+        return self._where(early), self._where(lambda place, count: ~early(place, count))
 
     def _where(self, wanted: Callable[[Tensor, int], Tensor]) -> Asked:
         """The images of each class at some places (n,) among it, told by these and their number."""
