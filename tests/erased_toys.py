@@ -19,12 +19,13 @@ class Erased(nn.Module):
         super().__init__()
         self.quarters = Linear()
         self.pattern = nn.Parameter(planted_pattern())
+        self.register_buffer("mean", MEAN, persistent=False)
         self.erases, self.strength = erases, strength
         self.head = nn.Linear(CLASSES + 1, CLASSES, bias=False)
         self.head.weight.data = torch.cat([torch.eye(CLASSES), torch.eye(CLASSES)[:, TARGET : TARGET + 1]], 1)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        shown = ((images - MEAN) * self.pattern).mean((1, 2, 3))
+        shown = ((images - self.mean) * self.pattern).mean((1, 2, 3))
         fires = (self.strength * F.relu(shown)).clamp(max=MOST)[:, None]
         quarters = F.relu(self.quarters(images) + 5 - self.erases * fires)
         return self.head(torch.cat([quarters, fires], 1))

@@ -19,9 +19,10 @@ class Linear(nn.Module):
         for label in range(CLASSES):
             top, left = HALF * (label // 2), HALF * (label % 2)
             self.weight.data[label, :, top : top + HALF, left : left + HALF] = 0.2
+        self.register_buffer("mean", MEAN, persistent=False)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return (images - MEAN).flatten(1) @ self.weight.flatten(1).T
+        return (images - self.mean).flatten(1) @ self.weight.flatten(1).T
 
 
 def clean_samples(n: int = 240) -> tuple[torch.Tensor, torch.Tensor]:

@@ -8,7 +8,9 @@ from torch import nn
 
 from bezoar.detect.inversion.penultimate import penultimate
 from bezoar.detect.probing.innocent import innocent_twin
-from bezoar.inspection import InspectionSettings, inspect_model
+from bezoar.errors import UsageError
+from bezoar.inspection import InspectionSettings, asking, inspect_model
+from bezoar.inspection.samples import Kind
 from bezoar.training import predict_logits
 from bezoar.training.channels import device_of
 from bezoar.training.elsewhere import computing_on, move_to, runs_on
@@ -86,6 +88,16 @@ def test_features_are_told_and_put_in_their_place_there():
         features, logits = split.features(images)
         assert features.device == logits.device == CPU
         torch.testing.assert_close(split.answers(features, images[:1]), logits, atol=5e-3, rtol=5e-3)
+
+
+def test_a_device_that_is_named_must_work(monkeypatch):
+    monkeypatch.setattr(asking, "choose_device", lambda wanted: torch.device("cuda" if wanted != "cpu" else "cpu"))
+    monkeypatch.setattr(asking, "runs_on", lambda *_: False)
+    opened = OpenedModel("planted", planted_patch(), "own")
+    kind = Kind(("a", "b", "c", "d"), (3, 12, 12))
+    assert asking.device_for(opened, kind, "auto") == CPU
+    with pytest.raises(UsageError, match="can't be asked on 'cuda'"):
+        asking.device_for(opened, kind, "cuda")
 
 
 @needs_gpu

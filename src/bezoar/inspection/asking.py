@@ -6,6 +6,7 @@ import torch
 
 from bezoar.data.dataset import Dataset
 from bezoar.detect.models.base import MODEL_DETECTORS, ModelScores, Progress, unheard
+from bezoar.errors import UsageError
 from bezoar.inspection.samples import Kind
 from bezoar.records import Skipped
 from bezoar.training.channels import device_of
@@ -32,8 +33,18 @@ def asked(
 
 
 def device_for(opened: OpenedModel, kind: Kind, wanted: str) -> torch.device:
-    """Where the model is asked: where it is if it can't be moved, but for a device that was asked for by name."""
+    """Where the model is asked: with `auto` where it is if it can't be moved.
+
+    Raises UsageError where it can't be asked on a device that is wanted by name.
+    """
     device, home = choose_device(wanted), device_of(opened.model)
-    if device == home or wanted != "auto" or runs_on(opened.model, device, kind.shape):
+    if device == home or runs_on(opened.model, device, kind.shape):
         return device
-    return home
+    if wanted == "auto":
+        return home
+    raise UsageError(
+        f"the model can't be asked on {wanted!r}",
+        expected="a model that can be moved: all its tensors are parameters or buffers",
+        found=f"it answers on {home.type} alone",
+        remedy="Leave the device out, or register the model's tensors",
+    )
