@@ -54,7 +54,8 @@ def test_the_example_has_what_the_issue_asks_for() -> None:
     config = read_repairs(ROOT / "examples/repairs.toml")
     cases = repair_cases(config)
     assert len({case.key for case in cases}) == len(cases)
-    assert {case.samples for case in cases} == {1250, 250, 100}
+    assert {case.samples for case in cases} == {2250, 450, 100}
+    assert {case.method for case in cases if case.alone} == {"auto", "unlearn", "adversarial-training"}
     assert {case.subject.group.rate for case in cases} == {0.1, 0.01}
     assert len({case.subject.seed for case in cases}) == 3
     for case in cases:
@@ -66,6 +67,18 @@ def test_every_backdoored_model_meets_every_method_and_number_of_samples(tiny: P
     assert len(cases) == 2 * 3 * 2
     assert {(case.clean, case.samples) for case in cases} == {("10%", 40), ("30", 30)}
     assert all(case.subject.is_backdoored for case in cases)
+
+
+def test_without_a_scan_clean_samples_are_all_there_is(tiny: Path) -> None:
+    assert all(case.alone for case in repair_cases(read_repairs(tiny)))
+    scanned = TINY.replace('clean = ["10%", "30"]', 'clean = ["10%", "30"]\nscan = "quick"\nalone = ["clp"]')
+    tiny.write_text(scanned)
+    cases = repair_cases(read_repairs(tiny))
+    assert len({case.key for case in cases}) == len(cases) == 2 * 2 * 4
+    assert {case.method for case in cases if case.alone} == {"clp"}
+    tiny.write_text(scanned.replace('["clp"]', '["clap"]'))
+    with pytest.raises(SpecError, match="clap"):
+        read_repairs(tiny)
 
 
 @pytest.mark.parametrize("wrong", ["61", "16%", "0", "-5%", "many", "%"])
@@ -83,13 +96,14 @@ def test_a_method_that_is_none_is_refused(tiny: Path) -> None:
 
 def test_one_command_trains_repairs_and_shows_the_table(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tiny.parent / "repairs"
-    command = ["bench", str(tiny), "--out", str(out), "--quiet", "--only", "30: patch, signs, fast, seed 1"]
+    command = ["bench", str(tiny), "--out", str(out), "--quiet", "--only", "30 alone: patch, signs, fast, seed 1"]
     assert run(command) == 0
     done = {one.method: one for one in repaired_cases(out).values()}
     assert set(done) == {"fine-tune:epochs=1", "clp", "filter-retrain"}
     tuned = done["fine-tune:epochs=1"]
     assert isinstance(tuned.after, Outcome)
     assert (tuned.samples, tuned.rate, tuned.suspects) == (30, 0.2, 0)
+    assert tuned.alone
     assert tuned.twin is not None
     assert tuned.epochs > 0
     assert isinstance(done["filter-retrain"].after, Skipped)
@@ -121,6 +135,6 @@ def test_the_table_shows_the_worst_beside_the_mean() -> None:
     table = repairs_table(rows)
     (row,) = [line for line in table.splitlines() if line.startswith("| clp")]
     cells = [cell.strip() for cell in row.strip("|").split("|")]
-    assert cells == ["clp", "5%", "10.0%", "3", "100.0%", "25.0%", "50.0%", "5.0%", "10.0%", "20.0%", "40.0%", "1",
+    assert cells == ["clp", "5%", "yes", "10.0%", "3", "100.0%", "25.0%", "50.0%", "5.0%", "10.0%", "20.0%", "40.0%", "1",
                      "2.0", "10", "1"]  # fmt: skip
     assert "- clp with 5%: patch, ASR 100.0% to 50.0%, accuracy lost 10.0%; the repair says: still works" in table

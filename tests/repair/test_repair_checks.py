@@ -251,7 +251,8 @@ def test_without_held_out_samples_nothing_is_seen():
 def test_a_model_tuned_over_a_backdoor_relearns_it_and_one_that_never_met_it_does_not():
     trusted = victim("fast").given.trusted
     parts = parted(trusted, 0)
-    tuned = REPAIRS.create("ft-sam").repair(victim("fast").model, Given(parts.fit), seed=0, device="cpu").model
+    weak = REPAIRS.create("ft-sam:learning_rate=0.03,distillation=0")
+    tuned = weak.repair(victim("fast").model, Given(parts.fit), seed=0, device="cpu").model
     before = {name: tensor.clone() for name, tensor in tuned.state_dict().items()}
     dormant = relearning(tuned, parts.fit, parts.held_out, patched, TARGET, seed=0, device="cpu")
     assert dormant.returns

@@ -164,7 +164,7 @@ def _suspected(
     if given.trusted is None:
         return Skipped(NO_TRUSTED) if finder is None else finder()
     if given.suspects:
-        found = trigger_of_suspects(model, given.trusted, given, seed=settings.seed)
+        found = trigger_of_suspects(model, given.trusted, given, seed=settings.seed, device=settings.device)
         if isinstance(found, Suspected) and found.stands_out:
             return found
     if finder is not None:

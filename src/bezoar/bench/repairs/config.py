@@ -22,7 +22,7 @@ class RepairsConfig:
 
     These are numbers, or percentages of the samples that the model was trained on. Groups without an attack are the
     clean twins of those with the same data, network and seed. With `scan`, its budget, the methods get the
-    training data too, and the suspects of such a scan.
+    training data too, and the suspects of such a scan; those named in `alone` are measured a second time without.
     """
 
     title: str
@@ -32,6 +32,7 @@ class RepairsConfig:
     methods: Names
     clean: Names
     scan: Budget | None = None
+    alone: Names = ()
 
     @property
     def zoo(self) -> ZooConfig:
@@ -41,18 +42,22 @@ class RepairsConfig:
 
 @dataclass(frozen=True)
 class RepairCase:
-    """One repair: of which model, by which method, with `samples` clean samples, as `clean` says."""
+    """One repair: of which model, by which method, with `samples` clean samples, as `clean` says.
+
+    `alone` says that the defender has nothing beside them, where others have the training data and a scan's suspects.
+    """
 
     key: str
     subject: Subject
     method: str
     clean: str
     samples: int
+    alone: bool = False
 
     @property
     def label(self) -> str:
         """What it is, as a reader knows it."""
-        return f"{self.method} with {self.clean}: {self.subject.label}"
+        return f"{self.method} with {self.clean}{' alone' if self.alone else ''}: {self.subject.label}"
 
 
 def is_repairs_config(path: Path) -> bool:
@@ -63,7 +68,7 @@ def is_repairs_config(path: Path) -> bool:
 def read_repairs(path: Path) -> RepairsConfig:
     """Read a file of repairs. Raises UsageError that names the place of the first fault, SpecError for a method."""
     config = read_as(path, RepairsConfig, without="repairs")
-    for method in config.methods:
+    for method in (*config.methods, *config.alone):
         choice_of(method)  # raises for what is none
     repair_cases(config)  # raises for samples that are not there
     return config
@@ -72,11 +77,12 @@ def read_repairs(path: Path) -> RepairsConfig:
 def repair_cases(config: RepairsConfig) -> tuple[RepairCase, ...]:
     """All repairs, model by model, so that a trigger is searched for once for each number of samples."""
     return tuple(
-        _case(config, subject, method, clean)
+        _case(config, subject, method, clean, alone)
         for subject in subjects(config.zoo)
         if subject.is_backdoored
         for clean in config.clean
-        for method in config.methods
+        for methods, alone in ((config.methods, config.scan is None), (config.alone, True))
+        for method in methods
     )
 
 
@@ -87,10 +93,11 @@ def twin_of(subject: Subject, among: Iterable[Subject]) -> Subject | None:
     return next((one for one in twins if not one.is_backdoored), None)
 
 
-def _case(config: RepairsConfig, subject: Subject, method: str, clean: str) -> RepairCase:
+def _case(config: RepairsConfig, subject: Subject, method: str, clean: str, alone: bool) -> RepairCase:
     samples = _number(clean, subject.data)
-    settings = (subject.key, method, samples, config.scan)
-    return RepairCase(hashlib.sha256(repr(settings).encode()).hexdigest()[:16], subject, method, clean, samples)
+    settings = (subject.key, method, samples, None if alone else config.scan)
+    key = hashlib.sha256(repr(settings).encode()).hexdigest()[:16]
+    return RepairCase(key, subject, method, clean, samples, alone)
 
 
 def _number(clean: str, data: ZooData) -> int:

@@ -28,7 +28,9 @@ from bezoar.repair.given import Given
 from bezoar.repair.story import Patient, RepairSettings, repair_model
 from bezoar.scan import ScanSettings, scan
 from bezoar.scan.panel import Budget
+from bezoar.training.elsewhere import computing_on
 from bezoar.training.listening import Listener
+from bezoar.training.precision import choose_device
 
 RESULTS_FILE = "repairs.jsonl"
 CLAIMS, SUSPECTS = "repairing", "suspects"
@@ -47,8 +49,8 @@ class Outcome:
 class RepairResult:
     """The figures of one case. `aimed` says whether the repair had a trigger, and one towards a true target.
 
-    `chosen` is the method whose model was kept, `verdict` what the repair says of it; `twin` a model that never met
-    the poison, where the benchmark has one.
+    `alone` says that clean samples were all that it had, `chosen` is the method whose model was kept, and `verdict`
+    what the repair says of it; `twin` is a model that never met the poison, where the benchmark has one.
     """
 
     key: str
@@ -66,6 +68,7 @@ class RepairResult:
     verdict: str
     seconds: float
     epochs: float
+    alone: bool = False
 
 
 def run_repairs(
@@ -125,7 +128,8 @@ class _Bench:
     def result(self, case: RepairCase, record: Built) -> RepairResult:
         """Repair and measure."""
         victim = self._victim(case.subject)
-        given = Given(_first(victim.material.clean, case.samples), victim.training, victim.suspects)
+        clean = _first(victim.material.clean, case.samples)
+        given = Given(clean) if case.alone else Given(clean, victim.training, victim.suspects)
         with_search = case.method.split(":")[0] in CHOICES.names()
         bars = calibrated_bars() if with_search else ()
         settings = RepairSettings(choice_of(case.method), bars, case.method, case.subject.seed, self.device)
@@ -135,7 +139,7 @@ class _Bench:
             cured = repair_model(patient, given, settings, finder=finder)
         except TrainingError as error:
             return _figures(case, record, given, victim, Skipped(str(error)), None)
-        after = _outcome(cured.model, victim.material.test, victim.backdoors)
+        after = _outcome(cured.model, victim.material.test, victim.backdoors, self.device)
         return _figures(case, record, given, victim, after, cured.record)
 
     def _victim(self, subject: Subject) -> _Victim:
@@ -144,8 +148,12 @@ class _Bench:
             backdoors = load_backdoors(self.out / subject.key, material.test)
             model = load_subject(self.out / subject.key)
             twin = twin_of(subject, (one for one, _ in self.built))
-            beside = None if twin is None else _outcome(load_subject(self.out / twin.key), material.test, backdoors)
-            before = _outcome(model, material.test, backdoors)
+            beside = (
+                None
+                if twin is None
+                else _outcome(load_subject(self.out / twin.key), material.test, backdoors, self.device)
+            )
+            before = _outcome(model, material.test, backdoors, self.device)
             training, suspects = self._scanned(subject, material)
             self._last = _Victim(subject.key, model, material, training, suspects, backdoors, before, beside)
         return self._last
@@ -204,6 +212,7 @@ def _figures(
         verdict="" if told is None else told.verdict,
         seconds=0.0 if told is None else round(sum(stage.seconds for stage in told.stages), 1),
         epochs=0.0 if told is None else round(told.cost.epochs_equivalent, 2),
+        alone=case.alone,
     )
 
 
@@ -216,8 +225,9 @@ def _first(clean: Dataset, samples: int) -> Dataset:
     return clean.select(list(range(samples)))
 
 
-def _outcome(model: nn.Module, test: Dataset, backdoors: tuple[Backdoor, ...]) -> Outcome:
-    told = evaluate(model, test, backdoors).measurement
+def _outcome(model: nn.Module, test: Dataset, backdoors: tuple[Backdoor, ...], device: str) -> Outcome:
+    with computing_on(model, choose_device(device)):
+        told = evaluate(model, test, backdoors).measurement
     return Outcome(told.clean_accuracy.value, _value(told.attack_success), _value(told.robust_accuracy))
 
 

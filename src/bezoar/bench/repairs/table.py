@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 from bezoar.bench.repairs.run import Outcome, RepairResult
 
 COLUMNS = (
     "method",
     "clean samples",
+    "training data",
     "poison",
     "models",
     "ASR before",
@@ -24,22 +26,25 @@ COLUMNS = (
     "not done",
 )
 
+Group: TypeAlias = tuple[str, str, str, str]
+"""Method, number of clean samples, whether there are training data, rate of poison."""
+
 
 def repairs_table(results: Sequence[RepairResult]) -> str:
     """A row for each method, number of clean samples and rate of poison; then the worst row of each by name."""
-    groups = sorted({_group(one) for one in results}, key=lambda group: (group[1], group[2], group[0]))
+    groups = sorted({_group(one) for one in results}, key=lambda group: (group[1], group[3], group[2], group[0]))
     rows = [_row(group, [one for one in results if _group(one) == group]) for group in groups]
     table = "\n".join("| " + " | ".join(row) + " |" for row in (COLUMNS, tuple("---" for _ in COLUMNS), *rows))
     worst = [_worst([one for one in results if _group(one) == group]) for group in groups]
     return table + "\n\nWorst of each:\n\n" + "\n".join(f"- {line}" for line in worst if line) + "\n"
 
 
-def _group(one: RepairResult) -> tuple[str, str, str]:
-    return one.method, one.clean, "-" if one.rate is None else f"{one.rate:.1%}"
+def _group(one: RepairResult) -> Group:
+    return one.method, one.clean, "no" if one.alone else "yes", "-" if one.rate is None else f"{one.rate:.1%}"
 
 
-def _row(group: tuple[str, str, str], own: Sequence[RepairResult]) -> tuple[str, ...]:
-    method, clean, rate = group
+def _row(group: Group, own: Sequence[RepairResult]) -> tuple[str, ...]:
+    method, clean, training, rate = group
     done = _done(own)
     figures = ("-",) * 6
     if done:
@@ -49,6 +54,7 @@ def _row(group: tuple[str, str, str], own: Sequence[RepairResult]) -> tuple[str,
     return (
         method,
         clean,
+        training,
         rate,
         str(len(own)),
         _percent([one.before.attack_success for one in own], _mean),
@@ -74,8 +80,9 @@ def _worst(own: Sequence[RepairResult]) -> str:
         return ""
     one, after = max(done, key=lambda pair: pair[1].attack_success)
     lost = one.before.clean_accuracy - after.clean_accuracy
+    given = f"{one.clean} alone" if one.alone else one.clean
     return (
-        f"{one.method} with {one.clean}: {one.built.label}, ASR {one.before.attack_success:.1%} to "
+        f"{one.method} with {given}: {one.built.label}, ASR {one.before.attack_success:.1%} to "
         f"{after.attack_success:.1%}, accuracy lost {lost:.1%}; the repair says: {one.verdict}"
     )
 

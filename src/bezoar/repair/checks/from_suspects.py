@@ -15,6 +15,8 @@ from bezoar.records import Skipped
 from bezoar.repair.checks.search import Suspected, Worn
 from bezoar.repair.given import Given, drawn
 from bezoar.shapes import Images
+from bezoar.training.elsewhere import computing_on
+from bezoar.training.precision import choose_device
 
 MOST_SUSPECTS, MOST_ORDINARY, MOST_ASKED = 100, 500, 500
 
@@ -29,7 +31,9 @@ class _Shown:
     target: int
 
 
-def trigger_of_suspects(model: nn.Module, fit: Dataset, given: Given, *, seed: int) -> Suspected | Skipped:
+def trigger_of_suspects(
+    model: nn.Module, fit: Dataset, given: Given, *, seed: int, device: str = "auto"
+) -> Suspected | Skipped:
     """Of the triggers that the suspects of the commonest label share the one that turns most of the trusted samples.
 
     It stands out where it turns 30% of them, and 20 points more than its twin: recovered the same way from innocent
@@ -38,6 +42,11 @@ def trigger_of_suspects(model: nn.Module, fit: Dataset, given: Given, *, seed: i
     shown = _shown(given, seed)
     if shown is None:
         return Skipped(f"there are no {FEWEST_SUSPECTS} suspects of one class, and as many others of it, to look at")
+    with computing_on(model, choose_device(device)):
+        return _of_shown(model, fit, shown, seed)
+
+
+def _of_shown(model: nn.Module, fit: Dataset, shown: _Shown, seed: int) -> Suspected | Skipped:
     carriers = Carriers.of(asked := drawn(fit, MOST_ASKED, seed), torch.arange(len(asked)).numpy())
     right = carriers.answers(model) == carriers.labels
 

@@ -12,7 +12,9 @@ from bezoar.records import Skipped
 from bezoar.records.repairing import ClassRate, ModelCheck, TriggerSearch
 from bezoar.repair.checks.flips import flip_check
 from bezoar.repair.checks.search import Bar, searched
+from bezoar.training.elsewhere import computing_on
 from bezoar.training.listening import Working
+from bezoar.training.precision import choose_device
 from bezoar.training.predict import predict_logits
 from bezoar.triggers.base import Trigger
 
@@ -40,9 +42,13 @@ class Looking:
 
 def look(model: nn.Module, by: Looking, *, search: bool = True, progress: Working | None = None) -> ModelCheck:
     """What a defender sees of the model; without `search` no trigger is searched for."""
-    data = by.held_out
-    if data is None:
+    if by.held_out is None:
         return ModelCheck(NOTHING_HELD_OUT, (), NOTHING_HELD_OUT, NOTHING_HELD_OUT)
+    with computing_on(model, choose_device(by.device)):
+        return _looked(model, by.held_out, by, search, progress)
+
+
+def _looked(model: nn.Module, data: Dataset, by: Looking, search: bool, progress: Working | None) -> ModelCheck:
     right = predict_logits(model, data.inputs).argmax(1) == data.labels
     by_class = tuple(
         ClassRate(name, rate_or_skipped(int(right[data.labels == label].sum()), count, NONE_OF_CLASS))

@@ -20,6 +20,7 @@ from bezoar.repair.checks.flips import control_of, rate_of
 from bezoar.repair.given import Given, drawn, joined, with_trigger
 from bezoar.repair.loop import Tuning, tune
 from bezoar.repair.meter import Meter
+from bezoar.training.elsewhere import computing_on
 from bezoar.training.precision import choose_device
 from bezoar.training.randomness import seeded
 from bezoar.triggers.base import Trigger
@@ -56,7 +57,7 @@ def relearning(
     steps, taught = _taught(model, clean, few, trigger, target, seed=seed, device=device)
     _, other = _taught(model, clean, few, beside[1], target, seed=seed, device=device)
     rates = [
-        _rate(one, asked, by, target)
+        _rate(one, asked, by, target, device)
         for one, by in ((model, trigger), (taught, trigger), (model, beside[1]), (other, beside[1]))
     ]
     before, after, control_before, control_after = rates
@@ -82,6 +83,7 @@ def _taught(
     return epochs * -(-len(data) // batch), work.model.to("cpu").eval()
 
 
-def _rate(model: nn.Module, asked: Dataset, trigger: Trigger, target: int) -> Rate | None:
-    done = flips(model, Carriers(asked.inputs, asked.labels.numpy()), trigger, target)
+def _rate(model: nn.Module, asked: Dataset, trigger: Trigger, target: int, device: str) -> Rate | None:
+    with computing_on(model, choose_device(device)):
+        done = flips(model, Carriers(asked.inputs, asked.labels.numpy()), trigger, target)
     return rate_of(done) if done.counted.any() else None

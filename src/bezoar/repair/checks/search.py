@@ -113,7 +113,7 @@ def suspected_trigger(
         f"found by {one.bar.detector} on {len(data):,} trusted samples: {one.scores.classes[label]:.1f} "
         f"{one.scores.measure} ({one.bar.cut:g} stands out)"
     )
-    searches = partial(_all_told, model, told, data)
+    searches = partial(_all_told, model, told, data, device)
     return Suspected(Worn(trigger), label, over > 1, how, trigger.description, trigger.picture, searches)
 
 
@@ -147,11 +147,12 @@ def searched(
 ) -> tuple[TriggerSearch, ...] | Skipped:
     """`heard` as records."""
     told = heard(model, data, bars, seed=seed, device=device, progress=progress)
-    return told if isinstance(told, Skipped) else _all_told(model, told, data)
+    return told if isinstance(told, Skipped) else _all_told(model, told, data, device)
 
 
-def _all_told(model: nn.Module, told: Sequence[Heard], data: Dataset) -> tuple[TriggerSearch, ...]:
-    return tuple(_told(model, one, data) for one in told)
+def _all_told(model: nn.Module, told: Sequence[Heard], data: Dataset, device: str) -> tuple[TriggerSearch, ...]:
+    with computing_on(model, choose_device(device)):
+        return tuple(_told(model, one, data) for one in told)
 
 
 def _asked(model: nn.Module, data: Dataset, bar: Bar, seed: int, progress: Working | None) -> ModelScores | Skipped:

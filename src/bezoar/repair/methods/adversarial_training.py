@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
+
 from bezoar.repair.base import REPAIRS, Mended, ModelRepair, Used, Work, require
 from bezoar.repair.given import FEWEST, Given, can_keep, drawn, joined, kept_samples, with_trigger
-from bezoar.repair.loop import Tuning, tune
+from bezoar.repair.loop import Tuning, goals_of, tune
 
 
 @REPAIRS.register("adversarial-training")
@@ -19,12 +21,14 @@ class AdversarialTraining(Tuning, ModelRepair):
     data are not used, for the poisons would be among them. Assumes that the trigger is near enough to the real one.
 
     No paper of its own: it is the defence that retraining with triggered samples under their true labels is known as.
-    Shares and epochs are those of this project's feasibility study.
+    Shares and epochs are those of this project's feasibility study. With the trigger a sample shall be answered as the
+    model answers it without, mixed with its label.
     """
 
     epochs: int = 2
     least_steps: int = 40
     learning_rate: float = 0.02
+    distillation: float = 0.9
     samples: int = 10_000
     share: float = 0.5
 
@@ -46,7 +50,11 @@ class AdversarialTraining(Tuning, ModelRepair):
         assert kept is not None
         assert trigger is not None
         some = drawn(kept.data, max(1, round(self.share * len(kept.data))), work.seed + 1)
-        epochs = tune(work, joined(kept.data, with_trigger(some, trigger)), self, stage="adversarial-training")
+        # With the trigger a sample shall be answered as the model answers it without.
+        keep, bearing = (goals_of(work, data, self.distillation) for data in (kept.data, some))
+        goals = None if keep is None or bearing is None else torch.cat([keep, bearing])
+        shown = joined(kept.data, with_trigger(some, trigger))
+        epochs = tune(work, shown, self, stage="adversarial-training", goals=goals)
         said = (
             f"fine-tuned {epochs} epochs on {kept.trusted:,} trusted and {kept.unflagged:,} unflagged samples",
             f"the trigger was put on {len(some):,} of them under their own labels",

@@ -13,7 +13,7 @@ from bezoar.records import Skipped
 from bezoar.repair.base import REPAIRS, Mended, ModelRepair, Used, Work, require
 from bezoar.repair.channels import Layer, layers_of, silent
 from bezoar.repair.given import Given
-from bezoar.repair.loop import Tuning, tune
+from bezoar.repair.loop import Tuning, goals_of, tune
 from bezoar.repair.pruning import divided, prune_while_accurate
 from bezoar.repair.trusted import too_few_trusted, trusted_of
 from bezoar.shapes import Real
@@ -32,9 +32,10 @@ class FinePrune(Tuning, ModelRepair):
 
     Liu et al. 2018 (arXiv 1805.12185). Deviations: activity is measured after the batch norm that follows, if there
     is one, and a ReLU; the pruned channel loses its batch norm's weight and bias, which for a pre-activation network
-    silences what the head sees.
+    silences what the head sees; labels are mixed with the answers that the model gave before.
     """
 
+    distillation: float = 0.9
     tolerance: float = 0.04
     hold_out: float = 0.2
 
@@ -55,11 +56,11 @@ class FinePrune(Tuning, ModelRepair):
         layers = layers_of(work.model, work.given)
         if not layers:
             return Skipped("the network has no convolution that is free to change")
-        last = layers[-1]
+        last, goals = layers[-1], goals_of(work, parts.learnt, self.distillation)
         order = [(last, channel) for channel in activity(work.model, last, parts.learnt).argsort(stable=True).tolist()]
         pruned = prune_while_accurate(work.model, order, parts.held_out, tolerance=self.tolerance, bias=True)
         held = silent(work.model, order[:pruned], bias=True)
-        epochs = tune(work, parts.learnt, self, stage="fine-prune", held=held)
+        epochs = tune(work, parts.learnt, self, stage="fine-prune", held=held, goals=goals)
         said = (
             f"pruned {pruned} of {last.channels} channels of {last.conv}",
             f"fine-tuned {epochs} epochs on {len(parts.learnt):,} trusted samples",

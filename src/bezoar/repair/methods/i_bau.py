@@ -11,7 +11,17 @@ from torch import Tensor, nn
 
 from bezoar.repair.base import REPAIRS, Mended, ModelRepair, Used, Work, require
 from bezoar.repair.given import Given
-from bezoar.repair.loop import Batch, Gradients, Tuning, endless_batches, learning_parameters, leave_gradients, tune
+from bezoar.repair.loop import (
+    Batch,
+    Gradients,
+    Tuning,
+    cross_entropy,
+    endless_batches,
+    goals_of,
+    learning_parameters,
+    leave_gradients,
+    tune,
+)
 from bezoar.repair.numerics.hypergradient import hypergradient
 from bezoar.repair.trusted import too_few_trusted, trusted_of
 from bezoar.shapes import FloatImages
@@ -36,11 +46,13 @@ class ImplicitUnlearning(Tuning, ModelRepair):
     Zeng et al. 2022 (arXiv 2110.03735). Deviations: the plain loss is descended as well, without which accuracy
     suffers where there are few samples; steps up are of equal length, and the pattern is cut to a length that goes
     with the size of images; the fixed point ends where its terms grow; images with the pattern are not cut to 0..1;
-    batch norms keep their statistics; descent with momentum instead of Adam.
+    batch norms keep their statistics; half of the goal are the model's own answers; descent with momentum instead of
+    Adam.
     """
 
     epochs: int = 10
     learning_rate: float = 0.02
+    distillation: float = 0.5
     climbs: int = 10
     strength: float = 0.1
     iterations: int = 5
@@ -70,7 +82,8 @@ class ImplicitUnlearning(Tuning, ModelRepair):
         trusted = trusted_of(work)
         pattern = torch.zeros(1, *trusted.shape, device=work.device, requires_grad=True)
         recipe = self.recipe(len(trusted))
-        batches = endless_batches(work, trusted, recipe.batch_size, recipe.augmentation)
+        goals = goals_of(work, trusted, self.distillation)
+        batches = endless_batches(work, trusted, recipe.batch_size, recipe.augmentation, goals)
 
         def find(epoch: int) -> bool:  # noqa: ARG001
             found = self._worst_pattern(work.model.eval(), batches, pattern)
@@ -78,7 +91,8 @@ class ImplicitUnlearning(Tuning, ModelRepair):
                 pattern.copy_(found)
             return True
 
-        rounds = tune(work, trusted, self, stage="i-bau", gradients=self._unlearn(pattern), steady=True, go_on=find)
+        rule = self._unlearn(pattern)
+        rounds = tune(work, trusted, self, stage="i-bau", gradients=rule, steady=True, go_on=find, goals=goals)
         return Mended(
             Used(trusted=len(trusted)), (f"{rounds} rounds of unlearning on {len(trusted):,} trusted samples",)
         )
@@ -101,7 +115,7 @@ class ImplicitUnlearning(Tuning, ModelRepair):
         def gradients(model: nn.Module, batch: Batch) -> Tensor:
             weights = learning_parameters(model)
             with_pattern = _loss_with(model, batch, pattern)
-            outer = with_pattern + self.plain * F.cross_entropy(model(batch.images), batch.labels)
+            outer = with_pattern + self.plain * cross_entropy(model, batch)
             inner = self.penalty * pattern.square().sum() - with_pattern
             slopes = hypergradient(inner, outer, weights, pattern, rate=self.inner_rate, iterations=self.iterations)
             leave_gradients(weights, slopes)
@@ -111,4 +125,4 @@ class ImplicitUnlearning(Tuning, ModelRepair):
 
 
 def _loss_with(model: nn.Module, batch: Batch, pattern: Tensor) -> Tensor:
-    return F.cross_entropy(model(batch.images + pattern), batch.labels)
+    return F.cross_entropy(model(batch.images + pattern), batch.wanted)

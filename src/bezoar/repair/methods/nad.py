@@ -16,7 +16,7 @@ from bezoar.records import Skipped
 from bezoar.repair.base import REPAIRS, Mended, ModelRepair, Used, Work, require
 from bezoar.repair.channels import Layer, layers_of
 from bezoar.repair.given import Given
-from bezoar.repair.loop import Batch, Tuning, cross_entropy, downhill, tune
+from bezoar.repair.loop import Batch, Tuning, cross_entropy, downhill, goals_of, tune
 from bezoar.repair.numerics.attention import attention_distance
 from bezoar.repair.trusted import too_few_trusted, trusted_of
 from bezoar.training.batches import to_unit_range
@@ -33,10 +33,12 @@ class AttentionDistillation(Tuning, ModelRepair):
     `fine-tune`.
 
     Li et al. 2021 (arXiv 2101.05930). Deviations: the distance is squared, and one weight serves all stages; stages
-    are found by their map size instead of being named for each architecture; a lower rate that falls, gradients cut.
+    are found by their map size instead of being named for each architecture; labels are mixed with the model's own
+    answers, but for the copy; a lower rate that falls, gradients cut.
     """
 
     epochs: int = 10
+    distillation: float = 0.9
     weight: float = 20.0
     power: float = 2.0
 
@@ -54,6 +56,7 @@ class AttentionDistillation(Tuning, ModelRepair):
         stages = stages_of(work.model, layers_of(work.model, work.given), trusted.inputs[:2])
         if not stages:
             return Skipped("the network has no convolution that is free to change, and so no attention maps")
+        goals = goals_of(work, trusted, self.distillation)
         teacher = copy.deepcopy(work.model)
         tune(work.on(teacher), trusted, self, stage="nad: teacher")
         teacher.eval()
@@ -65,7 +68,7 @@ class AttentionDistillation(Tuning, ModelRepair):
                 answer = cross_entropy(model, batch)
             return answer + self.weight * sum_of_distances(seen, wanted, self.power)
 
-        epochs = tune(work, trusted, self, stage="nad", gradients=downhill(loss))
+        epochs = tune(work, trusted, self, stage="nad", gradients=downhill(loss), goals=goals)
         said = f"distilled {epochs} epochs on {len(trusted):,} trusted samples, maps of {', '.join(stages)}"
         return Mended(Used(trusted=len(trusted)), (said,))
 

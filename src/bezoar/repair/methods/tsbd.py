@@ -12,7 +12,7 @@ from bezoar.data.dataset import Dataset
 from bezoar.records import Skipped
 from bezoar.repair.base import REPAIRS, Mended, ModelRepair, Used, Work, require
 from bezoar.repair.given import Given
-from bezoar.repair.loop import Batch, Tuning, cross_entropy, downhill, tune
+from bezoar.repair.loop import Batch, Tuning, cross_entropy, downhill, goals_of, tune
 from bezoar.repair.numerics.weight_change import most_changed, neuron_change, without_changed
 from bezoar.repair.pruning import accuracy
 from bezoar.repair.trusted import too_few_trusted, trusted_of
@@ -33,10 +33,12 @@ class TwoStageDefence(Tuning, ModelRepair):
 
     Lin et al. 2024 (arXiv 2405.20291). Deviations: how often the copy is right is looked up after every epoch; the
     last linear layer is spared; unlearning ends at a guess among the classes, the paper's 10% for ten of them; fewer
-    epochs, a rate that falls, gradients cut, and batch norms keep their statistics while unlearning.
+    epochs, a rate that falls, gradients cut, batch norms keep their statistics while unlearning, and labels are mixed
+    with the answers that the model gave before.
     """
 
     epochs: int = 10
+    distillation: float = 0.9
     neurons: float = 0.15
     weights: float = 0.7
     penalty: float = 0.7
@@ -69,11 +71,12 @@ class TwoStageDefence(Tuning, ModelRepair):
         names = neuron_layers(work.model)
         if not names:
             return Skipped("the network has no layer of neurons that is free to change, but for the last")
+        goals = goals_of(work, trusted, self.distillation)
         unlearnt = copy.deepcopy(work.model)
         reached = self._unlearn(work.on(unlearnt), trusted)
         reset = self._reset(work.model, unlearnt, names)
         gradients = uphill(cross_entropy, radius=self.radius, share=self.penalty, adaptive=False)
-        epochs = tune(work, trusted, self, stage="tsbd: fine-tuning", gradients=gradients)
+        epochs = tune(work, trusted, self, stage="tsbd: fine-tuning", gradients=gradients, goals=goals)
         said = (
             f"unlearnt a copy down to {reached:.0%} right, reset {reset} neurons of {len(names)} layers",
             f"fine-tuned {epochs} epochs on {len(trusted):,} trusted samples",

@@ -14,7 +14,7 @@ from bezoar.data.dataset import Dataset
 from bezoar.records import Skipped
 from bezoar.repair.base import REPAIRS, Mended, ModelRepair, Used, Work, require
 from bezoar.repair.given import FEWEST, Given, can_keep, joined, kept_samples, with_trigger
-from bezoar.repair.loop import Batch, Gradients, Tuning, downhill, tune
+from bezoar.repair.loop import Batch, Gradients, Tuning, downhill, goals_of, tune
 from bezoar.repair.numerics.forgetting import bounded_ascent
 
 
@@ -40,11 +40,12 @@ class Unlearn(Tuning, ModelRepair):
 
     Li et al. 2021 (anti-backdoor learning, arXiv 2110.11571), its second stage. Deviations: ascent is bounded and
     goes on beside descent in one batch; suspects are given, not found by their loss; unlearning a trigger is not in
-    the paper.
+    the paper; kept samples shall be answered as before, mixed with their labels.
     """
 
     epochs: int = 5
     learning_rate: float = 0.005
+    distillation: float = 0.9
     of: Literal["auto", "suspects", "trigger"] = "auto"
     bound: float | None = None
     forget: float = 0.25
@@ -89,7 +90,8 @@ class Unlearn(Tuning, ModelRepair):
         repeated = _repeated(forgotten.data, max(wanted, 1))
         data = joined(kept.data, repeated)
         bound = self.bound if self.bound is not None else math.log(len(data.class_names))
-        epochs = tune(work, data, self, stage="unlearn", gradients=self._gradients(len(kept.data), bound))
+        goals = self._goals(work, kept.data, repeated)
+        epochs = tune(work, data, self, stage="unlearn", gradients=self._gradients(len(kept.data), bound), goals=goals)
         said = (
             f"unlearnt {len(forgotten.data):,} {forgotten.by} in {epochs} epochs up to a loss of {bound:.2g}",
             f"kept {kept.trusted:,} trusted and {kept.unflagged:,} unflagged samples",
@@ -111,9 +113,14 @@ class Unlearn(Tuning, ModelRepair):
         labels = torch.full_like(stamped.labels, given.target)
         return Forgotten(relabelled(stamped, labels), "samples with the trigger on")
 
+    def _goals(self, work: Work, kept: Dataset, forgotten: Dataset) -> Tensor | None:
+        """What the kept samples shall be answered, and the labels that are to be forgotten."""
+        keep = goals_of(work, kept, self.distillation)
+        return None if keep is None else torch.cat([keep, F.one_hot(forgotten.labels, keep.shape[1]).to(keep)])
+
     def _gradients(self, kept: int, bound: float) -> Gradients:
         def loss(model: nn.Module, batch: Batch) -> Tensor:
-            losses = F.cross_entropy(model(batch.images), batch.labels, reduction="none")
+            losses = F.cross_entropy(model(batch.images), batch.wanted, reduction="none")
             keep = batch.rows < kept
             plain = losses[keep].mean() if bool(keep.any()) else losses.sum() * 0.0
             return plain + self.weight * bounded_ascent(losses[~keep], bound)
