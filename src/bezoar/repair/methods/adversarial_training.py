@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
-
 from bezoar.repair.base import REPAIRS, Mended, ModelRepair, Used, Work, require
-from bezoar.repair.given import FEWEST, Given, can_keep, drawn, joined, kept_samples, with_trigger
-from bezoar.repair.loop import Tuning, goals_of, tune
+from bezoar.repair.given import FEWEST, Given, can_keep, kept_samples
+from bezoar.repair.lessons import as_before, in_spite_of
+from bezoar.repair.loop import Tuning, tune
 
 
 @REPAIRS.register("adversarial-training")
@@ -49,15 +48,12 @@ class AdversarialTraining(Tuning, ModelRepair):
         kept, trigger = kept_samples(work.given, self.samples, work.seed), work.given.trigger
         assert kept is not None
         assert trigger is not None
-        some = drawn(kept.data, max(1, round(self.share * len(kept.data))), work.seed + 1)
-        # With the trigger a sample shall be answered as the model answers it without.
-        keep, bearing = (goals_of(work, data, self.distillation) for data in (kept.data, some))
-        goals = None if keep is None or bearing is None else torch.cat([keep, bearing])
-        shown = joined(kept.data, with_trigger(some, trigger))
-        epochs = tune(work, shown, self, stage="adversarial-training", goals=goals)
+        again = in_spite_of(work, kept.data, trigger, self.share, self.distillation)
+        lesson = as_before(work, kept.data, self.distillation) + again
+        epochs = tune(work, lesson.data, self, stage="adversarial-training", goals=lesson.goals)
         said = (
             f"fine-tuned {epochs} epochs on {kept.trusted:,} trusted and {kept.unflagged:,} unflagged samples",
-            f"the trigger was put on {len(some):,} of them under their own labels",
+            f"the trigger was put on {len(again.data):,} of them under their own labels",
         )
         suspects = len(work.given.suspects) if kept.unflagged else 0
         return Mended(Used(kept.trusted, kept.unflagged, suspects, trigger=True), said)

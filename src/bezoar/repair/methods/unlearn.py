@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from bezoar.data.dataset import Dataset
 from bezoar.records import Skipped
 from bezoar.repair.base import REPAIRS, Mended, ModelRepair, Used, Work, require
-from bezoar.repair.given import FEWEST, Given, can_keep, joined, kept_samples, with_trigger
-from bezoar.repair.loop import Batch, Gradients, Tuning, downhill, goals_of, tune
+from bezoar.repair.given import FEWEST, Given, can_keep, kept_samples, with_trigger
+from bezoar.repair.lessons import Lesson, as_before, in_spite_of
+from bezoar.repair.loop import Batch, Gradients, Tuning, downhill, tune
 from bezoar.repair.numerics.forgetting import bounded_ascent
 
 
@@ -35,15 +36,17 @@ class Unlearn(Tuning, ModelRepair):
     with the trigger on under the target's (`of` trigger); `auto` takes the suspects where there are any. `bound` is
     the loss, in nats, from which on a sample counts as forgotten: that of a guess among all classes unless given. In
     every batch a share of `forget` are samples to forget, repeated if need be. Kept are the trusted samples and as
-    many unflagged ones as make `samples`. Needs 10 of those, and suspects among training data, or a trigger and its
-    target. Innocent samples that are suspected are forgotten with the others, which costs accuracy.
+    many unflagged ones as make `samples`; where a trigger is known, a share `shown` of them is kept a second time with
+    it on, or else what is forgotten would be answered by chance. Needs 10 samples to keep, and suspects among training
+    data, or a trigger and its target. Innocent samples that are suspected are forgotten with the others, which costs
+    accuracy.
 
     Li et al. 2021 (anti-backdoor learning, arXiv 2110.11571), its second stage. Deviations: ascent is bounded and
     goes on beside descent in one batch; suspects are given, not found by their loss; unlearning a trigger is not in
     the paper; kept samples shall be answered as before, mixed with their labels.
     """
 
-    epochs: int = 5
+    epochs: int = 3
     learning_rate: float = 0.005
     distillation: float = 0.9
     of: Literal["auto", "suspects", "trigger"] = "auto"
@@ -51,6 +54,7 @@ class Unlearn(Tuning, ModelRepair):
     forget: float = 0.25
     weight: float = 1.0
     samples: int = 10_000
+    shown: float = 0.5
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -61,6 +65,7 @@ class Unlearn(Tuning, ModelRepair):
             forget=(self.forget, 0.01, 0.9),
             weight=(self.weight, 0, most),
             samples=(self.samples, FEWEST, most),
+            shown=(self.shown, 0, 1),
         )
 
     def lacks(self, given: Given) -> str:
@@ -86,19 +91,23 @@ class Unlearn(Tuning, ModelRepair):
             return Skipped(
                 "no sample to keep is of another class than the target, so that the trigger can be put on none"
             )
-        wanted = math.ceil(self.forget / (1 - self.forget) * len(kept.data))
-        repeated = _repeated(forgotten.data, max(wanted, 1))
-        data = joined(kept.data, repeated)
-        bound = self.bound if self.bound is not None else math.log(len(data.class_names))
-        goals = self._goals(work, kept.data, repeated)
-        epochs = tune(work, data, self, stage="unlearn", gradients=self._gradients(len(kept.data), bound), goals=goals)
+        stays = as_before(work, kept.data, self.distillation)
+        if work.given.trigger is not None and self.shown:
+            stays += in_spite_of(work, kept.data, work.given.trigger, self.shown, self.distillation)
+        wanted = math.ceil(self.forget / (1 - self.forget) * len(stays.data))
+        lesson = stays + Lesson(_repeated(forgotten.data, max(wanted, 1)))
+        bound = self.bound if self.bound is not None else math.log(len(kept.data.class_names))
+        rule = self._gradients(len(stays.data), bound)
+        epochs = tune(work, lesson.data, self, stage="unlearn", gradients=rule, goals=lesson.goals)
+        again = len(stays.data) - len(kept.data)
         said = (
             f"unlearnt {len(forgotten.data):,} {forgotten.by} in {epochs} epochs up to a loss of {bound:.2g}",
-            f"kept {kept.trusted:,} trusted and {kept.unflagged:,} unflagged samples",
+            f"kept {kept.trusted:,} trusted and {kept.unflagged:,} unflagged samples"
+            + (f", {again:,} of them with the trigger on as well" if again else ""),
         )
         by_trigger = forgotten.by != "suspects"
         suspects = len(work.given.suspects) if kept.unflagged or not by_trigger else 0
-        return Mended(Used(kept.trusted, kept.unflagged, suspects, by_trigger, by_trigger), said)
+        return Mended(Used(kept.trusted, kept.unflagged, suspects, by_trigger or again > 0, by_trigger), said)
 
     def _forgotten(self, given: Given, kept: Dataset) -> Forgotten | None:
         flagged = given.flagged() if self.of != "trigger" else None
@@ -112,11 +121,6 @@ class Unlearn(Tuning, ModelRepair):
         stamped = with_trigger(kept.select(others), given.trigger)
         labels = torch.full_like(stamped.labels, given.target)
         return Forgotten(relabelled(stamped, labels), "samples with the trigger on")
-
-    def _goals(self, work: Work, kept: Dataset, forgotten: Dataset) -> Tensor | None:
-        """What the kept samples shall be answered, and the labels that are to be forgotten."""
-        keep = goals_of(work, kept, self.distillation)
-        return None if keep is None else torch.cat([keep, F.one_hot(forgotten.labels, keep.shape[1]).to(keep)])
 
     def _gradients(self, kept: int, bound: float) -> Gradients:
         def loss(model: nn.Module, batch: Batch) -> Tensor:

@@ -1,0 +1,47 @@
+"""What a repair teaches: samples, and what they shall be answered, with a trigger as without it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from bezoar.data.dataset import Dataset
+from bezoar.repair.base import Work
+from bezoar.repair.given import drawn, joined, with_trigger
+from bezoar.repair.loop import goals_of
+from bezoar.triggers.base import Trigger
+
+
+@dataclass(frozen=True, eq=False)
+class Lesson:
+    """Samples and the probabilities (n, classes) that they shall be answered; None for their labels alone."""
+
+    data: Dataset
+    goals: Tensor | None = None
+
+    def __add__(self, other: Lesson) -> Lesson:
+        """Both, one after the other."""
+        goals = None
+        if self.goals is not None or other.goals is not None:
+            goals = torch.cat([self._goals(other.goals), other._goals(self.goals)])
+        return Lesson(joined(self.data, other.data), goals)
+
+    def _goals(self, like: Tensor | None) -> Tensor:
+        if self.goals is not None:
+            return self.goals
+        assert like is not None
+        return F.one_hot(self.data.labels, like.shape[1]).to(like)
+
+
+def as_before(work: Work, data: Dataset, distillation: float) -> Lesson:
+    """The samples, to be answered so far as the model answers them now; see `goals_of`."""
+    return Lesson(data, goals_of(work, data, distillation))
+
+
+def in_spite_of(work: Work, data: Dataset, trigger: Trigger, share: float, distillation: float) -> Lesson:
+    """A share of the samples with the trigger on, to be answered as without it."""
+    some = drawn(data, max(1, round(share * len(data))), work.seed + 1)
+    return Lesson(with_trigger(some, trigger), goals_of(work, some, distillation))
