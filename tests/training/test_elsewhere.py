@@ -9,11 +9,10 @@ from torch import nn
 from bezoar.detect.inversion.penultimate import penultimate
 from bezoar.detect.probing.innocent import innocent_twin
 from bezoar.errors import UsageError
-from bezoar.inspection import InspectionSettings, asking, inspect_model
-from bezoar.inspection.samples import Kind
-from bezoar.training import predict_logits
+from bezoar.inspection import InspectionSettings, inspect_model
+from bezoar.training import elsewhere, predict_logits
 from bezoar.training.channels import device_of
-from bezoar.training.elsewhere import computing_on, move_to, runs_on
+from bezoar.training.elsewhere import computing_on, move_to, runs_on, usable_device
 from bezoar.training.opening import OpenedModel
 from inversion_toys import TARGET, clean_data, planted_patch
 
@@ -91,13 +90,12 @@ def test_features_are_told_and_put_in_their_place_there():
 
 
 def test_a_device_that_is_named_must_work(monkeypatch):
-    monkeypatch.setattr(asking, "choose_device", lambda wanted: torch.device("cuda" if wanted != "cpu" else "cpu"))
-    monkeypatch.setattr(asking, "runs_on", lambda *_: False)
-    opened = OpenedModel("planted", planted_patch(), "own")
-    kind = Kind(("a", "b", "c", "d"), (3, 12, 12))
-    assert asking.device_for(opened, kind, "auto") == CPU
+    monkeypatch.setattr(elsewhere, "choose_device", lambda wanted: torch.device("cuda" if wanted != "cpu" else "cpu"))
+    monkeypatch.setattr(elsewhere, "runs_on", lambda *_: False)
+    assert usable_device(planted_patch(), "auto", SHAPE) == CPU
+    assert usable_device(planted_patch(), "cpu", SHAPE) == CPU
     with pytest.raises(UsageError, match="can't be asked on 'cuda'"):
-        asking.device_for(opened, kind, "cuda")
+        usable_device(planted_patch(), "cuda", SHAPE)
 
 
 @needs_gpu

@@ -11,7 +11,7 @@ from bezoar.data.dataset import Dataset
 from bezoar.detect.models.base import MODEL_DETECTORS, ModelScores
 from bezoar.errors import BezoarError
 from bezoar.evidence.gather import data_key
-from bezoar.inspection.asking import asked, device_for
+from bezoar.inspection.asking import asked
 from bezoar.inspection.reference_cache import FORMAT, ReferenceCache, file_digest, reference_root
 from bezoar.inspection.reference_folder import (
     models_in,
@@ -25,7 +25,7 @@ from bezoar.inspection.settings import InspectionSettings
 from bezoar.records import Skipped
 from bezoar.records.references import ReferenceModel, UnusableReference
 from bezoar.records.versions import versions
-from bezoar.training.elsewhere import computing_on
+from bezoar.training.elsewhere import computing_on, usable_device
 from bezoar.training.listening import Listener, Silence
 from bezoar.training.saved import model_path
 
@@ -156,7 +156,7 @@ def _measured(
     if not specs:
         return
     opened = open_reference(one.path, question.kind, question.factory).opened
-    device = device_for(opened, one.kind, question.settings.device)
+    device = usable_device(opened.model, question.settings.device, one.kind.shape)
     for spec in specs:
         with computing_on(opened.model, device):
             said = asked(spec, opened, samples, one.kind, question.settings.seed)

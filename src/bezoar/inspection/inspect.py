@@ -15,7 +15,7 @@ from bezoar.data.dataset import Dataset
 from bezoar.data.picture import picture
 from bezoar.detect.models.base import ModelScores
 from bezoar.errors import UsageError
-from bezoar.inspection.asking import asked, device_for
+from bezoar.inspection.asking import asked
 from bezoar.inspection.calibration import model_calibration
 from bezoar.inspection.heard import BUILT_IN, Heard, heard
 from bezoar.inspection.references import References
@@ -27,7 +27,7 @@ from bezoar.records import RecoveredTrigger, Skipped, StageTime
 from bezoar.records.inspecting import InspectionRecord, ModelDetectorRun, ModelFinding
 from bezoar.records.versions import now, versions
 from bezoar.training.digest import weights_digest
-from bezoar.training.elsewhere import computing_on
+from bezoar.training.elsewhere import computing_on, usable_device
 from bezoar.training.listening import Listener, Silence, Working, unheard
 from bezoar.training.opening import OpenedModel
 
@@ -67,7 +67,7 @@ def inspect_model(
     _require_alike(settings, references)
     kind = kind_of(opened, clean, tuple(class_names), shape)
     fit, held_out = (None, None) if clean is None else in_parts(clean, settings.seed)
-    with computing_on(opened.model, device_for(opened, kind, settings.device)):
+    with computing_on(opened.model, usable_device(opened.model, settings.device, kind.shape)):
         runs, told = _asked(opened, fit, kind, settings, references, listener, progress)
         found = _findings(opened, told, held_out, kind.class_names)
     findings = tuple(finding for finding, _ in found)

@@ -23,6 +23,7 @@ from bezoar.repair.given import Given, with_trigger
 from bezoar.repair.possible import impossible
 from bezoar.repair.verdict import verdict_of
 from bezoar.training.clock import Clock
+from bezoar.training.elsewhere import usable_device
 from bezoar.training.listening import Listener, Silence
 from bezoar.training.predict import require_classes
 
@@ -86,6 +87,8 @@ def repair_model(
     notes = list(patient.notes)
     if (data := given.any_data) is not None:
         require_classes(patient.model, data.inputs, data.class_names, patient.name)
+        device = usable_device(patient.model, settings.device, data.shape)
+        settings = replace(settings, device=str(device))
     told = sorted_out(given)
     if (reason := impossible(settings.auto, replace(given, trusted=told.trusted))) is not None:
         raise _lacking(reason)

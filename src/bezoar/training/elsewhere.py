@@ -10,7 +10,9 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
+from bezoar.errors import UsageError
 from bezoar.training.channels import device_of
+from bezoar.training.precision import choose_device
 
 _GIVEN_ON: WeakKeyDictionary[nn.Module, torch.device] = WeakKeyDictionary()
 
@@ -39,6 +41,24 @@ def move_to(model: nn.Module, device: torch.device, until: ExitStack | None = No
     if until is not None:
         for hook in hooks:
             until.callback(hook.remove)
+
+
+def usable_device(model: nn.Module, wanted: str, shape: tuple[int, ...]) -> torch.device:
+    """Where a model that takes samples of this shape is asked: with `auto` where it is if it can't be moved.
+
+    Raises UsageError where it can't be asked on a device that is wanted by name.
+    """
+    device, home = choose_device(wanted), device_of(model)
+    if device == home or runs_on(model, device, shape):
+        return device
+    if wanted == "auto":
+        return home
+    raise UsageError(
+        f"the model can't be asked on {wanted!r}",
+        expected="a model that can be moved: all its tensors are parameters or buffers",
+        found=f"it answers on {home.type} alone",
+        remedy="Leave the device out, or register the model's tensors",
+    )
 
 
 def runs_on(model: nn.Module, device: torch.device, shape: tuple[int, ...]) -> bool:
