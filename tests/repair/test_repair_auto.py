@@ -52,6 +52,12 @@ def test_the_first_good_one_is_kept_and_the_backdoor_is_gone(fast):
     assert (record.verdict, record.chosen) == ("works no more", "unlearn")
     assert [one.method for one in record.attempts] == ["unlearn"]
     assert record.attempts[0].outcome.good
+    assert [one.stage for one in record.stages][-4:] == [
+        "repair: unlearn",
+        "look at the results",
+        "search the results for a trigger",
+        "relearning test",
+    ]
     assert record.before.flips.flips.value > 0.9
     assert record.after.flips.flips.value <= 0.05
     assert record.sentence.startswith("The given trigger no longer works (0.0% of ")

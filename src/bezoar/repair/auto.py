@@ -13,8 +13,10 @@ from bezoar.records import Rate, Skipped
 from bezoar.records.repairing import Mending, ModelCheck, RepairAttempt, RepairCost
 from bezoar.registry import Registry, split_spec
 from bezoar.repair.base import REPAIRS, Progress, Repair, Repaired, require, unheard
-from bezoar.repair.checks.look import Looking, look, with_search
+from bezoar.repair.checks.look import NOT_SEARCHED, Looking, look, with_search
 from bezoar.repair.given import Given
+from bezoar.training.clock import Clock
+from bezoar.training.listening import Silence
 
 CHEAP_FIRST = (
     "unlearn",
@@ -30,6 +32,8 @@ CHEAP_FIRST = (
 )
 """Plain fine-tuning is not among them: it is known to leave strong backdoors in place."""
 UNCHECKED = "nothing could be checked"
+LOOK, SEARCH = "look at the results", "search the results for a trigger"
+"""Stages that every method goes through after it."""
 CHOICES: Registry[Auto] = Registry("choice of repairs")
 
 
@@ -90,6 +94,27 @@ class Choice:
     attempts: tuple[RepairAttempt, ...]
 
 
+@dataclass(frozen=True, eq=False)
+class _Case:
+    """What all methods are tried on, and how."""
+
+    model: nn.Module
+    given: Given
+    before: ModelCheck
+    by: Looking
+    seed: int
+    device: str
+    progress: Progress
+    clock: Clock
+
+    def with_search(self, repaired: nn.Module, check: ModelCheck) -> ModelCheck:
+        """A look with the search, if that was spared."""
+        if check.searches != NOT_SEARCHED:
+            return check
+        with self.clock.stage(SEARCH):
+            return with_search(repaired, check, self.by, self.progress)
+
+
 @CHOICES.register("auto")
 @dataclass(frozen=True, kw_only=True)
 class Auto:
@@ -125,15 +150,18 @@ class Auto:
         seed: int,
         device: str = "auto",
         progress: Progress = unheard,
+        clock: Clock | None = None,
     ) -> Choice | Skipped:
         """The best repair of `model`, or why there is none. `given.trusted` must not hold what is looked at (`by`).
 
-        With several methods one that diverges is passed over; a single one raises TrainingError.
+        With several methods one that diverges is passed over; a single one raises TrainingError. The clock hears of
+        every method, and of the searches on what they make.
         """
+        case = _Case(model, given, before, by, seed, device, progress, clock or Clock(Silence()))
         attempts: list[RepairAttempt] = []
         tried: list[Tried] = []
         for repair in self.repairs():
-            found = self._try(repair, model, given, before, by, seed=seed, device=device, progress=progress)
+            found = self._try(repair, case)
             if isinstance(found, Skipped):
                 attempts.append(RepairAttempt(_spec(repair), found))
                 continue
@@ -143,48 +171,35 @@ class Auto:
                 break
         if not tried:
             return Skipped("; ".join(f"{one.method}: {_reason(one)}" for one in attempts))
-        return self._best(tried, attempts, before, by, progress)
+        return self._best(tried, attempts, case)
 
-    def _try(
-        self,
-        repair: Repair,
-        model: nn.Module,
-        given: Given,
-        before: ModelCheck,
-        by: Looking,
-        *,
-        seed: int,
-        device: str,
-        progress: Progress,
-    ) -> Tried | Skipped:
+    def _try(self, repair: Repair, case: _Case) -> Tried | Skipped:
         started = time.perf_counter()
+        with case.clock.stage(f"repair: {_spec(repair)}"):
+            repaired = self._repaired(repair, case)
+        seconds = time.perf_counter() - started
+        if isinstance(repaired, Skipped):
+            return repaired
+        with case.clock.stage(LOOK):
+            check = look(repaired.model, case.by, search=False)
+        if not self.judged(case.before, check).against:
+            check = case.with_search(repaired.model, check)
+        return Tried(_spec(repair), repaired, seconds, check, self.judged(case.before, check))
+
+    def _repaired(self, repair: Repair, case: _Case) -> Repaired | Skipped:
         try:
-            repaired = repair.repair(model, given, seed=seed, device=device, progress=progress)
+            return repair.repair(case.model, case.given, seed=case.seed, device=case.device, progress=case.progress)
         except ModelError:
             raise
         except TrainingError as error:
             if len(self.methods) == 1:
                 raise
             return Skipped(f"it failed: {error}")
-        seconds = time.perf_counter() - started
-        if isinstance(repaired, Skipped):
-            return repaired
-        check = look(repaired.model, by, search=False)
-        if not self.judged(before, check).against:
-            check = with_search(repaired.model, check, by, progress)
-        return Tried(_spec(repair), repaired, seconds, check, self.judged(before, check))
 
-    def _best(
-        self,
-        tried: Sequence[Tried],
-        attempts: Sequence[RepairAttempt],
-        before: ModelCheck,
-        by: Looking,
-        progress: Progress,
-    ) -> Choice:
+    def _best(self, tried: Sequence[Tried], attempts: Sequence[RepairAttempt], case: _Case) -> Choice:
         best = min(tried, key=lambda one: one.judgement.harm)
-        check = with_search(best.repaired.model, best.check, by, progress)
-        best = replace(best, check=check, judgement=self.judged(before, check))
+        check = case.with_search(best.repaired.model, best.check)
+        best = replace(best, check=check, judgement=self.judged(case.before, check))
         told = tuple(best.told() if one.method == best.method else one for one in attempts)
         return Choice(best, self._rule(best, len(tried)), told)
 
