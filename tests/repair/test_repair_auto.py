@@ -293,7 +293,12 @@ GIVEN = RepairTrigger("given", "patch", "way0", False, None, ())
         (check(flips=97), check(flips=0, searches=search("way0")), "still works", "but an independent search found"),
         (check(flips=97), check(flips=0, searches=search("way3")), "could not be told", "towards 'way3'"),
         (check(flips=10), check(flips=1), "could not be told", "hardly worked before the repair"),
-        (check(flips=40, control=35), check(flips=1), "could not be told", "hardly worked before the repair"),
+        (
+            check(flips=40, control=35),
+            check(flips=1),
+            "could not be told",
+            "worked hardly better before the repair than",
+        ),
         (check(flips=97), check(flips=0, searches=NOT_SEARCHED), "works no more", "no other was looked for"),
         (check(flips=5, asked=6), check(flips=0, asked=6), "could not be told", "6 samples, too few"),
     ],
@@ -302,6 +307,13 @@ def test_verdicts(before: ModelCheck, after: ModelCheck, verdict: str, says: str
     told, sentence = verdict_of(GIVEN, before, after, Auto())
     assert (told, says in sentence) == (verdict, True), sentence
     assert "clean" not in sentence
+
+
+def test_a_recovered_trigger_stood_out_already_whatever_its_control_does():
+    recovered = replace(GIVEN, origin="recovered")
+    told, sentence = verdict_of(recovered, check(flips=97, control=97), check(flips=2), Auto())
+    assert told == "works no more"
+    assert sentence.startswith("The recovered trigger no longer works")
 
 
 def test_without_a_trigger_it_could_not_be_told():
