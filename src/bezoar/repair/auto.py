@@ -21,6 +21,8 @@ from bezoar.training.listening import Silence
 CHEAP_FIRST = (
     "unlearn",
     "adversarial-training",
+    "adversarial-training:distillation=0",
+    "unlearn:distillation=0",
     "ft-sam",
     "i-bau",
     "anp",
@@ -30,7 +32,8 @@ CHEAP_FIRST = (
     "clp",
     "filter-retrain",
 )
-"""Plain fine-tuning is not among them: it is known to leave strong backdoors in place."""
+"""Plain fine-tuning is not among them: it is known to leave strong backdoors in place. A network that was trained too
+briefly is kept from learning by its own answers, and does better by labels alone; held-out accuracy tells which it is."""
 UNCHECKED = "nothing could be checked"
 LOOK, SEARCH = "look at the results", "search the results for a trigger"
 """Stages that every method goes through after it."""
