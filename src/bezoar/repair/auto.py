@@ -33,7 +33,7 @@ CHEAP_FIRST = (
     "filter-retrain",
 )
 """Plain fine-tuning is not among them: it is known to leave strong backdoors in place. A network that was trained too
-briefly is kept from learning by its own answers, and does better by labels alone; held-out accuracy tells which it is."""
+briefly is kept from learning by its own answers, and does better by labels alone: held-out accuracy tells."""
 UNCHECKED = "nothing could be checked"
 LOOK, SEARCH = "look at the results", "search the results for a trigger"
 """Stages that every method goes through after it."""
