@@ -104,7 +104,7 @@ def kept_samples(given: Given, most: int, seed: int) -> Kept | None:
     trusted = given.trusted
     rows = _not_trusted(given)
     room = max(0, most - (0 if trusted is None else len(trusted)))
-    rows = rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))[:room].sort().values]
+    rows = rows[drawn_rows(len(rows), room, seed)]
     parts = [] if trusted is None else [trusted]
     if given.training is not None and len(rows):
         parts.append(given.training.select(rows))
@@ -129,10 +129,12 @@ def _not_trusted(given: Given) -> Whole:
 
 def drawn(data: Dataset, most: int, seed: int) -> Dataset:
     """At most so many samples, drawn by the seed."""
-    if len(data) <= most:
-        return data
-    rows = torch.randperm(len(data), generator=torch.Generator().manual_seed(seed))[:most]
-    return data.select(rows.sort().values)
+    return data if len(data) <= most else data.select(drawn_rows(len(data), most, seed))
+
+
+def drawn_rows(count: int, most: int, seed: int) -> Whole:
+    """At most so many of `count` rows in order, drawn by the seed."""
+    return torch.randperm(count, generator=torch.Generator().manual_seed(seed))[:most].sort().values
 
 
 def joined(first: Dataset, *others: Dataset) -> Dataset:

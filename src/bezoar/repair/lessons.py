@@ -10,7 +10,7 @@ from torch import Tensor
 
 from bezoar.data.dataset import Dataset
 from bezoar.repair.base import Work
-from bezoar.repair.given import drawn, joined, with_trigger
+from bezoar.repair.given import drawn_rows, joined, with_trigger
 from bezoar.repair.loop import goals_of
 from bezoar.triggers.base import Trigger
 
@@ -29,6 +29,12 @@ class Lesson:
             goals = torch.cat([self._goals(other.goals), other._goals(self.goals)])
         return Lesson(joined(self.data, other.data), goals)
 
+    def in_spite_of(self, trigger: Trigger, share: float, seed: int) -> Lesson:
+        """A share of the samples with the trigger on, to be answered as without it."""
+        rows = drawn_rows(len(self.data), max(1, round(share * len(self.data))), seed)
+        goals = None if self.goals is None else self.goals[rows.to(self.goals.device)]
+        return Lesson(with_trigger(self.data.select(rows), trigger), goals)
+
     def _goals(self, like: Tensor | None) -> Tensor:
         if self.goals is not None:
             return self.goals
@@ -39,9 +45,3 @@ class Lesson:
 def as_before(work: Work, data: Dataset, distillation: float) -> Lesson:
     """The samples, to be answered so far as the model answers them now; see `goals_of`."""
     return Lesson(data, goals_of(work, data, distillation))
-
-
-def in_spite_of(work: Work, data: Dataset, trigger: Trigger, share: float, distillation: float) -> Lesson:
-    """A share of the samples with the trigger on, to be answered as without it."""
-    some = drawn(data, max(1, round(share * len(data))), work.seed + 1)
-    return Lesson(with_trigger(some, trigger), goals_of(work, some, distillation))

@@ -18,13 +18,16 @@ _GIVEN_ON: WeakKeyDictionary[nn.Module, torch.device] = WeakKeyDictionary()
 
 
 @contextmanager
-def computing_on(model: nn.Module, device: torch.device) -> Iterator[None]:
+def computing_on(model: nn.Module, device: torch.device | str) -> Iterator[None]:
     """Within, `model` lies on `device`, and its answers come back to where the samples lie that it is given.
+
+    A name is that of `choose_device`, such as `auto`.
 
     Afterwards it lies where it did. Gradients go through. A model without parameters, such as one that can only be
     asked, stays as it is, and so does one that lies on that device: whoever asks it gives samples that lie there.
     """
     home = device_of(model)
+    device = choose_device(device) if isinstance(device, str) else device
     if home == device or next(model.parameters(), None) is None:
         yield
         return

@@ -30,7 +30,6 @@ from bezoar.scan import ScanSettings, scan
 from bezoar.scan.panel import Budget
 from bezoar.training.elsewhere import computing_on
 from bezoar.training.listening import Listener
-from bezoar.training.precision import choose_device
 
 RESULTS_FILE = "repairs.jsonl"
 CLAIMS, SUSPECTS = "repairing", "suspects"
@@ -148,12 +147,9 @@ class _Bench:
             backdoors = load_backdoors(self.out / subject.key, material.test)
             model = load_subject(self.out / subject.key)
             twin = twin_of(subject, (one for one, _ in self.built))
-            beside = (
-                None
-                if twin is None
-                else _outcome(load_subject(self.out / twin.key), material.test, backdoors, self.device)
-            )
-            before = _outcome(model, material.test, backdoors, self.device)
+            measured = partial(_outcome, test=material.test, backdoors=backdoors, device=self.device)
+            beside = None if twin is None else measured(load_subject(self.out / twin.key))
+            before = measured(model)
             training, suspects = self._scanned(subject, material)
             self._last = _Victim(subject.key, model, material, training, suspects, backdoors, before, beside)
         return self._last
@@ -226,7 +222,7 @@ def _first(clean: Dataset, samples: int) -> Dataset:
 
 
 def _outcome(model: nn.Module, test: Dataset, backdoors: tuple[Backdoor, ...], device: str) -> Outcome:
-    with computing_on(model, choose_device(device)):
+    with computing_on(model, device):
         told = evaluate(model, test, backdoors).measurement
     return Outcome(told.clean_accuracy.value, _value(told.attack_success), _value(told.robust_accuracy))
 

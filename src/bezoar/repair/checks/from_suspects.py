@@ -16,7 +16,6 @@ from bezoar.repair.checks.search import Suspected, Worn
 from bezoar.repair.given import Given, drawn
 from bezoar.shapes import Images
 from bezoar.training.elsewhere import computing_on
-from bezoar.training.precision import choose_device
 
 MOST_SUSPECTS, MOST_ORDINARY, MOST_ASKED = 100, 500, 500
 
@@ -42,7 +41,7 @@ def trigger_of_suspects(
     shown = _shown(given, seed)
     if shown is None:
         return Skipped(f"there are no {FEWEST_SUSPECTS} suspects of one class, and as many others of it, to look at")
-    with computing_on(model, choose_device(device)):
+    with computing_on(model, device):
         return _of_shown(model, fit, shown, seed)
 
 

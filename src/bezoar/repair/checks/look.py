@@ -14,7 +14,6 @@ from bezoar.repair.checks.flips import flip_check
 from bezoar.repair.checks.search import Bar, searched
 from bezoar.training.elsewhere import computing_on
 from bezoar.training.listening import Working
-from bezoar.training.precision import choose_device
 from bezoar.training.predict import predict_logits
 from bezoar.triggers.base import Trigger
 
@@ -44,7 +43,7 @@ def look(model: nn.Module, by: Looking, *, search: bool = True, progress: Workin
     """What a defender sees of the model; without `search` no trigger is searched for."""
     if by.held_out is None:
         return ModelCheck(NOTHING_HELD_OUT, (), NOTHING_HELD_OUT, NOTHING_HELD_OUT)
-    with computing_on(model, choose_device(by.device)):
+    with computing_on(model, by.device):
         return _looked(model, by.held_out, by, search, progress)
 
 

@@ -84,6 +84,6 @@ def _taught(
 
 
 def _rate(model: nn.Module, asked: Dataset, trigger: Trigger, target: int, device: str) -> Rate | None:
-    with computing_on(model, choose_device(device)):
+    with computing_on(model, device):
         done = flips(model, Carriers(asked.inputs, asked.labels.numpy()), trigger, target)
     return rate_of(done) if done.counted.any() else None

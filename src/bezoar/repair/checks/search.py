@@ -24,7 +24,6 @@ from bezoar.records import Skipped
 from bezoar.records.repairing import ClassSize, TriggerSearch
 from bezoar.training.elsewhere import computing_on
 from bezoar.training.listening import Working
-from bezoar.training.precision import choose_device
 from bezoar.triggers.base import Trigger
 
 FEWEST_SAMPLES = 12
@@ -129,7 +128,7 @@ def heard(
     """What every detector says, or why none can say anything."""
     if reason := _too_little(data):
         return Skipped(reason)
-    with computing_on(model, choose_device(device)):
+    with computing_on(model, device):
         asked = [(bar, _asked(model, data, bar, seed, progress)) for bar in bars]
     told = tuple(Heard(bar, said) for bar, said in asked if isinstance(said, ModelScores))
     reasons = dict.fromkeys(said.reason for _, said in asked if isinstance(said, Skipped))
@@ -151,7 +150,7 @@ def searched(
 
 
 def _all_told(model: nn.Module, told: Sequence[Heard], data: Dataset, device: str) -> tuple[TriggerSearch, ...]:
-    with computing_on(model, choose_device(device)):
+    with computing_on(model, device):
         return tuple(_told(model, one, data) for one in told)
 
 

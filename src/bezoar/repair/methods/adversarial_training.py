@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from bezoar.repair.base import REPAIRS, Mended, ModelRepair, Used, Work, require
 from bezoar.repair.given import FEWEST, Given, can_keep, kept_samples
-from bezoar.repair.lessons import as_before, in_spite_of
+from bezoar.repair.lessons import as_before
 from bezoar.repair.loop import Tuning, tune
 
 
@@ -48,8 +48,9 @@ class AdversarialTraining(Tuning, ModelRepair):
         kept, trigger = kept_samples(work.given, self.samples, work.seed), work.given.trigger
         assert kept is not None
         assert trigger is not None
-        again = in_spite_of(work, kept.data, trigger, self.share, self.distillation)
-        lesson = as_before(work, kept.data, self.distillation) + again
+        plain = as_before(work, kept.data, self.distillation)
+        again = plain.in_spite_of(trigger, self.share, work.seed + 1)
+        lesson = plain + again
         epochs = tune(work, lesson.data, self, stage="adversarial-training", goals=lesson.goals)
         said = (
             f"fine-tuned {epochs} epochs on {kept.trusted:,} trusted and {kept.unflagged:,} unflagged samples",

@@ -14,7 +14,7 @@ from bezoar.data.dataset import Dataset
 from bezoar.records import Skipped
 from bezoar.repair.base import REPAIRS, Mended, ModelRepair, Used, Work, require
 from bezoar.repair.given import FEWEST, Given, can_keep, kept_samples, with_trigger
-from bezoar.repair.lessons import Lesson, as_before, in_spite_of
+from bezoar.repair.lessons import Lesson, as_before
 from bezoar.repair.loop import Batch, Gradients, Tuning, downhill, tune
 from bezoar.repair.numerics.forgetting import bounded_ascent
 
@@ -93,7 +93,7 @@ class Unlearn(Tuning, ModelRepair):
             )
         stays = as_before(work, kept.data, self.distillation)
         if work.given.trigger is not None and self.shown:
-            stays += in_spite_of(work, kept.data, work.given.trigger, self.shown, self.distillation)
+            stays += stays.in_spite_of(work.given.trigger, self.shown, work.seed + 1)
         wanted = math.ceil(self.forget / (1 - self.forget) * len(stays.data))
         lesson = stays + Lesson(_repeated(forgotten.data, max(wanted, 1)))
         bound = self.bound if self.bound is not None else math.log(len(kept.data.class_names))
