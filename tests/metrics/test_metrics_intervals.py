@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bezoar.errors import DataError, EmptyDataError, UsageError
-from bezoar.metrics.intervals import McNemar, mcnemar_exact, rate_or_skipped, t_interval, wilson
-from bezoar.records import Rate, Skipped
+from bezoar.metrics.intervals import McNemar, accuracy_lost, mcnemar_exact, rate_or_skipped, t_interval, wilson
+from bezoar.records import AccuracyLost, Rate, Skipped
 
 # A busy machine is slow, not wrong.
 STEADY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -110,3 +112,26 @@ def test_t_interval_needs_two_values(values):
 def test_t_interval_refuses_what_is_not_finite():
     with pytest.raises(DataError, match="finite values"):
         t_interval([0.5, float("nan")])
+
+
+def test_what_accuracy_fell_by_worked_by_hand():
+    # 22 of 500 gone and 12 come: 10 / 500; variance of +1, -1, 0 is 34/500 - 0.02**2, over 500.
+    told = accuracy_lost(22, 12, 500)
+    assert (told.lost, told.error) == pytest.approx((0.02, math.sqrt((34 / 500 - 0.0004) / 500)))
+    assert (told.gone, told.come, told.trials) == (22, 12, 500)
+    assert accuracy_lost(0, 0, 10).error == 0
+    assert accuracy_lost(10, 0, 10) == AccuracyLost(1.0, 0.0, 10, 0, 10)
+    assert accuracy_lost(1, 3, 10).lost == pytest.approx(-0.2)
+
+
+def test_its_error_is_that_of_the_difference_of_drawn_answers():
+    drawn = np.random.default_rng(0).choice([1, -1, 0], p=[0.1, 0.05, 0.85], size=(4000, 400))
+    told = accuracy_lost(40, 20, 400)
+    assert drawn.mean(1).std() == pytest.approx(told.error, rel=0.03)
+
+
+def test_what_accuracy_fell_by_refuses_what_is_no_share():
+    with pytest.raises(DataError, match="no share"):
+        accuracy_lost(6, 5, 10)
+    with pytest.raises(EmptyDataError):
+        accuracy_lost(0, 0, 0)

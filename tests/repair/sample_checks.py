@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bezoar.metrics.intervals import wilson
+from bezoar.metrics.intervals import accuracy_lost, wilson
 from bezoar.records import ClassSize, FlipCheck, ModelCheck, Skipped, TriggerSearch
 
 
@@ -14,10 +14,12 @@ def check(
     asked: int = 100,
     control: int = 0,
     searches: tuple[TriggerSearch, ...] | Skipped = (),
+    gone: int = 0,
+    come: int = 0,
 ) -> ModelCheck:
-    """A model that is right on so many samples, and of which a trigger turns so many."""
+    """A model that is right on so many samples, `gone` and `come` beside another, and of which a trigger turns so many."""
     turned = FlipCheck("way0", wilson(flips, asked), wilson(control, asked), "the trigger mirrored", ())
-    return ModelCheck(wilson(right, of), (), turned, searches)
+    return ModelCheck(wilson(right, of), (), turned, searches, accuracy_lost(gone, come, of))
 
 
 def search(name: str) -> tuple[TriggerSearch, ...]:

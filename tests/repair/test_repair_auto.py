@@ -269,17 +269,26 @@ def test_the_specification_builds_it_and_names_are_methods():
 
 
 def test_good_is_what_costs_little_turns_nothing_and_leaves_nothing_small():
-    auto, before = Auto(), check(right=190, of=200, flips=95)
-    assert auto.judged(before, check(right=187, of=200, flips=4)).against == ()
-    assert auto.judged(before, check(right=186, of=200, flips=4)).against == ("accuracy fell by 2.0 points",)
-    assert auto.judged(before, check(right=190, of=200, flips=6)).against == ("the trigger still turns 6.0%",)
-    assert auto.judged(before, check(right=190, of=200, flips=6, control=6)).against == ()
+    auto = Auto()
+    assert auto.judged(check(flips=4, gone=3)).against == ()
+    assert auto.judged(check(flips=6)).against == ("the trigger still turns 6.0%",)
+    assert auto.judged(check(flips=6, control=6)).against == ()
     # One of 20 samples is 5 points: less can't be told.
-    assert auto.judged(check(right=20, of=20), check(right=19, of=20)).against == ()
-    assert auto.judged(check(right=20, of=20), check(right=18, of=20)).against == ("accuracy fell by 10.0 points",)
-    small = auto.judged(before, check(right=190, of=200, flips=0, searches=search("way2")))
+    assert auto.judged(check(right=19, of=20, gone=1)).against == ()
+    lost = auto.judged(check(right=18, of=20, gone=2))
+    assert lost.against == ("accuracy fell by 10.0 points, give or take 6.7",)
+    assert (lost.lost, lost.harm) == (0.1, pytest.approx(0.1))
+    small = auto.judged(check(flips=0, searches=search("way2")))
     assert small.against == ("neural-cleanse finds signs of a backdoor towards 'way2'",)
     assert small.harm == pytest.approx(0.9)
+
+
+def test_a_loss_counts_as_far_as_it_is_more_than_chance():
+    # 2 points of 200 samples, 4 answers changed: surely a loss; 40 changed: as well none.
+    assert Auto(allowed_loss=0.0).judged(check(of=200, gone=4)).against
+    assert not Auto(allowed_loss=0.0).judged(check(of=200, gone=22, come=18)).against
+    assert Auto().judged(check(of=2000, gone=100, come=40)).against
+    assert not Auto().judged(check(of=2000, gone=80, come=46)).against
 
 
 GIVEN = RepairTrigger("given", "patch", "way0", False, None, ())

@@ -243,6 +243,18 @@ def test_a_look_spares_the_search_and_makes_it_later():
     assert with_search(model, later, by) is later
 
 
+def test_a_look_tells_by_how_much_accuracy_fell_beside_another_model():
+    data, model = stripes(80, seed=5, name="t"), victim("fast").model
+    stranger = build_model(NETWORKS["fast"], classes=CLASSES, sample=data.inputs, seed=3)
+    alone = Looking(data, patched, TARGET, 7, FEW)
+    assert look(model, alone, search=False).lost is None
+    first, second = (look(one, alone.beside(model), search=False) for one in (model, stranger))
+    assert (first.lost.lost, first.lost.gone, first.lost.come) == (0.0, 0, 0)
+    assert abs(second.lost.lost - (first.accuracy.value - second.accuracy.value)) < 1e-9
+    assert second.lost.gone > second.lost.come
+    assert Looking(None, patched, TARGET, 7, FEW).beside(model).right is None
+
+
 def test_without_held_out_samples_nothing_is_seen():
     seen = look(victim("fast").model, Looking(None, patched, TARGET, 0, QUICK))
     assert all(isinstance(one, Skipped) for one in (seen.accuracy, seen.flips, seen.searches))

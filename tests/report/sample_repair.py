@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from sample_record import SIDE, SIGNS, dataset, rate, sign
 
+from bezoar.metrics import accuracy_lost
 from bezoar.records import (
     ClassRate,
     ClassSize,
@@ -66,7 +67,7 @@ def mending(seen: ModelCheck, *, against: str = "") -> Mending:
 def sample_repair(names: tuple[str, ...] = SIGNS) -> RepairRecord:
     """A trigger that works no more; one method was passed over, one left it in place."""
     before = check(flips=88, accuracy=91, small=True, names=names)
-    after = check(flips=1, accuracy=90, small=False, names=names)
+    after = replace(check(flips=1, accuracy=90, small=False, names=names), lost=accuracy_lost(3, 2, 100))
     left = replace(check(flips=70, accuracy=91, small=True, names=names), searches=SPARED)
     picture = Picture(sign(1, sticker=True), SIDE, SIDE, "with the trigger")
     return RepairRecord(

@@ -86,6 +86,8 @@ def test_numbers_stand_before_beside_after():
     assert (works.before.successes, works.after.successes) == (88, 1)
     assert control.after.successes == 1
     assert "the trigger turned by half" in control.meaning
+    assert accuracy.difference == "\u22121.0 points, give or take 2.2"
+    assert "(\u22121.0 points, give or take 2.2) on 100 samples" in repair_headline(sample_repair()).sentence
     (table,) = search_tables(sample_repair())
     row = next(one for one in table.rows if one.name == TARGET)
     assert (row.before, row.after, row.stood_out, row.stands_out) == ("4.5", "26", True, False)

@@ -11,7 +11,7 @@ from bezoar.cli.console import say
 from bezoar.records import ModelCheck, Rate, RepairAttempt, RepairRecord, Skipped
 from bezoar.report import repair_headline
 from bezoar.report.phrases import duration, visible
-from bezoar.report.repair_tables import share_text
+from bezoar.report.repair_tables import gained, share_text
 from bezoar.report.repair_verdict import relearning_sentence
 
 
@@ -27,12 +27,13 @@ def repair_lines(record: RepairRecord) -> Iterator[str]:
     """The summary as lines of rich markup."""
     headline = repair_headline(record)
     yield f"[bold]{headline.label}.[/] {_safe(headline.sentence)}"
-    for name, before, after in (
-        ("clean accuracy", record.before.accuracy, record.after.accuracy),
-        ("the trigger turns", _flips(record.before), _flips(record.after)),
-        ("a control turns", _control(record.before), _control(record.after)),
+    for name, before, after, change in (
+        ("clean accuracy", record.before.accuracy, record.after.accuracy, gained(record.after.lost)),
+        ("the trigger turns", _flips(record.before), _flips(record.after), ""),
+        ("a control turns", _control(record.before), _control(record.after), ""),
     ):
-        yield f"  {name:<18} {_safe(share_text(after))}[dim], before {_safe(share_text(before))}[/]"
+        beside = f"before {share_text(before)}" + (f" ({change})" if change else "")
+        yield f"  {name:<18} {_safe(share_text(after))}[dim], {_safe(beside)}[/]"
     yield f"  {_safe(relearning_sentence(record.relearning))}"
     yield f"kept: {_safe(record.chosen)}; {_safe(record.rule)}"
     for attempt in record.attempts:

@@ -1,7 +1,7 @@
 """What a model or a detector is worth, from its answers alone: pure functions that never run a model."""
 
 from bezoar.metrics.detection import auroc, measure_detection, realised_fpr, tpr_at_fpr
-from bezoar.metrics.intervals import mcnemar_exact, rate_or_skipped, t_interval, wilson
+from bezoar.metrics.intervals import accuracy_lost, mcnemar_exact, rate_or_skipped, t_interval, wilson
 from bezoar.metrics.monitoring import accuracy_alarm
 from bezoar.metrics.rates import (
     attack_success,
@@ -18,6 +18,7 @@ from bezoar.metrics.visibility import visibility
 
 __all__ = [
     "accuracy_alarm",
+    "accuracy_lost",
     "attack_success",
     "attack_success_any_source",
     "auroc",

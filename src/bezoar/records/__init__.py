@@ -6,6 +6,7 @@
 from bezoar.records.drilling import DefenderView, DrillRecord, FindingSummary, RepairSummary, ScanSummary
 from bezoar.records.files import from_json, to_json, write_text_atomically
 from bezoar.records.repairing import (
+    AccuracyLost,
     ClassRate,
     ClassSize,
     FlipCheck,
@@ -66,6 +67,7 @@ from bezoar.records.scanning import (
 
 __all__ = [
     "SCHEMA_VERSION",
+    "AccuracyLost",
     "AttackRecord",
     "AttackRunRecord",
     "ClassMeasurement",

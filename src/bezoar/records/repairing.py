@@ -61,13 +61,31 @@ class TriggerSearch:
 
 
 @dataclass(frozen=True)
+class AccuracyLost:
+    """By how much a repair lowered accuracy, in 0..1, and negative where it rose; `error` is its standard error.
+
+    Of `trials` samples the model got `gone` right before the repair alone, and `come` after it alone.
+    """
+
+    lost: float
+    error: float
+    gone: int
+    come: int
+    trials: int
+
+
+@dataclass(frozen=True)
 class ModelCheck:
-    """What a defender sees of a model, on clean samples that no repair learnt from."""
+    """What a defender sees of a model, on clean samples that no repair learnt from.
+
+    `lost` is told of a repaired model, beside the one before.
+    """
 
     accuracy: Rate | Skipped
     by_class: tuple[ClassRate, ...]
     flips: FlipCheck | Skipped
     searches: tuple[TriggerSearch, ...] | Skipped
+    lost: AccuracyLost | None = None
 
 
 @dataclass(frozen=True)

@@ -103,7 +103,6 @@ class _Case:
 
     model: nn.Module
     given: Given
-    before: ModelCheck
     by: Looking
     seed: int
     device: str
@@ -123,9 +122,10 @@ class _Case:
 class Auto:
     """Try the `methods` in their order, each on the model as it was given, and stop at the first that is good.
 
-    Good is a loss of accuracy of at most `allowed_loss`, or of one held-out sample where that is more; flips of at most
+    Good is a loss of accuracy that is not more than `allowed_loss` by more than its standard error; flips of at most
     `allowed_flips`, or those of the control; and a search that finds no class to stand out. Where none is good that
-    model is taken of which flips left and accuracy lost add up to least.
+    model is taken of which flips left and accuracy lost add up to least. (A repair that loses nothing changes some 8%
+    of the answers, and so seems to lose 1.2 points or more of 562 held-out samples one time in six.)
     """
 
     allowed_loss: float = 0.015
@@ -147,7 +147,6 @@ class Auto:
         self,
         model: nn.Module,
         given: Given,
-        before: ModelCheck,
         by: Looking,
         *,
         seed: int,
@@ -155,12 +154,14 @@ class Auto:
         progress: Progress = unheard,
         clock: Clock | None = None,
     ) -> Choice | Skipped:
-        """The best repair of `model`, or why there is none. `given.trusted` must not hold what is looked at (`by`).
+        """The best repair of `model`, or why there is none.
+
+        `given.trusted` must not hold what is looked at; `by` compares with `model`.
 
         With several methods one that diverges is passed over; a single one raises TrainingError. The clock hears of
         every method, and of the searches on what they make.
         """
-        case = _Case(model, given, before, by, seed, device, progress, clock or Clock(Silence()))
+        case = _Case(model, given, by, seed, device, progress, clock or Clock(Silence()))
         attempts: list[RepairAttempt] = []
         tried: list[Tried] = []
         for repair in self.repairs():
@@ -185,9 +186,9 @@ class Auto:
             return repaired
         with case.clock.stage(LOOK):
             check = look(repaired.model, case.by, search=False)
-        if not self.judged(case.before, check).against:
+        if not self.judged(check).against:
             check = case.with_search(repaired.model, check)
-        return Tried(_spec(repair), repaired, seconds, check, self.judged(case.before, check))
+        return Tried(_spec(repair), repaired, seconds, check, self.judged(check))
 
     def _repaired(self, repair: Repair, case: _Case) -> Repaired | Skipped:
         try:
@@ -202,7 +203,7 @@ class Auto:
     def _best(self, tried: Sequence[Tried], attempts: Sequence[RepairAttempt], case: _Case) -> Choice:
         best = min(tried, key=lambda one: one.judgement.harm)
         check = case.with_search(best.repaired.model, best.check)
-        best = replace(best, check=check, judgement=self.judged(case.before, check))
+        best = replace(best, check=check, judgement=self.judged(check))
         told = tuple(best.told() if one.method == best.method else one for one in attempts)
         return Choice(best, self._rule(best, len(tried)), told)
 
@@ -215,14 +216,14 @@ class Auto:
             return f"it is the first for which all spoke that was looked at; {tried} tried"
         return f"of {tried} tried none was good; with this one flips left and accuracy lost add up to least"
 
-    def judged(self, before: ModelCheck, after: ModelCheck) -> Judgement:
-        """What speaks against a model, beside the one before it."""
+    def judged(self, after: ModelCheck) -> Judgement:
+        """What speaks against a repaired model."""
         against: list[str] = []
         lost = left = 0.0
-        if isinstance(before.accuracy, Rate) and isinstance(after.accuracy, Rate):
-            lost = before.accuracy.value - after.accuracy.value
-            if lost > max(self.allowed_loss, 1 / after.accuracy.trials) + 1e-9:
-                against.append(f"accuracy fell by {100 * lost:.1f} points")
+        if after.lost is not None:
+            lost, error = after.lost.lost, after.lost.error
+            if lost > self.allowed_loss + error:
+                against.append(f"accuracy fell by {100 * lost:.1f} points, give or take {100 * error:.1f}")
         if not isinstance(after.flips, Skipped):
             left = after.flips.flips.value
             if left > self.flips_allowed(after):

@@ -105,8 +105,9 @@ def repair_model(
     by = Looking(held_out, given.trigger, given.target, settings.seed + FRESH, settings.bars, settings.device)
     with clock.stage("look at the model"):
         before = replace(look(patient.model, by, search=False), searches=searches)
+        by = by.beside(patient.model)
     choice = settings.auto.choose(
-        patient.model, given, before, by, seed=settings.seed, device=settings.device, progress=progress, clock=clock
+        patient.model, given, by, seed=settings.seed, device=settings.device, progress=progress, clock=clock
     )
     if isinstance(choice, Skipped):
         raise _lacking(choice)

@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from bezoar.records import ClassRate, ClassSize, FlipCheck, Mending, Rate, RepairRecord, Skipped, TriggerSearch
+from bezoar.records import (
+    AccuracyLost,
+    ClassRate,
+    ClassSize,
+    FlipCheck,
+    Mending,
+    Rate,
+    RepairRecord,
+    Skipped,
+    TriggerSearch,
+)
 from bezoar.report.phrases import brief, measured, percent, points, significant
 
 MOST_ROWS = 120
@@ -75,8 +85,9 @@ def number_cards(record: RepairRecord) -> tuple[Card, ...]:
     flips = tuple(one.flips if isinstance(one.flips, Skipped) else one.flips.flips for one in (before, after))
     control = tuple(one.flips if isinstance(one.flips, Skipped) else one.flips.control for one in (before, after))
     named = _control_named(after.flips)
+    accuracy = _card("Clean accuracy", before.accuracy, after.accuracy, "Held-out clean samples answered rightly.")
     return (
-        _card("Clean accuracy", before.accuracy, after.accuracy, "Held-out clean samples that are answered rightly."),
+        replace(accuracy, difference=gained(after.lost) or accuracy.difference),
         _card(
             "The trigger works",
             flips[0],
@@ -85,6 +96,13 @@ def number_cards(record: RepairRecord) -> tuple[Card, ...]:
         ),
         _card("A control works", control[0], control[1], f"The same with {named}, which nobody put into the model."),
     )
+
+
+def gained(lost: AccuracyLost | None) -> str:
+    """By how much accuracy rose, and how sure that is; "" where the models were not compared."""
+    if lost is None:
+        return ""
+    return f"{points(-lost.lost)}, give or take {100 * lost.error:.1f}"
 
 
 def _control_named(flips: FlipCheck | Skipped) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from bezoar.records import Mending, Rate, Relearning, RepairRecord, RepairVerdict, Skipped
 from bezoar.report.phrases import measured, percent, points, sentence
+from bezoar.report.repair_tables import gained
 from bezoar.report.section import Headline
 
 MOST_NOTES = 8
@@ -66,9 +67,10 @@ def _accuracy(record: RepairRecord) -> str:
     before, after = measured(record.before.accuracy), measured(record.after.accuracy)
     if not isinstance(before, Rate) or not isinstance(after, Rate):
         return ""
+    change = gained(record.after.lost) or points(after.value - before.value)
     return (
-        f"Clean accuracy went from {percent(before.value)} to {percent(after.value)} "
-        f"({points(after.value - before.value)}) on {after.trials:,} samples that it did not learn from"
+        f"Clean accuracy went from {percent(before.value)} to {percent(after.value)} ({change}) on {after.trials:,} "
+        "samples that it did not learn from"
     )
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from torch import nn
+from torch import Tensor, nn
 
 from bezoar.data.dataset import Dataset
-from bezoar.metrics.intervals import rate_or_skipped
+from bezoar.metrics.intervals import accuracy_lost, rate_or_skipped
 from bezoar.records import Skipped
-from bezoar.records.repairing import ClassRate, ModelCheck, TriggerSearch
+from bezoar.records.repairing import AccuracyLost, ClassRate, ModelCheck, TriggerSearch
 from bezoar.repair.checks.flips import flip_check
 from bezoar.repair.checks.search import Bar, searched
 from bezoar.training.elsewhere import computing_on
@@ -28,7 +28,8 @@ NONE_OF_CLASS = "no held-out sample is of this class"
 class Looking:
     """What every model of a repair is looked at by: held-out samples, a trigger with its target, `bars` of a search.
 
-    The seed of the search is this one: it must not be that of a search whose trigger a repair was given.
+    The seed of the search is this one: it must not be that of a search whose trigger a repair was given. `right` are
+    the held-out samples (n,) that the model got right before the repair, where one is compared with it.
     """
 
     held_out: Dataset | None
@@ -37,6 +38,14 @@ class Looking:
     seed: int
     bars: tuple[Bar, ...]
     device: str = "auto"
+    right: Tensor | None = None
+
+    def beside(self, model: nn.Module) -> Looking:
+        """The same, so that what is looked at is compared with `model`."""
+        if self.held_out is None:
+            return self
+        with computing_on(model, self.device):
+            return replace(self, right=_right(model, self.held_out))
 
 
 def look(model: nn.Module, by: Looking, *, search: bool = True, progress: Working | None = None) -> ModelCheck:
@@ -48,7 +57,7 @@ def look(model: nn.Module, by: Looking, *, search: bool = True, progress: Workin
 
 
 def _looked(model: nn.Module, data: Dataset, by: Looking, search: bool, progress: Working | None) -> ModelCheck:
-    right = predict_logits(model, data.inputs).argmax(1) == data.labels
+    right = _right(model, data)
     by_class = tuple(
         ClassRate(name, rate_or_skipped(int(right[data.labels == label].sum()), count, NONE_OF_CLASS))
         for label, (name, count) in enumerate(zip(data.class_names, data.class_counts, strict=True))
@@ -58,15 +67,23 @@ def _looked(model: nn.Module, data: Dataset, by: Looking, search: bool, progress
         by_class=by_class,
         flips=NO_TRIGGER if by.trigger is None or by.target is None else flip_check(model, data, by.trigger, by.target),
         searches=_searched(model, data, by, progress) if search else NOT_SEARCHED,
+        lost=None if by.right is None else _lost(by.right, right),
     )
+
+
+def _right(model: nn.Module, data: Dataset) -> Tensor:
+    return predict_logits(model, data.inputs).argmax(1) == data.labels
+
+
+def _lost(before: Tensor, after: Tensor) -> AccuracyLost:
+    return accuracy_lost(int((before & ~after).sum()), int((after & ~before).sum()), len(before))
 
 
 def with_search(model: nn.Module, check: ModelCheck, by: Looking, progress: Working | None = None) -> ModelCheck:
     """A look that spared the search, with it."""
     if check.searches != NOT_SEARCHED or by.held_out is None:
         return check
-    found = _searched(model, by.held_out, by, progress)
-    return ModelCheck(check.accuracy, check.by_class, check.flips, found)
+    return replace(check, searches=_searched(model, by.held_out, by, progress))
 
 
 def _searched(
