@@ -93,6 +93,7 @@ def test_poison_train_repair_and_measure(bezoar, victim, tmp_path):
         "evaluate", "m2", "--twin", victim, "--data", "toy-test.npz", "--truth", "poisoned.npz.truth.zip", "--json"
     )
     assert measured.code == 0, measured.err
+    assert "is what the model was trained on or repaired by" in measured.err
     repaired, was = (measured.json[role]["measurement"]["attack_success"] for role in ("victim", "twin"))
     assert repaired["successes"] <= 0.1 * repaired["trials"]
     assert was["successes"] >= 0.8 * was["trials"]

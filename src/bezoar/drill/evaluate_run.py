@@ -45,7 +45,7 @@ def evaluate_run(
     truth = sealed.truth
     subject = open_subject(victim, test, factory=factory)
     _check_belongs(subject, truth, truth_path)
-    _warn_of_training_data(test, truth.digest_before, truth.digest_after)
+    _warn_of_training_data(test, truth.digest_before, truth.digest_after, *subject.learnt_from)
     backdoors = tuple(
         Backdoor(trigger, label_pairs(planted, test))
         for trigger, planted in zip(sealed.triggers(), truth.backdoors, strict=True)
@@ -72,8 +72,7 @@ def evaluate_run(
 def evaluate_clean(victim: str, test: Dataset, *, command: str, factory: str | None = None) -> EvaluationRecord:
     """Measure a model on clean test data alone."""
     subject = open_subject(victim, test, factory=factory)
-    if isinstance(subject.dataset, DatasetRecord):
-        _warn_of_training_data(test, subject.dataset.digest)
+    _warn_of_training_data(test, *subject.learnt_from)
     predictions = predict_logits(subject.model, test.inputs).argmax(1)
     names = test.class_names
     return EvaluationRecord(
@@ -114,7 +113,7 @@ def _check_belongs(subject: Subject, truth: PoisonTruth, truth_path: Path) -> No
 def _warn_of_training_data(test: Dataset, *trained_on: str) -> None:
     if test.digest() in trained_on:
         warnings.warn(
-            f"{test.name} is what the model was trained on: measured on data never seen, it will do worse",
+            f"{test.name} is what the model was trained on or repaired by: on data never seen it will do worse",
             BezoarWarning,
             stacklevel=2,
         )

@@ -10,7 +10,7 @@ from torch import nn
 from bezoar.data.dataset import Dataset
 from bezoar.drill.stages import RECORD_FILE
 from bezoar.errors import UsageError
-from bezoar.records import DatasetRecord, Skipped, TrainingRecord, TrainingRunRecord, from_json
+from bezoar.records import DatasetRecord, RepairRecord, Skipped, TrainingRecord, TrainingRunRecord, from_json
 from bezoar.training.opening import open_model
 
 REPAIRED = Skipped("the model was repaired, and its record tells of the repair alone")
@@ -19,13 +19,17 @@ UNKNOWN = Skipped("the model was trained elsewhere and came without a record")
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """A trained model, and of its training what is known."""
+    """A trained model, and of its training what is known.
+
+    `learnt_from` are digests of data that it was trained on or repaired by.
+    """
 
     name: str
     model: nn.Module
     training: TrainingRecord | Skipped = UNKNOWN
     dataset: DatasetRecord | Skipped = UNKNOWN
     commands: tuple[str, ...] = ()
+    learnt_from: tuple[str, ...] = ()
 
 
 def open_subject(place: str, test: Dataset, *, factory: str | None = None) -> Subject:
@@ -39,14 +43,21 @@ def open_subject(place: str, test: Dataset, *, factory: str | None = None) -> Su
     if opened.kind != "run" or not (folder / RECORD_FILE).is_file():
         return Subject(opened.name, opened.model)
     if _is_repaired(folder):
-        return Subject(opened.name, opened.model, REPAIRED, REPAIRED)
+        return Subject(opened.name, opened.model, REPAIRED, REPAIRED, learnt_from=_repaired_by(folder / RECORD_FILE))
     training = read_training(folder)
-    return Subject(opened.name, opened.model, training.training, training.dataset, training.commands)
+    digests = (training.dataset.digest,)
+    return Subject(opened.name, opened.model, training.training, training.dataset, training.commands, digests)
 
 
 def _is_repaired(folder: Path) -> bool:
     """Whether the folder was written by `bezoar repair`."""
     return b'"kind": "repair"' in (folder / RECORD_FILE).read_bytes()
+
+
+def _repaired_by(record: Path) -> tuple[str, ...]:
+    given = from_json(RepairRecord, record.read_bytes(), origin=str(record)).given
+    known = (given.handed_over, None if given.training is None else given.training.digest)
+    return tuple(digest for digest in known if digest is not None)
 
 
 def read_training(run: Path, *, expected: str = "a run folder of bezoar train") -> TrainingRunRecord:

@@ -114,7 +114,7 @@ class RepairGiven:
     """What a defender handed over. `learnt_from` of the trusted samples the repairs may see, `held_out` they may not.
 
     `left_out` are trusted samples that were not used, since they seem to be poisoned themselves; `coarse` says how fine
-    the held-out samples can tell.
+    the held-out samples can tell. `trusted` are those that repairs learnt from, `handed_over` the digest of all.
     """
 
     trusted: DatasetRecord | None
@@ -124,6 +124,7 @@ class RepairGiven:
     coarse: str
     training: DatasetRecord | None
     suspects: int
+    handed_over: str | None = None
 
 
 @dataclass(frozen=True)

@@ -89,6 +89,7 @@ def repair_model(
         require_classes(patient.model, data.inputs, data.class_names, patient.name)
         device = usable_device(patient.model, settings.device, data.shape)
         settings = replace(settings, device=str(device))
+    handed_over = None if given.trusted is None else given.trusted.digest()
     told = sorted_out(given)
     if (reason := impossible(settings.auto, replace(given, trusted=told.trusted))) is not None:
         raise _lacking(reason)
@@ -122,7 +123,7 @@ def repair_model(
         model=patient.name,
         model_kind=patient.kind,
         class_names=patient.class_names,
-        given=_given(given, parts, told.left_out + borne.left_out),
+        given=replace(_given(given, parts, told.left_out + borne.left_out), handed_over=handed_over),
         trigger=_pictured(trigger, given, held_out),
         method=settings.asked,
         chosen=choice.best.method,
