@@ -12,9 +12,11 @@ import torch
 from planted_scan import planted_record
 from safetensors.torch import load_file, save_file
 
+from bezoar.cli.inspect_folder import TRIGGERS_FORMAT
 from bezoar.data import write_data
 from bezoar.records import to_json
 from bezoar.repair.checks import Bar
+from bezoar.training.saved import load_tensors, save_tensors
 from inversion_toys import NAMES, TARGET, clean_data, planted_patch
 
 MODULE = """
@@ -134,6 +136,26 @@ def test_triggers_that_are_damaged_or_of_another_record_are_refused(bezoar, seen
     record = json.loads((seen / "seen/record.json").read_text())
     (seen / "seen/record.json").write_text(json.dumps({**record, "weights": "0" * 64}))
     assert "another model" in refused(bezoar, "--findings", "seen", code=2)
+
+
+def test_all_findings_are_repaired_unless_one_is_named(bezoar, seen):
+    other = next(name for name in NAMES if name != NAMES[TARGET])
+    record = json.loads((seen / "seen/record.json").read_text())
+    (finding,) = record["findings"]
+    record["findings"].append({**finding, "target": other})
+    (seen / "seen/record.json").write_text(json.dumps(record))
+    tensors, metadata = load_tensors(seen / "seen/triggers.safetensors", TRIGGERS_FORMAT)
+    forms = json.loads(metadata["forms"])
+    tensors |= {name.replace("0.", "1.", 1): one.clone() for name, one in tensors.items()}
+    metadata["forms"] = json.dumps({**forms, "1": forms["0"]})
+    save_tensors(tensors, metadata, seen / "seen/triggers.safetensors")
+    both = bezoar("repair", *MODEL, "--findings", "seen", "--out", "m2", "--json").json
+    assert both["trigger"]["target"] == NAMES[TARGET]
+    assert [one["target"] for one in both["further"]] == [other]
+    assert [one["target"] for one in both["after"]["further"]] == [other]
+    one = bezoar("repair", *MODEL, "--findings", "seen", "--target", other, "--out", "m3", "--json").json
+    assert (one["trigger"]["target"], one["further"]) == (other, [])
+    assert any("leave --target out to repair all of them" in note for note in one["notes"])
 
 
 def test_options_that_do_not_go_together(bezoar, seen):

@@ -66,8 +66,9 @@ def mending(seen: ModelCheck, *, against: str = "") -> Mending:
 
 def sample_repair(names: tuple[str, ...] = SIGNS) -> RepairRecord:
     """A trigger that works no more; one method was passed over, one left it in place."""
-    before = check(flips=88, accuracy=91, small=True, names=names)
-    after = replace(check(flips=1, accuracy=90, small=False, names=names), lost=accuracy_lost(3, 2, 100))
+    before = with_further(check(flips=88, accuracy=91, small=True, names=names), 70, names)
+    after = with_further(check(flips=1, accuracy=90, small=False, names=names), 2, names)
+    after = replace(after, lost=accuracy_lost(3, 2, 100))
     left = replace(check(flips=70, accuracy=91, small=True, names=names), searches=SPARED)
     picture = Picture(sign(1, sticker=True), SIDE, SIDE, "with the trigger")
     return RepairRecord(
@@ -102,7 +103,12 @@ def sample_repair(names: tuple[str, ...] = SIGNS) -> RepairRecord:
         commands=("bezoar repair victim --clean signs --out m2",),
         stages=(StageTime("look at the model", 2.5), StageTime("repair", 4.0)),
         versions=(("bezoar", "0.1.0"),),
+        further=(RepairTrigger("recovered", "a pattern that is added", names[2], True, picture, ()),),
     )
+
+
+def with_further(seen: ModelCheck, flips: int, names: tuple[str, ...]) -> ModelCheck:
+    return replace(seen, further=(FlipCheck(names[2], rate(flips, 80), rate(1, 80), "the trigger mirrored", ()),))
 
 
 def blind_repair() -> RepairRecord:
@@ -122,6 +128,7 @@ def blind_repair() -> RepairRecord:
         after=blind,
         relearning=Skipped("no trigger together with its target was given or recovered"),
         notes=(),
+        further=(),
     )
 
 
@@ -132,6 +139,7 @@ def failed_repair() -> RepairRecord:
     return replace(
         sample_repair(),
         verdict="still works",
+        further=(),
         sentence="The given trigger still works (77.8% of 90 samples, before 97.8%).",
         chosen="fine-tune",
         attempts=(RepairAttempt("fine-tune", mending(after, against="the trigger still turns 77.8%")),),

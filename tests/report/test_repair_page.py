@@ -14,7 +14,7 @@ from sample_repair import TARGET, blind_repair, failed_repair, hostile_repair, s
 
 from bezoar.records import RepairRecord, Skipped, from_json, to_json
 from bezoar.report import render_html, repair_headline, write_report
-from bezoar.report.repair_tables import attempt_rows, number_cards, search_tables
+from bezoar.report.repair_tables import attempt_rows, further_rows, number_cards, search_tables
 
 MARKUP = "</style><script>document.title='owned'</script><img src=http://127.0.0.1:9/x onerror=alert(1)>"
 RECORDS = {
@@ -78,6 +78,15 @@ def test_what_speaks_against_it_stands_in_the_headline():
     assert "bear the trigger already" in cautions
     quiet = replace(sample_repair(), relearning=replace(sample_repair().relearning, returns=False))
     assert "comes back at once" not in " ".join(repair_headline(quiet).cautions)
+
+
+def test_a_further_trigger_is_shown_with_what_it_turns_before_and_after():
+    page = render_html(sample_repair())
+    assert "Another, towards" in page
+    assert "It turns 2.5% of held-out samples, before 87.5%." in page
+    (row,) = further_rows(sample_repair())
+    assert (row.target, row.before, row.after) == (SIGNS[2], "87.5%", "2.5%")
+    assert "Another, towards" not in render_html(failed_repair())
 
 
 def test_numbers_stand_before_beside_after():

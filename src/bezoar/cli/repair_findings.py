@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bezoar.cli.inspect_folder import is_inspection, read_inspection, read_trigger
@@ -12,33 +12,42 @@ from bezoar.errors import DataError, ModelError, RecordError, UsageError
 from bezoar.records import Skipped
 from bezoar.records.inspecting import InspectionRecord, ModelFinding
 from bezoar.repair.checks import Suspected
-from bezoar.repair.checks.search import Worn
+from bezoar.repair.checks.search import MOST_FURTHER, Worn
 from bezoar.training.digest import weights_digest
 from bezoar.training.opening import OpenedModel
 
 
 @dataclass(frozen=True)
 class Inspected:
-    """An inspection that found something: where it lies, its record, and the place of the finding to repair."""
+    """An inspection that found something: where it lies, its record, and the place of the finding to repair.
+
+    `alone` where that finding was asked for: else the others are repaired with it.
+    """
 
     place: Path
     record: InspectionRecord
     chosen: int
+    alone: bool = False
 
     @property
     def finding(self) -> ModelFinding:
-        """What is to be repaired."""
+        """What is to be repaired first of all."""
         return self.record.findings[self.chosen]
 
     @property
+    def others(self) -> tuple[int, ...]:
+        """Places of the other findings."""
+        return tuple(place for place in range(len(self.record.findings)) if place != self.chosen)
+
+    @property
     def notes(self) -> tuple[str, ...]:
-        """What the inspection found beside it, in a sentence."""
-        others = [repr(one.target) for one in self.record.findings if one is not self.finding]
-        if not others:
+        """What the inspection found beside it that is not repaired, in a sentence."""
+        others = [repr(self.record.findings[place].target) for place in self.others]
+        if not others or not self.alone:
             return ()
         return (
             f"the inspection found {', '.join(others[:8])} as well; this repair is of {self.finding.target!r} alone: "
-            "inspect the result and repair it again",
+            "leave --target out to repair all of them",
         )
 
 
@@ -71,11 +80,11 @@ def read_findings(place: Path, target: str | None) -> Inspected:
             expected="one of " + ", ".join(map(repr, targets)),
             remedy="Leave --target out, or --findings",
         )
-    return Inspected(place, record, 0 if target is None else targets.index(target))
+    return Inspected(place, record, 0 if target is None else targets.index(target), target is not None)
 
 
 def suspected_by(inspected: Inspected, opened: OpenedModel, data: Dataset) -> Suspected | None:
-    """The finding's trigger on samples like `data`; None where the inspection kept none.
+    """The finding's trigger on samples like `data`, and those of the others; None where the inspection kept none.
 
     Raises ModelError where the inspection was of another model, DataError where the data have other classes,
     RecordError where its trigger does not fit.
@@ -88,9 +97,17 @@ def suspected_by(inspected: Inspected, opened: OpenedModel, data: Dataset) -> Su
             found=", ".join(data.class_names[:8]),
             remedy="Give clean samples of the model's own classes, in their order",
         )
-    finding = inspected.finding
+    first = _suspected(inspected, inspected.chosen, data)
+    if first is None or inspected.alone:
+        return first
+    others = [_suspected(inspected, place, data) for place in inspected.others]
+    return replace(first, further=tuple(one for one in others if one is not None)[:MOST_FURTHER])
+
+
+def _suspected(inspected: Inspected, place: int, data: Dataset) -> Suspected | None:
+    finding = inspected.record.findings[place]
     target = data.class_index(finding.target)
-    trigger = read_trigger(inspected.place, inspected.record, inspected.chosen, data.shape)
+    trigger = read_trigger(inspected.place, inspected.record, place, data.shape)
     if trigger is None:
         return None
     flips = finding.flip_test

@@ -78,7 +78,7 @@ class AccuracyLost:
 class ModelCheck:
     """What a defender sees of a model, on clean samples that no repair learnt from.
 
-    `lost` is told of a repaired model, beside the one before.
+    `lost` is told of a repaired model, beside the one before; `further` are the flips of each further trigger.
     """
 
     accuracy: Rate | Skipped
@@ -86,6 +86,7 @@ class ModelCheck:
     flips: FlipCheck | Skipped
     searches: tuple[TriggerSearch, ...] | Skipped
     lost: AccuracyLost | None = None
+    further: tuple[FlipCheck | Skipped, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -185,7 +186,7 @@ class RepairRecord:
     """A whole repair. `method` is what was asked for, `chosen` the one whose model was kept, `rule` why.
 
     `before` and `after` look at the same held-out samples. `sentence` is the verdict in words; it never says more than
-    that nothing was found any more.
+    that nothing was found any more. `further` triggers, towards other classes, were taken out with the first.
     """
 
     title: str
@@ -210,5 +211,6 @@ class RepairRecord:
     commands: tuple[str, ...]
     stages: tuple[StageTime, ...]
     versions: tuple[tuple[str, str], ...]
+    further: tuple[RepairTrigger, ...] = ()
     schema_version: int = SCHEMA_VERSION
     kind: Literal["repair"] = "repair"

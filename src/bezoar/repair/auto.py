@@ -10,7 +10,7 @@ from torch import nn
 
 from bezoar.errors import ModelError, TrainingError
 from bezoar.records import Rate, Skipped
-from bezoar.records.repairing import Mending, ModelCheck, RepairAttempt, RepairCost
+from bezoar.records.repairing import FlipCheck, Mending, ModelCheck, RepairAttempt, RepairCost
 from bezoar.registry import Registry, split_spec
 from bezoar.repair.base import REPAIRS, Progress, Repair, Repaired, require, unheard
 from bezoar.repair.checks.look import NOT_SEARCHED, Looking, look, with_search
@@ -224,20 +224,19 @@ class Auto:
             lost, error = after.lost.lost, after.lost.error
             if lost > self.allowed_loss + error:
                 against.append(f"accuracy fell by {100 * lost:.1f} points, give or take {100 * error:.1f}")
-        if not isinstance(after.flips, Skipped):
-            left = after.flips.flips.value
-            if left > self.flips_allowed(after):
-                against.append(f"the trigger still turns {left:.1%}")
+        for flips, named in ((after.flips, "the trigger"), *((one, _further(one)) for one in after.further)):
+            if not isinstance(flips, Skipped):
+                left = max(left, flips.flips.value)
+                if flips.flips.value > self.flips_allowed(flips):
+                    against.append(f"{named} still turns {flips.flips.value:.1%}")
         for detector, name, share in standing_out(after):
             left = max(left, share)
             against.append(f"{detector} finds signs of a backdoor towards {name!r}")
         return Judgement(left, lost, tuple(against))
 
-    def flips_allowed(self, check: ModelCheck) -> float:
+    def flips_allowed(self, flips: FlipCheck) -> float:
         """The share of flips that is no reason for suspicion: the limit, or what the control does."""
-        if isinstance(check.flips, Skipped) or isinstance(check.flips.control, Skipped):
-            return self.allowed_flips
-        return max(self.allowed_flips, check.flips.control.value)
+        return max(self.allowed_flips, flips.control.value if isinstance(flips.control, Rate) else 0.0)
 
 
 def standing_out(check: ModelCheck) -> tuple[tuple[str, str, float], ...]:
@@ -250,6 +249,10 @@ def standing_out(check: ModelCheck) -> tuple[tuple[str, str, float], ...]:
         for one in search.classes
         if one.class_name in search.stands_out
     )
+
+
+def _further(flips: FlipCheck | Skipped) -> str:
+    return "" if isinstance(flips, Skipped) else f"a further trigger, towards {flips.target!r},"
 
 
 def _spec(repair: Repair) -> str:

@@ -18,12 +18,21 @@ FEWEST = 10
 
 
 @dataclass(frozen=True, eq=False)
+class Aimed:
+    """A trigger and the class it leads to."""
+
+    trigger: Trigger
+    target: int
+
+
+@dataclass(frozen=True, eq=False)
 class Given:
     """All that a defender may hand over; nothing of it is the truth.
 
     `trusted` are clean samples with labels that the defender trusts; `training` is what the model was trained on,
     where there is such; `suspects` are ids among it. `trigger` is recovered or supposed, `target` the class it leads
-    to. `fresh` makes the untrained network anew. Raises DataError where the parts don't belong together.
+    to; `further` ones are to be taken out with it. `fresh` makes the untrained network anew. Raises DataError where
+    the parts don't belong together.
     """
 
     trusted: Dataset | None = None
@@ -32,6 +41,7 @@ class Given:
     trigger: Trigger | None = None
     target: int | None = None
     fresh: Callable[[], nn.Module] | None = None
+    further: tuple[Aimed, ...] = ()
 
     def __post_init__(self) -> None:
         if self.trusted is not None and self.training is not None:
@@ -55,6 +65,18 @@ class Given:
     def any_data(self) -> Dataset | None:
         """The trusted samples, else the training data, else None."""
         return self.trusted if self.trusted is not None else self.training
+
+    @property
+    def aimed(self) -> tuple[Aimed, ...]:
+        """All triggers of which the target is known."""
+        if self.trigger is None or self.target is None:
+            return self.further
+        return (Aimed(self.trigger, self.target), *self.further)
+
+    @property
+    def triggers(self) -> tuple[Trigger, ...]:
+        """All triggers, whether their targets are known or not."""
+        return (*(() if self.trigger is None else (self.trigger,)), *(one.trigger for one in self.further))
 
     @property
     def epoch(self) -> int:

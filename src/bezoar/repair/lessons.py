@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,6 +13,7 @@ from bezoar.data.dataset import Dataset
 from bezoar.repair.base import Work
 from bezoar.repair.given import drawn_rows, joined, with_trigger
 from bezoar.repair.loop import goals_of
+from bezoar.shapes import Whole
 from bezoar.triggers.base import Trigger
 
 
@@ -29,9 +31,13 @@ class Lesson:
             goals = torch.cat([self._goals(other.goals), other._goals(self.goals)])
         return Lesson(joined(self.data, other.data), goals)
 
-    def in_spite_of(self, trigger: Trigger, share: float, seed: int) -> Lesson:
-        """A share of the samples with the trigger on, to be answered as without it."""
-        rows = drawn_rows(len(self.data), max(1, round(share * len(self.data))), seed)
+    def in_spite_of(self, triggers: Sequence[Trigger], share: float, seed: int) -> Lesson:
+        """A share of the samples with a trigger on, of several each its part, to be answered as without it."""
+        rows = drawn_rows(len(self.data), max(len(triggers), round(share * len(self.data))), seed)
+        first, *others = [self._with(trigger, rows[place :: len(triggers)]) for place, trigger in enumerate(triggers)]
+        return sum(others, first)
+
+    def _with(self, trigger: Trigger, rows: Whole) -> Lesson:
         goals = None if self.goals is None else self.goals[rows.to(self.goals.device)]
         return Lesson(with_trigger(self.data.select(rows), trigger), goals)
 

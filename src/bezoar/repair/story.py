@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from torch import nn
@@ -19,7 +20,7 @@ from bezoar.repair.checks.look import NO_TRIGGER, NOT_SEARCHED_BEFORE, NOTHING_H
 from bezoar.repair.checks.parts import Parts, Sorted, cleared, parted, sorted_out, unseen_training
 from bezoar.repair.checks.relearning import relearning
 from bezoar.repair.checks.search import NO_DETECTOR, Bar, Finder, Suspected, suspected_trigger
-from bezoar.repair.given import Given, with_trigger
+from bezoar.repair.given import Aimed, Given, with_trigger
 from bezoar.repair.possible import impossible
 from bezoar.repair.verdict import verdict_of
 from bezoar.training.clock import Clock
@@ -103,7 +104,15 @@ def repair_model(
     given, parts, borne = _without_bearing(given, parts, trigger)
     notes += borne.notes
     held_out = None if parts is None else parts.held_out
-    by = Looking(held_out, given.trigger, given.target, settings.seed + FRESH, settings.bars, settings.device)
+    by = Looking(
+        held_out,
+        given.trigger,
+        given.target,
+        settings.seed + FRESH,
+        settings.bars,
+        settings.device,
+        further=given.further,
+    )
     with clock.stage("look at the model"):
         before = replace(look(patient.model, by, search=False), searches=searches)
         by = by.beside(patient.model)
@@ -138,6 +147,7 @@ def repair_model(
         commands=settings.commands,
         stages=tuple(clock.times),
         versions=versions(),
+        further=() if isinstance(found, Skipped) else _told(found.further, given),
     )
     return Cured(choice.best.repaired.model, record)
 
@@ -210,9 +220,26 @@ def _with_suspected(
     target = given.any_data.class_names[found.target]
     if not found.stands_out:
         return given, Skipped(f"no trigger stands out; the likeliest leads to {target!r}: {found.found}")
-    shown = None if found.picture is None else picture(found.picture, "The trigger alone")
-    told = RepairTrigger("recovered", f"{found.description}; {found.found}", target, True, shown, ())
-    return replace(given, trigger=found.trigger, target=found.target), told
+    further = tuple(Aimed(one.trigger, one.target) for one in found.further)
+    (told,) = _told((found,), given)
+    return replace(given, trigger=found.trigger, target=found.target, further=further), told
+
+
+def _told(found: Sequence[Suspected], given: Given) -> tuple[RepairTrigger, ...]:
+    """Triggers that were found as records."""
+    assert given.any_data is not None
+    names = given.any_data.class_names
+    return tuple(
+        RepairTrigger(
+            "recovered",
+            f"{one.description}; {one.found}",
+            names[one.target],
+            one.stands_out,
+            None if one.picture is None else picture(one.picture, "The trigger alone"),
+            (),
+        )
+        for one in found
+    )
 
 
 def _without_bearing(

@@ -16,8 +16,11 @@ def verdict_of(
         return _without_flips(trigger, after)
     named = f"The {trigger.origin} trigger"
     what = f"{_share(after.flips.flips)}, before {before.flips.flips.value:.1%}"
-    if after.flips.flips.value > auto.flips_allowed(after):
+    if after.flips.flips.value > auto.flips_allowed(after.flips):
         return "still works", f"{named} still works ({what})."
+    for one in after.further:
+        if not isinstance(one, Skipped) and one.flips.value > auto.flips_allowed(one):
+            return "still works", f"The trigger towards {one.target!r} still works ({_share(one.flips)})."
     if found := _search_sentence(after):
         towards = {name for _, name, _ in standing_out(after)}
         verdict: RepairVerdict = "still works" if trigger.target in towards else "could not be told"
@@ -32,9 +35,16 @@ def verdict_of(
             "could not be told",
             f"{named} was tried on {after.flips.flips.trials} samples, too few to tell anything.",
         )
+    gone = f"{named} no longer works ({what}){_nor(len(after.further))}"
     if isinstance(after.searches, Skipped):
-        return "works no more", f"{named} no longer works ({what}); no other was looked for."
-    return "works no more", f"{named} no longer works ({what}), and an independent search found no sign of another."
+        return "works no more", f"{gone}; no other was looked for."
+    return "works no more", f"{gone}, and an independent search found no sign of another."
+
+
+def _nor(further: int) -> str:
+    if not further:
+        return ""
+    return ", nor does a further one" if further == 1 else f", nor do {further} further ones"
 
 
 def _without_flips(trigger: RepairTrigger | Skipped, after: ModelCheck) -> tuple[RepairVerdict, str]:

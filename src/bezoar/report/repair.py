@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from bezoar.records import RepairRecord, Skipped
 from bezoar.report.classes import counts_by_class
-from bezoar.report.repair_tables import attempt_rows, class_rows, number_cards, search_tables
+from bezoar.report.repair_tables import attempt_rows, class_rows, further_rows, number_cards, search_tables
 from bezoar.report.repair_verdict import relearning_sentence
 from bezoar.report.scan_pictures import fitting, still
 from bezoar.report.scan_signals import stage_rows
@@ -31,11 +31,11 @@ def _classes(record: RepairRecord) -> View | None:
 def _trigger(record: RepairRecord) -> View:
     trigger = record.trigger
     if isinstance(trigger, Skipped):
-        return {"trigger": trigger, "pattern": None, "examples": ()}
+        return {"trigger": trigger, "pattern": None, "examples": (), "further": ()}
     pattern = None if trigger.pattern is None else still("trigger.pattern", trigger.pattern)
     examples = fitting(trigger.examples[:MOST_EXAMPLES], MOST_BYTES)
     pairs = tuple((still("trigger.examples", one), still("trigger.examples", other)) for one, other in examples)
-    return {"trigger": trigger, "pattern": pattern, "examples": pairs}
+    return {"trigger": trigger, "pattern": pattern, "examples": pairs, "further": further_rows(record)}
 
 
 def _search(record: RepairRecord) -> View:

@@ -17,6 +17,7 @@ from bezoar.records import (
     TriggerSearch,
 )
 from bezoar.report.phrases import brief, measured, percent, points, significant
+from bezoar.report.scan_pictures import Still, still
 
 MOST_ROWS = 120
 
@@ -30,6 +31,17 @@ class Card:
     after: Rate | Skipped
     difference: str
     meaning: str
+
+
+@dataclass(frozen=True)
+class FurtherRow:
+    """A further trigger: what it is, the class it leads to, its picture, and how many it turns, in words."""
+
+    description: str
+    target: str
+    pattern: Still | None
+    before: str
+    after: str
 
 
 @dataclass(frozen=True)
@@ -114,6 +126,19 @@ def _card(title: str, before: Rate | Skipped, after: Rate | Skipped, meaning: st
     both = isinstance(before, Rate) and isinstance(after, Rate)
     difference = points(after.value - before.value) if both else ""  # type: ignore[union-attr]
     return Card(title, before, after, difference, meaning)
+
+
+def further_rows(record: RepairRecord) -> tuple[FurtherRow, ...]:
+    """The triggers that were taken out with the first."""
+    return tuple(
+        FurtherRow(
+            one.description,
+            one.target,
+            None if one.pattern is None else still("further.pattern", one.pattern),
+            *(share_text(flips if isinstance(flips, Skipped) else flips.flips) for flips in pair),
+        )
+        for one, *pair in zip(record.further, record.before.further, record.after.further, strict=True)
+    )
 
 
 def class_rows(record: RepairRecord) -> tuple[tuple[ClassRow, ...], int]:

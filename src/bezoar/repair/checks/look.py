@@ -12,6 +12,7 @@ from bezoar.records import Skipped
 from bezoar.records.repairing import AccuracyLost, ClassRate, ModelCheck, TriggerSearch
 from bezoar.repair.checks.flips import flip_check
 from bezoar.repair.checks.search import Bar, searched
+from bezoar.repair.given import Aimed
 from bezoar.training.elsewhere import computing_on
 from bezoar.training.listening import Working
 from bezoar.training.predict import predict_logits
@@ -29,7 +30,8 @@ class Looking:
     """What every model of a repair is looked at by: held-out samples, a trigger with its target, `bars` of a search.
 
     The seed of the search is this one: it must not be that of a search whose trigger a repair was given. `right` are
-    the held-out samples (n,) that the model got right before the repair, where one is compared with it.
+    the held-out samples (n,) that the model got right before the repair, where one is compared with it. `further` are
+    triggers that are tried beside the first.
     """
 
     held_out: Dataset | None
@@ -39,6 +41,7 @@ class Looking:
     bars: tuple[Bar, ...]
     device: str = "auto"
     right: Tensor | None = None
+    further: tuple[Aimed, ...] = ()
 
     def beside(self, model: nn.Module) -> Looking:
         """The same, so that what is looked at is compared with `model`."""
@@ -51,7 +54,8 @@ class Looking:
 def look(model: nn.Module, by: Looking, *, search: bool = True, progress: Working | None = None) -> ModelCheck:
     """What a defender sees of the model; without `search` no trigger is searched for."""
     if by.held_out is None:
-        return ModelCheck(NOTHING_HELD_OUT, (), NOTHING_HELD_OUT, NOTHING_HELD_OUT)
+        none = NOTHING_HELD_OUT
+        return ModelCheck(none, (), none, none, further=(none,) * len(by.further))
     with computing_on(model, by.device):
         return _looked(model, by.held_out, by, search, progress)
 
@@ -68,6 +72,7 @@ def _looked(model: nn.Module, data: Dataset, by: Looking, search: bool, progress
         flips=NO_TRIGGER if by.trigger is None or by.target is None else flip_check(model, data, by.trigger, by.target),
         searches=_searched(model, data, by, progress) if search else NOT_SEARCHED,
         lost=None if by.right is None else _lost(by.right, right),
+        further=tuple(flip_check(model, data, one.trigger, one.target) for one in by.further),
     )
 
 

@@ -7,7 +7,7 @@ sound model have small triggers by nature only measurements tell.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeAlias
 
@@ -26,7 +26,7 @@ from bezoar.training.elsewhere import computing_on
 from bezoar.training.listening import Working
 from bezoar.triggers.base import Trigger
 
-FEWEST_SAMPLES = 12
+FEWEST_SAMPLES, MOST_FURTHER = 12, 6
 NOT_WORKED = Skipped("no trigger of this form turned enough samples")
 NO_TRIGGERS = Skipped("this detector looks for no triggers")
 NONE_RIGHT = Skipped("the model gets none of the samples right that a trigger could turn")
@@ -47,7 +47,7 @@ class Suspected:
 
     `stands_out` says whether there is a reason to suspect anybody: the smallest trigger of a sound model is one, too.
     `searches` tells all that the search showed which found it, where it was one: asked again about every class, and
-    so only when somebody wants it.
+    so only when somebody wants it. `further` ones stand out as well, towards other classes.
     """
 
     trigger: Trigger
@@ -57,6 +57,7 @@ class Suspected:
     description: str
     picture: Tensor | None = None
     searches: Callable[[], tuple[TriggerSearch, ...]] = tuple
+    further: tuple[Suspected, ...] = ()
 
 
 Finder: TypeAlias = Callable[[], Suspected | Skipped]
@@ -98,7 +99,8 @@ def suspected_trigger(
 ) -> Suspected | Skipped:
     """The trigger, of those that the detectors invert, whose statistic is the largest beside its cut.
 
-    Found on clean `data`; with `target` it is that class's, whether it stands out or not.
+    Found on clean `data`; with `target` it is that class's, whether it stands out or not. Triggers towards other
+    classes that stand out, by whichever detector, are its `further` ones.
     """
     told = heard(model, data, bars, seed=seed, device=device, progress=progress)
     if isinstance(told, Skipped):
@@ -106,14 +108,23 @@ def suspected_trigger(
     ranked = [(one.over(label), one, label) for one in told for label in _working(one) if target in (None, label)]
     if not ranked:
         return Skipped("no trigger could be found in the model")
-    over, one, label = max(ranked, key=lambda entry: entry[0])
+    ranked.sort(key=lambda entry: entry[0], reverse=True)
+    _, loudest, aim = ranked[0]
+    others = [(one, label) for over, one, label in ranked[1:] if over > 1 and label != aim][:MOST_FURTHER]
+    return replace(
+        _suspected(loudest, aim, data),
+        searches=partial(_all_told, model, told, data, device),
+        further=tuple(_suspected(one, label, data) for one, label in others),
+    )
+
+
+def _suspected(one: Heard, label: int, data: Dataset) -> Suspected:
     trigger = _trigger(one, label, data.shape)
     how = (
         f"found by {one.bar.detector} on {len(data):,} trusted samples: {one.scores.classes[label]:.1f} "
         f"{one.scores.measure} ({one.bar.cut:g} stands out)"
     )
-    searches = partial(_all_told, model, told, data, device)
-    return Suspected(Worn(trigger), label, over > 1, how, trigger.description, trigger.picture, searches)
+    return Suspected(Worn(trigger), label, one.over(label) > 1, how, trigger.description, trigger.picture)
 
 
 def heard(

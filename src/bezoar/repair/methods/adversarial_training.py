@@ -37,7 +37,7 @@ class AdversarialTraining(Tuning, ModelRepair):
 
     def lacks(self, given: Given) -> str:
         """A trigger, and samples to put it on."""
-        if given.trigger is None:
+        if not given.triggers:
             return "no trigger was given, recovered or supposed"
         if not can_keep(given):
             return f"there are not {FEWEST} samples that are trusted, or left of the training data without suspects"
@@ -45,16 +45,16 @@ class AdversarialTraining(Tuning, ModelRepair):
 
     def mend(self, work: Work) -> Mended:
         """Put the trigger on a share and fine-tune on both."""
-        kept, trigger = kept_samples(work.given, self.samples, work.seed), work.given.trigger
+        kept, triggers = kept_samples(work.given, self.samples, work.seed), work.given.triggers
         assert kept is not None
-        assert trigger is not None
         plain = as_before(work, kept.data, self.distillation)
-        again = plain.in_spite_of(trigger, self.share, work.seed + 1)
+        again = plain.in_spite_of(triggers, self.share, work.seed + 1)
         lesson = plain + again
         epochs = tune(work, lesson.data, self, stage="adversarial-training", goals=lesson.goals)
         said = (
             f"fine-tuned {epochs} epochs on {kept.trusted:,} trusted and {kept.unflagged:,} unflagged samples",
-            f"the trigger was put on {len(again.data):,} of them under their own labels",
+            f"{'the trigger was' if len(triggers) == 1 else 'triggers were'} put on {len(again.data):,} of them under "
+            "their own labels",
         )
         suspects = len(work.given.suspects) if kept.unflagged else 0
         return Mended(Used(kept.trusted, kept.unflagged, suspects, trigger=True), said)

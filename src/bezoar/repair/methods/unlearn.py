@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from bezoar.data.dataset import Dataset
 from bezoar.records import Skipped
 from bezoar.repair.base import REPAIRS, Mended, ModelRepair, Used, Work, require
-from bezoar.repair.given import FEWEST, Given, can_keep, kept_samples, with_trigger
+from bezoar.repair.given import FEWEST, Aimed, Given, can_keep, joined, kept_samples, with_trigger
 from bezoar.repair.lessons import Lesson, as_before
 from bezoar.repair.loop import Batch, Gradients, Tuning, downhill, tune
 from bezoar.repair.numerics.forgetting import bounded_ascent
@@ -21,10 +22,11 @@ from bezoar.repair.numerics.forgetting import bounded_ascent
 
 @dataclass(frozen=True, eq=False)
 class Forgotten:
-    """Samples whose label shall be forgotten, and by which of what was given they were found."""
+    """Samples whose label shall be forgotten, what they are in words, and whether some of them bear a trigger."""
 
     data: Dataset
-    by: str
+    said: str
+    triggered: bool
 
 
 @REPAIRS.register("unlearn")
@@ -92,8 +94,8 @@ class Unlearn(Tuning, ModelRepair):
                 "no sample to keep is of another class than the target, so that the trigger can be put on none"
             )
         stays = as_before(work, kept.data, self.distillation)
-        if work.given.trigger is not None and self.shown:
-            stays += stays.in_spite_of(work.given.trigger, self.shown, work.seed + 1)
+        if work.given.triggers and self.shown:
+            stays += stays.in_spite_of(work.given.triggers, self.shown, work.seed + 1)
         wanted = math.ceil(self.forget / (1 - self.forget) * len(stays.data))
         lesson = stays + Lesson(_repeated(forgotten.data, max(wanted, 1)))
         bound = self.bound if self.bound is not None else math.log(len(kept.data.class_names))
@@ -101,26 +103,25 @@ class Unlearn(Tuning, ModelRepair):
         epochs = tune(work, lesson.data, self, stage="unlearn", gradients=rule, goals=lesson.goals)
         again = len(stays.data) - len(kept.data)
         said = (
-            f"unlearnt {len(forgotten.data):,} {forgotten.by} in {epochs} epochs up to a loss of {bound:.2g}",
+            f"unlearnt {len(forgotten.data):,} {forgotten.said} in {epochs} epochs up to a loss of {bound:.2g}",
             f"kept {kept.trusted:,} trusted and {kept.unflagged:,} unflagged samples"
-            + (f", {again:,} of them with the trigger on as well" if again else ""),
+            + (f", {again:,} of them with a trigger on as well" if again else ""),
         )
-        by_trigger = forgotten.by != "suspects"
-        suspects = len(work.given.suspects) if kept.unflagged or not by_trigger else 0
+        by_trigger, by_suspects = forgotten.triggered, "suspects" in forgotten.said
+        suspects = len(work.given.suspects) if kept.unflagged or by_suspects else 0
         return Mended(Used(kept.trusted, kept.unflagged, suspects, by_trigger or again > 0, by_trigger), said)
 
     def _forgotten(self, given: Given, kept: Dataset) -> Forgotten | None:
         flagged = given.flagged() if self.of != "trigger" else None
-        if flagged is not None:
-            return Forgotten(flagged, "suspects")
-        if given.trigger is None or given.target is None:
+        aimed = given.further if flagged is not None else given.aimed
+        if self.of == "suspects":
+            aimed = ()
+        stamped = [one for place, each in enumerate(aimed) if (one := _led(kept, each, place, len(aimed))) is not None]
+        parts = [*([] if flagged is None else [flagged]), *stamped]
+        if not parts:
             return None
-        others = kept.labels.ne(given.target)
-        if not bool(others.any()):
-            return None
-        stamped = with_trigger(kept.select(others), given.trigger)
-        labels = torch.full_like(stamped.labels, given.target)
-        return Forgotten(relabelled(stamped, labels), "samples with the trigger on")
+        named = ["suspects"] * (flagged is not None) + ["samples with a trigger on"] * bool(stamped)
+        return Forgotten(interleaved(parts), " and ".join(named), bool(stamped))
 
     def _gradients(self, kept: int, bound: float) -> Gradients:
         def loss(model: nn.Module, batch: Batch) -> Tensor:
@@ -135,6 +136,22 @@ class Unlearn(Tuning, ModelRepair):
 def relabelled(data: Dataset, labels: Tensor) -> Dataset:
     """The samples under other labels."""
     return Dataset(data.inputs, labels, data.class_names, data.ids, name=data.name)
+
+
+def _led(kept: Dataset, aimed: Aimed, place: int, count: int) -> Dataset | None:
+    """Of every `count`-th sample those of other classes, with a trigger on, under its target's label; None for none."""
+    rows = torch.arange(place, len(kept), count)
+    rows = rows[kept.labels[rows] != aimed.target]
+    if not len(rows):
+        return None
+    stamped = with_trigger(kept.select(rows), aimed.trigger)
+    return relabelled(stamped, torch.full_like(stamped.labels, aimed.target))
+
+
+def interleaved(parts: Sequence[Dataset]) -> Dataset:
+    """The samples of all parts, spread so that any beginning holds a like share of each."""
+    when = torch.cat([(torch.arange(len(one)) + 0.5) / len(one) for one in parts])
+    return joined(*parts).select(when.argsort(stable=True))
 
 
 def _repeated(data: Dataset, count: int) -> Dataset:
