@@ -132,7 +132,7 @@ def repair_model(
         model=patient.name,
         model_kind=patient.kind,
         class_names=patient.class_names,
-        given=replace(_given(given, parts, told.left_out + borne.left_out), handed_over=handed_over),
+        given=_given(given, parts, told.left_out + borne.left_out, handed_over),
         trigger=_pictured(trigger, given, held_out),
         method=settings.asked,
         chosen=choice.best.method,
@@ -272,7 +272,7 @@ def _relearning(choice: Choice, given: Given, parts: Parts | None, settings: Rep
     )
 
 
-def _given(given: Given, parts: Parts | None, left_out: int) -> RepairGiven:
+def _given(given: Given, parts: Parts | None, left_out: int, handed_over: str | None) -> RepairGiven:
     held_out = 0 if parts is None or parts.held_out is None else len(parts.held_out)
     return RepairGiven(
         trusted=None if given.trusted is None else given.trusted.record(),
@@ -282,6 +282,7 @@ def _given(given: Given, parts: Parts | None, left_out: int) -> RepairGiven:
         coarse=NO_TRUSTED if parts is None else parts.coarse,
         training=None if given.training is None else given.training.record(),
         suspects=len(given.suspects),
+        handed_over=handed_over,
     )
 
 
