@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from functools import cache
 
 import numpy as np
 import pytest
 import torch
+from sample_checks import search
 from torch import Tensor, nn
 
 from bezoar.data.dataset import Dataset
 from bezoar.detect.inversion.forms import FORMS
 from bezoar.detect.inversion.invert import Hypothesis, Inverted
 from bezoar.detect.models.base import ModelScores
-from bezoar.records import Skipped
+from bezoar.records import RepairRecord, Skipped
 from bezoar.repair import REPAIRS, Given
 from bezoar.repair.auto import Auto
 from bezoar.repair.checks import Bar, Looking, look, suspected_trigger
@@ -62,6 +64,7 @@ def trusted() -> Dataset:
     return stripes(200, seed=2, name="trusted")
 
 
+BARS = (Bar("neural-cleanse", 3.5),)
 BOTH = (Aimed(barred, OTHER_TARGET),)
 
 
@@ -160,3 +163,59 @@ def test_triggers_towards_other_classes_that_stand_out_are_further_ones(monkeypa
     assert "neural-cleanse" in found.further[0].found
     named = suspected_trigger(nn.Identity(), trusted(), target=2, bars=(), seed=0)
     assert (named.target, named.further) == (2, ())
+
+
+# A class that nobody looked for
+
+
+def says(monkeypatch, *stands_out: tuple[str, ...]) -> list[int]:
+    """Let searches on results say, one after another, which classes stand out; how many were made."""
+    made: list[int] = []
+
+    def told(*_, **__):
+        made.append(1)
+        names = stands_out[min(len(made), len(stands_out)) - 1]
+        return tuple(one for name in names for one in search(name))
+
+    # The package has a function of the module's name.
+    monkeypatch.setattr(sys.modules["bezoar.repair.checks.look"], "searched", told)
+    return made
+
+
+def story(monkeypatch, given: Given, *methods: str) -> RepairRecord:
+    """Repair the toy; what else stands out in it is the bar."""
+    bar = Suspected(barred, OTHER_TARGET, True, "found by a search", "a bar")
+    monkeypatch.setattr("bezoar.repair.story.suspected_trigger", lambda *_, **__: bar)
+    patient = Patient(twice_poisoned(), "toy", "run", trusted().class_names)
+    settings = RepairSettings(Auto(methods=methods), BARS, described="patch", device="cpu")
+    return repair_model(patient, given, settings).record
+
+
+KNOWN = Given(trusted(), trigger=patched, target=TARGET)
+
+
+def test_a_class_that_stands_out_in_a_result_is_looked_for_and_taken_out_as_well(monkeypatch):
+    made = says(monkeypatch, ("way2",), ())
+    record = story(monkeypatch, KNOWN, "unlearn", "clp")
+    assert len(made) == 2
+    assert [one.method for one in record.attempts] == ["unlearn"]
+    assert record.verdict == "works no more"
+    assert [one.target for one in record.further] == ["way2"]
+    assert record.before.further[0].flips.value > 0.9
+    assert record.after.further[0].flips.value <= 0.05
+    assert "search the model for other triggers" in [one.stage for one in record.stages]
+
+
+def test_an_earlier_try_is_seen_again_with_what_was_met(monkeypatch):
+    says(monkeypatch, ("way2",), ("way2",))
+    record = story(monkeypatch, KNOWN, "fine-tune:epochs=1,learning_rate=0.0001", "unlearn")
+    assert [one.method.split(":")[0] for one in record.attempts] == ["fine-tune", "unlearn"]
+    assert record.chosen == "unlearn"
+    assert (len(record.before.further), len(record.after.further)) == (1, 1)
+
+
+def test_the_class_of_the_known_trigger_is_no_reason_to_look_for_others(monkeypatch):
+    says(monkeypatch, ("way0",))
+    record = story(monkeypatch, KNOWN, "unlearn")
+    assert record.further == ()
+    assert "search the model for other triggers" not in [one.stage for one in record.stages]

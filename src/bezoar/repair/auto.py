@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from torch import nn
 
@@ -14,6 +15,7 @@ from bezoar.records.repairing import FlipCheck, Mending, ModelCheck, RepairAttem
 from bezoar.registry import Registry, split_spec
 from bezoar.repair.base import REPAIRS, Progress, Repair, Repaired, require, unheard
 from bezoar.repair.checks.look import NOT_SEARCHED, Looking, look, with_search
+from bezoar.repair.checks.search import Suspected
 from bezoar.repair.given import Given
 from bezoar.training.clock import Clock
 from bezoar.training.listening import Silence
@@ -37,6 +39,9 @@ briefly is kept from learning by its own answers, and does better by labels alon
 UNCHECKED = "nothing could be checked"
 LOOK, SEARCH = "look at the results", "search the results for a trigger"
 """Stages that every method goes through after it."""
+OTHERS = "search the model for other triggers"
+Others: TypeAlias = Callable[[], tuple[Suspected, ...]]
+"""What stands out in the model beside the trigger that is known."""
 CHOICES: Registry[Auto] = Registry("choice of repairs")
 
 
@@ -90,11 +95,15 @@ class Tried:
 
 @dataclass(frozen=True, eq=False)
 class Choice:
-    """The repair that was chosen, by which rule, and all attempts in their order."""
+    """The repair that was chosen, by which rule, and all attempts in their order.
+
+    `others` are triggers that were met on the way and taken out with the first.
+    """
 
     best: Tried
     rule: str
     attempts: tuple[RepairAttempt, ...]
+    others: tuple[Suspected, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +117,11 @@ class _Case:
     device: str
     progress: Progress
     clock: Clock
+
+    def and_further(self, found: Sequence[Suspected]) -> _Case:
+        """The same with further triggers to take out and to look at."""
+        by = self.by.and_further(found)
+        return replace(self, given=replace(self.given, further=by.further), by=by)
 
     def with_search(self, repaired: nn.Module, check: ModelCheck) -> ModelCheck:
         """A look with the search, if that was spared."""
@@ -153,10 +167,13 @@ class Auto:
         device: str = "auto",
         progress: Progress = unheard,
         clock: Clock | None = None,
+        others: Others = tuple,
     ) -> Choice | Skipped:
         """The best repair of `model`, or why there is none.
 
-        `given.trusted` must not hold what is looked at; `by` compares with `model`.
+        `given.trusted` must not hold what is looked at; `by` compares with `model`. Where the search on a result finds
+        a class that no trigger is known of, `others` is asked, once, for what stands out in `model` beside the known
+        trigger, and the repair is done again with it.
 
         With several methods one that diverges is passed over; a single one raises TrainingError. The clock hears of
         every method, and of the searches on what they make.
@@ -164,8 +181,16 @@ class Auto:
         case = _Case(model, given, by, seed, device, progress, clock or Clock(Silence()))
         attempts: list[RepairAttempt] = []
         tried: list[Tried] = []
+        met: tuple[Suspected, ...] | None = None
         for repair in self.repairs():
             found = self._try(repair, case)
+            if met is None and isinstance(found, Tried) and _unknown(found.check, case):
+                with case.clock.stage(OTHERS):
+                    met = others()
+                if met:
+                    case = case.and_further(met)
+                    tried = [self._seen_again(one, case) for one in tried]
+                    found = self._try(repair, case)
             if isinstance(found, Skipped):
                 attempts.append(RepairAttempt(_spec(repair), found))
                 continue
@@ -175,7 +200,7 @@ class Auto:
                 break
         if not tried:
             return Skipped("; ".join(f"{one.method}: {_reason(one)}" for one in attempts))
-        return self._best(tried, attempts, case)
+        return replace(self._best(tried, attempts, case), others=met or ())
 
     def _try(self, repair: Repair, case: _Case) -> Tried | Skipped:
         started = time.perf_counter()
@@ -189,6 +214,12 @@ class Auto:
         if not self.judged(check).against:
             check = case.with_search(repaired.model, check)
         return Tried(_spec(repair), repaired, seconds, check, self.judged(check))
+
+    def _seen_again(self, one: Tried, case: _Case) -> Tried:
+        """What was tried, with what further triggers still turn."""
+        further = look(one.repaired.model, case.by, search=False).further
+        check = replace(one.check, further=further)
+        return replace(one, check=check, judgement=self.judged(check))
 
     def _repaired(self, repair: Repair, case: _Case) -> Repaired | Skipped:
         try:
@@ -249,6 +280,14 @@ def standing_out(check: ModelCheck) -> tuple[tuple[str, str, float], ...]:
         for one in search.classes
         if one.class_name in search.stands_out
     )
+
+
+def _unknown(check: ModelCheck, case: _Case) -> bool:
+    """Whether a search found a class that no known trigger leads to."""
+    if check.further or case.given.trigger is None or case.by.held_out is None:
+        return False
+    known = None if case.by.target is None else case.by.held_out.class_names[case.by.target]
+    return any(name != known for _, name, _ in standing_out(check))
 
 
 def _further(flips: FlipCheck | Skipped) -> str:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from torch import nn
 
-from bezoar.data.dataset import Dataset
-from bezoar.data.picture import picture
 from bezoar.errors import TrainingError
-from bezoar.records import Picture, Skipped
+from bezoar.records import Skipped
 from bezoar.records.repairing import Relearning, RepairGiven, RepairRecord, RepairTrigger, TriggerSearch
 from bezoar.records.versions import now, versions
 from bezoar.repair.auto import Auto, Choice
@@ -20,15 +18,15 @@ from bezoar.repair.checks.look import NO_TRIGGER, NOT_SEARCHED_BEFORE, NOTHING_H
 from bezoar.repair.checks.parts import Parts, Sorted, cleared, parted, sorted_out, unseen_training
 from bezoar.repair.checks.relearning import relearning
 from bezoar.repair.checks.search import NO_DETECTOR, Bar, Finder, Suspected, suspected_trigger
-from bezoar.repair.given import Aimed, Given, with_trigger
+from bezoar.repair.given import Aimed, Given
 from bezoar.repair.possible import impossible
+from bezoar.repair.shown import pictured, told_of
 from bezoar.repair.verdict import verdict_of
 from bezoar.training.clock import Clock
 from bezoar.training.elsewhere import usable_device
 from bezoar.training.listening import Listener, Silence
 from bezoar.training.predict import require_classes
 
-EXAMPLES = 4
 FRESH = 1_000_003
 """Added to the seed for the search on the result, so that it is independent of the one before the repair."""
 NO_TRUSTED = "no trusted samples were given, so that nothing could be checked"
@@ -116,11 +114,23 @@ def repair_model(
     with clock.stage("look at the model"):
         before = replace(look(patient.model, by, search=False), searches=searches)
         by = by.beside(patient.model)
+    sought = not isinstance(searches, Skipped)
     choice = settings.auto.choose(
-        patient.model, given, by, seed=settings.seed, device=settings.device, progress=progress, clock=clock
+        patient.model,
+        given,
+        by,
+        seed=settings.seed,
+        device=settings.device,
+        progress=progress,
+        clock=clock,
+        others=tuple if sought else partial(_others, patient.model, given, settings, progress),
     )
     if isinstance(choice, Skipped):
         raise _lacking(choice)
+    further = (*(() if isinstance(found, Skipped) else found.further), *choice.others)
+    if choice.others:
+        seen = look(patient.model, by.and_further(choice.others), search=False)
+        before = replace(before, further=seen.further)
     with clock.stage("relearning test"):
         relearnt = _relearning(choice, given, parts, settings)
     verdict, sentence = verdict_of(trigger, before, choice.best.check, settings.auto)
@@ -133,7 +143,7 @@ def repair_model(
         model_kind=patient.kind,
         class_names=patient.class_names,
         given=_given(given, parts, told.left_out + borne.left_out, handed_over),
-        trigger=_pictured(trigger, given, held_out),
+        trigger=pictured(trigger, given, held_out),
         method=settings.asked,
         chosen=choice.best.method,
         rule=choice.rule,
@@ -147,7 +157,7 @@ def repair_model(
         commands=settings.commands,
         stages=tuple(clock.times),
         versions=versions(),
-        further=() if isinstance(found, Skipped) else _told(found.further, given),
+        further=tuple(told_of(one, patient.class_names) for one in further),
     )
     return Cured(choice.best.repaired.model, record)
 
@@ -194,6 +204,18 @@ def _suspected(
     )
 
 
+def _others(model: nn.Module, given: Given, settings: RepairSettings, progress: Progress) -> tuple[Suspected, ...]:
+    """What stands out in the model beside the trigger that is known."""
+    if given.trusted is None or not settings.bars:
+        return ()
+    seen = suspected_trigger(
+        model, given.trusted, bars=settings.bars, seed=settings.seed, device=settings.device, progress=progress
+    )
+    if isinstance(seen, Skipped):
+        return ()
+    return tuple(one for one in (seen, *seen.further) if one.stands_out and one.target != given.target)
+
+
 def _searched_before(
     given: Given, found: Suspected | Skipped, settings: RepairSettings
 ) -> tuple[TriggerSearch, ...] | Skipped:
@@ -221,25 +243,8 @@ def _with_suspected(
     if not found.stands_out:
         return given, Skipped(f"no trigger stands out; the likeliest leads to {target!r}: {found.found}")
     further = tuple(Aimed(one.trigger, one.target) for one in found.further)
-    (told,) = _told((found,), given)
+    told = told_of(found, given.any_data.class_names)
     return replace(given, trigger=found.trigger, target=found.target, further=further), told
-
-
-def _told(found: Sequence[Suspected], given: Given) -> tuple[RepairTrigger, ...]:
-    """Triggers that were found as records."""
-    assert given.any_data is not None
-    names = given.any_data.class_names
-    return tuple(
-        RepairTrigger(
-            "recovered",
-            f"{one.description}; {one.found}",
-            names[one.target],
-            one.stands_out,
-            None if one.picture is None else picture(one.picture, "The trigger alone"),
-            (),
-        )
-        for one in found
-    )
 
 
 def _without_bearing(
@@ -284,20 +289,3 @@ def _given(given: Given, parts: Parts | None, left_out: int, handed_over: str | 
         suspects=len(given.suspects),
         handed_over=handed_over,
     )
-
-
-def _pictured(trigger: RepairTrigger | Skipped, given: Given, held_out: Dataset | None) -> RepairTrigger | Skipped:
-    """The trigger with a few held-out samples before and after it was put on."""
-    if isinstance(trigger, Skipped) or held_out is None or given.trigger is None or not held_out.is_images:
-        return trigger
-    others = [row for row, label in enumerate(held_out.labels.tolist()) if label != given.target]
-    if not others:
-        return trigger
-    clean = held_out.select(others[:: max(1, len(others) // EXAMPLES)][:EXAMPLES])
-    bearing = with_trigger(clean, given.trigger)
-    return replace(trigger, examples=tuple(_pair(clean, bearing, row) for row in range(len(clean))))
-
-
-def _pair(clean: Dataset, bearing: Dataset, row: int) -> tuple[Picture, Picture]:
-    name = clean.class_names[int(clean.labels[row])]
-    return picture(clean.inputs[row], f"{name}, clean"), picture(bearing.inputs[row], f"{name}, with the trigger")

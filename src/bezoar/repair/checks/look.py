@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from torch import Tensor, nn
@@ -11,7 +12,7 @@ from bezoar.metrics.intervals import accuracy_lost, rate_or_skipped
 from bezoar.records import Skipped
 from bezoar.records.repairing import AccuracyLost, ClassRate, ModelCheck, TriggerSearch
 from bezoar.repair.checks.flips import flip_check
-from bezoar.repair.checks.search import Bar, searched
+from bezoar.repair.checks.search import Bar, Suspected, searched
 from bezoar.repair.given import Aimed
 from bezoar.training.elsewhere import computing_on
 from bezoar.training.listening import Working
@@ -42,6 +43,10 @@ class Looking:
     device: str = "auto"
     right: Tensor | None = None
     further: tuple[Aimed, ...] = ()
+
+    def and_further(self, found: Sequence[Suspected]) -> Looking:
+        """The same, so that further triggers are tried."""
+        return replace(self, further=(*self.further, *(Aimed(one.trigger, one.target) for one in found)))
 
     def beside(self, model: nn.Module) -> Looking:
         """The same, so that what is looked at is compared with `model`."""
