@@ -43,8 +43,8 @@ class Stand:
         attack = create_attack(PATCH, target=TARGET, rate=0.05)
         self.poisoned = attack.poison(training, seed=SEED)
         self.data = replace(self.poisoned.data, mark=None)
-        recipe = default_recipe("fast").with_changes(epochs=6, batch_size=128)
-        self.model = train(self.data, model=NETWORK, recipe=recipe, seed=SEED, device="cpu").model
+        self.recipe = default_recipe("fast").with_changes(epochs=6, batch_size=128)
+        self.model = train(self.data, model=NETWORK, recipe=self.recipe, seed=SEED, device="cpu").model
         order = torch.randperm(len(rest), generator=torch.Generator().manual_seed(SEED))
         self.clean, self.test = rest.select(order[:CLEAN]), rest.select(order[CLEAN:])
         self.target = training.class_index(TARGET)
@@ -61,7 +61,7 @@ class Stand:
     def given(self, share: float) -> Given:
         """What a repair is given: everything."""
         suspects = frozenset(self.poisoned.truth.poison_ids)
-        return Given(self.dirty(share), self.data, suspects, self.trigger, self.target)
+        return Given(self.dirty(share), self.data, suspects, self.trigger, self.target, recipe=self.recipe)
 
     def measured(self, model: torch.nn.Module) -> dict[str, float]:
         """Clean accuracy and attack success on test samples."""

@@ -129,6 +129,13 @@ def test_with_suspects_of_a_scan_and_json_alone_on_stdout(bezoar, victim, tmp_pa
     assert after["successes"] <= 0.2 * after["trials"]
 
 
+def test_a_run_is_trained_again_as_it_was(bezoar, victim, tmp_path):
+    scan = planted(tmp_path / "scan", "poisoned.npz")
+    more = ("--data", "poisoned.npz", "--suspects", scan, "--method", "filter-retrain", "--json")
+    record = bezoar("repair", victim, "--clean", "toy-test.npz", *more).json
+    assert "trained 6 epochs" in " ".join(record["attempts"][0]["outcome"]["notes"])
+
+
 def test_without_any_data_a_model_is_pruned_and_nothing_is_claimed(bezoar, victim):
     done = bezoar("repair", victim, "--method", "clp", "--out", "m2")
     assert done.code == 3

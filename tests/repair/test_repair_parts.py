@@ -24,7 +24,7 @@ from bezoar.repair.methods.tsbd import neuron_layers
 from bezoar.repair.pruning import accuracy, divided, prune_while_accurate
 from bezoar.training import build_model
 from bezoar.training.batches import to_unit_range
-from repair_toys import CLASSES, NETWORKS, patched, poisoned, stripes
+from repair_toys import CLASSES, NETWORKS, RECIPES, patched, poisoned, stripes
 
 
 def network(kind="fast"):
@@ -277,6 +277,15 @@ def test_a_network_that_cannot_be_drawn_anew_needs_a_fresh_one():
     assert isinstance(found, Repaired)
     assert found.cost.samples_backward == len(data) - len(suspects)
     assert not found.model._forward_hooks
+
+
+def test_it_is_trained_as_it_was_where_that_is_known():
+    data, suspects = poisoned()
+    recipe = RECIPES["fast"].with_changes(epochs=2)
+    given = Given(training=data, suspects=suspects, recipe=recipe)
+    for spec, epochs in (("filter-retrain", 2), ("filter-retrain:epochs=3", 3), ("filter-retrain:recipe=own", 15)):
+        found = REPAIRS.create(spec).repair(network(), given, seed=0, device="cpu")
+        assert f"trained {epochs} epochs" in found.notes[1]
 
 
 def test_a_class_that_is_all_suspects_cannot_be_learnt_again():

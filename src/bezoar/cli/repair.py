@@ -19,6 +19,7 @@ from bezoar.cli.repair_words import say_repair
 from bezoar.cli.scan_folder import read_scan
 from bezoar.data import Dataset
 from bezoar.drill.bars import calibrated_bars
+from bezoar.drill.subject import training_recipe
 from bezoar.errors import ModelError, RecordError, UsageError
 from bezoar.records import ScanRecord
 from bezoar.repair import REPAIRS, Given
@@ -114,6 +115,7 @@ def repair(
             suspects=flagged,
             trigger=asked.trigger,
             target=None if aimed is None or known is None else known.class_index(aimed),
+            recipe=training_recipe(model, opened),
         )
         settings = RepairSettings(asked.auto, calibrated_bars(), method, seed, device, trigger or "", (command_line(),))
         patient = _patient(opened, known, () if asked.inspection is None else asked.inspection.notes)

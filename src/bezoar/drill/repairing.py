@@ -35,7 +35,7 @@ def repair_victim(
             return replace(state, repaired=NOBODY)
         plan, poisoned = state.plan, made(state.poisoned, "poisoned data")
         victim = made(state.victim, "victim").model
-        given = Given(clean(), replace(poisoned.data, mark=None), suspects)
+        given = Given(clean(), replace(poisoned.data, mark=None), suspects, recipe=plan.recipe)
         settings = RepairSettings(auto, bars, seed=plan.seed, device=plan.device, commands=plan.commands)
         cured = repair_model(Patient(victim, "the victim", "run", poisoned.data.class_names), given, settings)
         _keep(state, cured)

@@ -11,7 +11,9 @@ from bezoar.data.dataset import Dataset
 from bezoar.drill.stages import RECORD_FILE
 from bezoar.errors import UsageError
 from bezoar.records import DatasetRecord, RepairRecord, Skipped, TrainingRecord, TrainingRunRecord, from_json
-from bezoar.training.opening import open_model
+from bezoar.training import default_recipe
+from bezoar.training.opening import OpenedModel, open_model
+from bezoar.training.recipe import Recipe, read_recipe
 
 REPAIRED = Skipped("the model was repaired, and its record tells of the repair alone")
 UNKNOWN = Skipped("the model was trained elsewhere and came without a record")
@@ -47,6 +49,14 @@ def open_subject(place: str, test: Dataset, *, factory: str | None = None) -> Su
     training = read_training(folder)
     digests = (training.dataset.digest,)
     return Subject(opened.name, opened.model, training.training, training.dataset, training.commands, digests)
+
+
+def training_recipe(place: str, opened: OpenedModel) -> Recipe | None:
+    """How a model was trained: as its run folder tells, else its architecture's own recipe; None for a stranger's."""
+    folder = Path(place)
+    if opened.kind == "run" and (folder / RECORD_FILE).is_file() and not _is_repaired(folder):
+        return read_recipe(read_training(folder).training.recipe)
+    return None if opened.card is None else default_recipe(opened.card.model)
 
 
 def _is_repaired(folder: Path) -> bool:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from bezoar.data.dataset import Dataset
 from bezoar.errors import DataError, LabelError, TriggerError
 from bezoar.shapes import Whole
+from bezoar.training.recipe import Recipe
 from bezoar.triggers.base import Trigger
 
 FEWEST = 10
@@ -31,8 +32,8 @@ class Given:
 
     `trusted` are clean samples with labels that the defender trusts; `training` is what the model was trained on,
     where there is such; `suspects` are ids among it. `trigger` is recovered or supposed, `target` the class it leads
-    to; `further` ones are to be taken out with it. `fresh` makes the untrained network anew. Raises DataError where
-    the parts don't belong together.
+    to; `further` ones are to be taken out with it. `fresh` makes the untrained network anew, and `recipe` is how it was
+    trained, where that is known. Raises DataError where the parts don't belong together.
     """
 
     trusted: Dataset | None = None
@@ -42,6 +43,7 @@ class Given:
     target: int | None = None
     fresh: Callable[[], nn.Module] | None = None
     further: tuple[Aimed, ...] = ()
+    recipe: Recipe | None = None
 
     def __post_init__(self) -> None:
         if self.trusted is not None and self.training is not None:

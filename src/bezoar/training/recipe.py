@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from dataclasses import dataclass, fields, replace
 from math import cos, pi
 from typing import Literal
@@ -60,6 +61,17 @@ class Recipe:
         if unknown:
             raise UsageError(f"a recipe has no field {sorted(unknown)[0]!r}", expected=", ".join(sorted(known)))
         return replace(self, **{name: value for name, value in changes.items() if value is not None})  # type: ignore[arg-type]
+
+
+def read_recipe(text: str) -> Recipe | None:
+    """The recipe that a record of a training names; None for what is none, such as that of somebody's own training."""
+    try:
+        call = ast.parse(text, mode="eval").body
+        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name) or call.func.id != Recipe.__name__:
+            return None
+        return Recipe(**{str(one.arg): ast.literal_eval(one.value) for one in call.keywords})
+    except (SyntaxError, ValueError, TypeError, UsageError):
+        return None
 
 
 FAST = Recipe(

@@ -128,7 +128,9 @@ class _Bench:
         """Repair and measure."""
         victim = self._victim(case.subject)
         clean = _first(victim.material.clean, case.samples)
-        given = Given(clean) if case.alone else Given(clean, victim.training, victim.suspects)
+        given = Given(clean)
+        if not case.alone:
+            given = Given(clean, victim.training, victim.suspects, recipe=case.subject.recipe)
         with_search = case.method.split(":")[0] in CHOICES.names()
         bars = calibrated_bars() if with_search else ()
         settings = RepairSettings(choice_of(case.method), bars, case.method, case.subject.seed, self.device)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -76,7 +76,7 @@ def unseen_training(given: Given, held_out: Dataset) -> Given:
         return given
     training = without_content(given.training, set(contents(held_out)))
     suspects = given.suspects & frozenset(() if training is None else training.ids)
-    return Given(given.trusted, training, suspects, given.trigger, given.target, given.fresh)
+    return replace(given, training=training, suspects=suspects)
 
 
 @dataclass(frozen=True, eq=False)

@@ -27,10 +27,11 @@ class FilterRetrain(ModelRepair):
     """Leave the suspects out of the training data and train the same network from scratch.
 
     The network comes from `Given.fresh`, or else is a copy of the model with its weights drawn anew; frozen parts,
-    such as a fixed stem, are kept. `recipe` names the network whose recipe is taken, a general one if it is none; the
-    other fields, where given, change it; batches are smaller where there are few samples, and rates of plain descent
-    with them. Needs training data, suspects among them, and samples of every class without them. What the suspects
-    miss is learnt again: a few poisons left can be enough.
+    such as a fixed stem, are kept. It is trained as it was, where that is known (`Given.recipe`); else, or where
+    `recipe` names a network, by that network's recipe, or a general one, with smaller batches where there are few
+    samples, and rates of plain descent with them. The other fields, where given, change it. Needs training data,
+    suspects among them, and samples of every class without them. What the suspects miss is learnt again: a few
+    poisons left can be enough.
     """
 
     recipe: str | None = None
@@ -76,7 +77,7 @@ class FilterRetrain(ModelRepair):
         return Mended(Used(training=len(rest), suspects=len(work.given.suspects)), said, network)
 
     def _train(self, work: Work, network: nn.Module, rest: Dataset) -> Recipe:
-        recipe = self._recipe(len(rest))
+        recipe = self._recipe(len(rest), work.given.recipe)
 
         def hear(heard: Progress) -> None:
             work.progress("filter-retrain", (heard.epoch - 1) * heard.samples_total + heard.samples_done, total)
@@ -85,7 +86,10 @@ class FilterRetrain(ModelRepair):
         train(rest, recipe=recipe, seed=work.seed, start=network, device=str(work.device), progress=hear)
         return recipe
 
-    def _recipe(self, samples: int) -> Recipe:
+    def _recipe(self, samples: int, known: Recipe | None) -> Recipe:
+        if known is not None and self.recipe is None:
+            own = {"epochs": self.epochs, "batch_size": self.batch_size, "learning_rate": self.learning_rate}
+            return known.with_changes(**own, shift=self.shift)
         usual = default_recipe(self.recipe or "")
         size = self.batch_size or min(usual.batch_size, max(SMALLEST_BATCH, samples // FEWEST_STEPS))
         # A rate is made for a batch size: without batch norm a small batch at the rate of a large one diverges.
