@@ -7,6 +7,7 @@ from functools import partial
 
 from torch import nn
 
+from bezoar.data.dataset import Dataset
 from bezoar.errors import TrainingError
 from bezoar.records import Skipped
 from bezoar.records.repairing import Relearning, RepairGiven, RepairRecord, RepairTrigger, TriggerSearch
@@ -18,6 +19,7 @@ from bezoar.repair.checks.look import NO_TRIGGER, NOT_SEARCHED_BEFORE, NOTHING_H
 from bezoar.repair.checks.parts import Parts, Sorted, cleared, parted, sorted_out, unseen_training
 from bezoar.repair.checks.relearning import relearning
 from bezoar.repair.checks.search import NO_DETECTOR, Bar, Finder, Suspected, suspected_trigger
+from bezoar.repair.checks.strength import as_strong
 from bezoar.repair.given import Aimed, Given
 from bezoar.repair.possible import impossible
 from bezoar.repair.shown import pictured, told_of
@@ -191,12 +193,19 @@ def _suspected(
         found = trigger_of_suspects(model, given.trusted, given, seed=settings.seed, device=settings.device)
         if isinstance(found, Suspected) and found.stands_out:
             return found
-    if finder is not None:
-        return finder()
+    found = finder() if finder is not None else _sought(model, given.trusted, given.target, settings, progress)
+    if isinstance(found, Skipped):
+        return found
+    return as_strong(model, given.trusted, found, seed=settings.seed, device=settings.device)
+
+
+def _sought(
+    model: nn.Module, data: Dataset, target: int | None, settings: RepairSettings, progress: Progress
+) -> Suspected | Skipped:
     return suspected_trigger(
         model,
-        given.trusted,
-        target=given.target,
+        data,
+        target=target,
         bars=settings.bars,
         seed=settings.seed,
         device=settings.device,
@@ -208,11 +217,10 @@ def _others(model: nn.Module, given: Given, settings: RepairSettings, progress: 
     """What stands out in the model beside the trigger that is known."""
     if given.trusted is None or not settings.bars:
         return ()
-    seen = suspected_trigger(
-        model, given.trusted, bars=settings.bars, seed=settings.seed, device=settings.device, progress=progress
-    )
+    seen = _sought(model, given.trusted, None, settings, progress)
     if isinstance(seen, Skipped):
         return ()
+    seen = as_strong(model, given.trusted, seen, seed=settings.seed, device=settings.device)
     return tuple(one for one in (seen, *seen.further) if one.stands_out and one.target != given.target)
 
 
