@@ -9,9 +9,10 @@ import torch
 from sample_checks import check, search
 
 from bezoar.errors import ModelError, TrainingError, UsageError
+from bezoar.metrics import accuracy_lost
 from bezoar.records import FlipCheck, Mending, ModelCheck, Rate, RepairTrigger, Skipped, from_json, to_json
 from bezoar.repair import REPAIRS, Given
-from bezoar.repair.auto import CHEAP_FIRST, CHOICES, Auto
+from bezoar.repair.auto import CHEAP_FIRST, CHOICES, Auto, likely_loss
 from bezoar.repair.base import Mended, ModelRepair, Used
 from bezoar.repair.checks import Bar
 from bezoar.repair.checks.look import NOT_SEARCHED, NOT_SEARCHED_BEFORE
@@ -273,22 +274,26 @@ def test_good_is_what_costs_little_turns_nothing_and_leaves_nothing_small():
     assert auto.judged(check(flips=4, gone=3)).against == ()
     assert auto.judged(check(flips=6)).against == ("the trigger still turns 6.0%",)
     assert auto.judged(check(flips=6, control=6)).against == ()
-    # One of 20 samples is 5 points: less can't be told.
+    # One of 20 samples is 5 points: less can't be told, of the trigger neither.
     assert auto.judged(check(right=19, of=20, gone=1)).against == ()
-    lost = auto.judged(check(right=18, of=20, gone=2))
-    assert lost.against == ("accuracy fell by 10.0 points, give or take 6.7",)
-    assert (lost.lost, lost.harm) == (0.1, pytest.approx(0.1))
+    assert auto.judged(check(flips=1, asked=15)).against == ()
+    assert auto.judged(check(flips=2, asked=15)).against == ("the trigger still turns 13.3%",)
+    lost = auto.judged(check(right=15, of=20, gone=5))
+    assert lost.against == ("accuracy fell by 25.0 points, give or take 9.7",)
     small = auto.judged(check(flips=0, searches=search("way2")))
     assert small.against == ("neural-cleanse finds signs of a backdoor towards 'way2'",)
     assert small.harm == pytest.approx(0.9)
 
 
 def test_a_loss_counts_as_far_as_it_is_more_than_chance():
-    # 2 points of 200 samples, 4 answers changed: surely a loss; 40 changed: as well none.
-    assert Auto(allowed_loss=0.0).judged(check(of=200, gone=4)).against
-    assert not Auto(allowed_loss=0.0).judged(check(of=200, gone=22, come=18)).against
+    # By hand: 4 of 200 changed answers, all for the worse, are 2.0 -+ 1.0 points, and 1.6 of these to reckon with.
+    assert likely_loss(accuracy_lost(4, 0, 200)) == pytest.approx(0.02 * 0.0004 / (0.0004 + 0.02 * 0.98 / 200))
+    assert Auto().judged(check(of=200, gone=4)).against
+    assert not Auto().judged(check(of=200, gone=22, come=18)).against
     assert Auto().judged(check(of=2000, gone=100, come=40)).against
-    assert not Auto().judged(check(of=2000, gone=80, come=46)).against
+    assert not Auto().judged(check(of=2000, gone=80, come=52)).against
+    assert not Auto().judged(check(right=20, of=25, gone=3)).against
+    assert Auto().judged(check(right=20, of=25, gone=5)).against
 
 
 GIVEN = RepairTrigger("given", "patch", "way0", False, None, ())

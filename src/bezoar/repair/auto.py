@@ -11,7 +11,7 @@ from torch import nn
 
 from bezoar.errors import ModelError, TrainingError
 from bezoar.records import Rate, Skipped
-from bezoar.records.repairing import FlipCheck, Mending, ModelCheck, RepairAttempt, RepairCost
+from bezoar.records.repairing import AccuracyLost, FlipCheck, Mending, ModelCheck, RepairAttempt, RepairCost
 from bezoar.registry import Registry, split_spec
 from bezoar.repair.base import REPAIRS, Progress, Repair, Repaired, require, unheard
 from bezoar.repair.checks.look import NOT_SEARCHED, Looking, look, with_search
@@ -36,6 +36,9 @@ CHEAP_FIRST = (
 )
 """Plain fine-tuning is not among them: it is known to leave strong backdoors in place. A network that was trained too
 briefly is kept from learning by its own answers, and does better by labels alone: held-out accuracy tells."""
+USUAL_LOSS, SURE = 0.02, 2.0
+"""What repairs in this order usually lose, up or down, by which a measured loss is judged; and how many standard errors
+make one certain."""
 UNCHECKED = "nothing could be checked"
 LOOK, SEARCH = "look at the results", "search the results for a trigger"
 """Stages that every method goes through after it."""
@@ -50,7 +53,7 @@ class Judgement:
     """What speaks against a repaired model, as a defender sees it.
 
     `left` is the share of samples that some trigger still turns, the known one or one that a search found; `lost` how
-    far accuracy fell, both in 0..1.
+    far accuracy is likely to have fallen, both in 0..1.
     """
 
     left: float
@@ -136,10 +139,13 @@ class _Case:
 class Auto:
     """Try the `methods` in their order, each on the model as it was given, and stop at the first that is good.
 
-    Good is a loss of accuracy that is not more than `allowed_loss` by more than its standard error; flips of at most
-    `allowed_flips`, or those of the control; and a search that finds no class to stand out. Where none is good that
-    model is taken of which flips left and accuracy lost add up to least. (A repair that loses nothing changes some 8%
-    of the answers, and so seems to lose 1.2 points or more of 562 held-out samples one time in six.)
+    Good is a loss of accuracy of at most `allowed_loss`; flips of at most `allowed_flips`, of one sample, or those of
+    the control; and a search that finds no class to stand out. Where none is good that model is taken of which flips
+    left and accuracy lost add up to least.
+
+    A repair that loses nothing changes some 8% of the answers, and so seems to lose 1.2 points of 562 samples, or 5
+    of 25, one time in six. So a measured loss is shrunk towards none, by its standard error beside the 2 points that
+    repairs usually lose; and one that is more than two standard errors beyond what is allowed counts in any case.
     """
 
     allowed_loss: float = 0.015
@@ -252,9 +258,9 @@ class Auto:
         against: list[str] = []
         lost = left = 0.0
         if after.lost is not None:
-            lost, error = after.lost.lost, after.lost.error
-            if lost > self.allowed_loss + error:
-                against.append(f"accuracy fell by {100 * lost:.1f} points, give or take {100 * error:.1f}")
+            lost, error = likely_loss(after.lost), after.lost.error
+            if lost > self.allowed_loss or after.lost.lost > self.allowed_loss + SURE * error:
+                against.append(f"accuracy fell by {100 * after.lost.lost:.1f} points, give or take {100 * error:.1f}")
         for flips, named in ((after.flips, "the trigger"), *((one, _further(one)) for one in after.further)):
             if not isinstance(flips, Skipped):
                 left = max(left, flips.flips.value)
@@ -266,8 +272,9 @@ class Auto:
         return Judgement(left, lost, tuple(against))
 
     def flips_allowed(self, flips: FlipCheck) -> float:
-        """The share of flips that is no reason for suspicion: the limit, or what the control does."""
-        return max(self.allowed_flips, flips.control.value if isinstance(flips.control, Rate) else 0.0)
+        """The share of flips that is no reason for suspicion: the limit, one sample, or what the control does."""
+        control = flips.control.value if isinstance(flips.control, Rate) else 0.0
+        return max(self.allowed_flips, control, 1 / flips.flips.trials)
 
 
 def standing_out(check: ModelCheck) -> tuple[tuple[str, str, float], ...]:
@@ -288,6 +295,11 @@ def _unknown(check: ModelCheck, case: _Case) -> bool:
         return False
     known = None if case.by.target is None else case.by.held_out.class_names[case.by.target]
     return any(name != known for _, name, _ in standing_out(check))
+
+
+def likely_loss(told: AccuracyLost) -> float:
+    """The loss of accuracy to reckon with: less than was measured, and the less the fewer samples tell it."""
+    return told.lost * USUAL_LOSS**2 / (USUAL_LOSS**2 + told.error**2)
 
 
 def _further(flips: FlipCheck | Skipped) -> str:
