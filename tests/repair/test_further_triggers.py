@@ -103,12 +103,17 @@ def test_any_beginning_holds_a_like_share_of_each_part():
 # What is looked at and told
 
 
-def test_the_story_tells_of_both():
-    first = Suspected(patched, TARGET, True, "found by hand", "a checkered patch")
-    found = replace(first, further=(Suspected(barred, OTHER_TARGET, True, "found by hand", "a bar"),))
+def found_by_hand(method: str) -> RepairRecord:
+    """Repair the toy by a method that is given both triggers."""
+    bar = Suspected(barred, OTHER_TARGET, True, "found by hand", "a bar")
+    found = Suspected(patched, TARGET, True, "found by hand", "a checkered patch", further=(bar,))
     patient = Patient(twice_poisoned(), "toy", "run", trusted().class_names)
-    settings = RepairSettings(Auto(methods=("unlearn",)), device="cpu")
-    record = repair_model(patient, Given(trusted()), settings, finder=lambda: found).record
+    settings = RepairSettings(Auto(methods=(method,)), device="cpu")
+    return repair_model(patient, Given(trusted()), settings, finder=lambda: found).record
+
+
+def test_the_story_tells_of_both():
+    record = found_by_hand("unlearn")
     assert record.verdict == "works no more"
     assert "nor does a further one" in record.sentence
     (told,) = record.further
@@ -120,11 +125,7 @@ def test_the_story_tells_of_both():
 
 
 def test_a_further_trigger_that_still_works_is_the_verdict():
-    first = Suspected(patched, TARGET, True, "found by hand", "a checkered patch")
-    found = replace(first, further=(Suspected(barred, OTHER_TARGET, True, "found by hand", "a bar"),))
-    patient = Patient(twice_poisoned(), "toy", "run", trusted().class_names)
-    settings = RepairSettings(Auto(methods=("fine-tune:epochs=1,learning_rate=0.0001",)), device="cpu")
-    record = repair_model(patient, Given(trusted()), settings, finder=lambda: found).record
+    record = found_by_hand("fine-tune:epochs=1,learning_rate=0.0001")
     assert record.verdict == "still works"
     assert "a further trigger, towards 'way2', still turns" in record.attempts[0].outcome.why
 

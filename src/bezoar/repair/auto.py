@@ -14,7 +14,7 @@ from bezoar.records import Rate, Skipped
 from bezoar.records.repairing import AccuracyLost, FlipCheck, Mending, ModelCheck, RepairAttempt, RepairCost
 from bezoar.registry import Registry, split_spec
 from bezoar.repair.base import REPAIRS, Progress, Repair, Repaired, require, unheard
-from bezoar.repair.checks.look import NOT_SEARCHED, Looking, look, with_search
+from bezoar.repair.checks.look import NOT_SEARCHED, Looking, further_flips, look, with_search
 from bezoar.repair.checks.search import Suspected
 from bezoar.repair.given import Given
 from bezoar.training.clock import Clock
@@ -223,8 +223,7 @@ class Auto:
 
     def _seen_again(self, one: Tried, case: _Case) -> Tried:
         """What was tried, with what further triggers still turn."""
-        further = look(one.repaired.model, case.by, search=False).further
-        check = replace(one.check, further=further)
+        check = replace(one.check, further=further_flips(one.repaired.model, case.by))
         return replace(one, check=check, judgement=self.judged(check))
 
     def _repaired(self, repair: Repair, case: _Case) -> Repaired | Skipped:

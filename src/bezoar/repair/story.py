@@ -15,12 +15,12 @@ from bezoar.records.versions import now, versions
 from bezoar.repair.auto import Auto, Choice
 from bezoar.repair.base import Progress, unheard
 from bezoar.repair.checks.from_suspects import trigger_of_suspects
-from bezoar.repair.checks.look import NO_TRIGGER, NOT_SEARCHED_BEFORE, NOTHING_HELD_OUT, Looking, look
+from bezoar.repair.checks.look import NO_TRIGGER, NOT_SEARCHED_BEFORE, NOTHING_HELD_OUT, Looking, further_flips, look
 from bezoar.repair.checks.parts import Parts, Sorted, cleared, parted, sorted_out, unseen_training
 from bezoar.repair.checks.relearning import relearning
 from bezoar.repair.checks.search import NO_DETECTOR, Bar, Finder, Suspected, suspected_trigger
 from bezoar.repair.checks.strength import as_strong
-from bezoar.repair.given import Aimed, Given
+from bezoar.repair.given import Given
 from bezoar.repair.possible import impossible
 from bezoar.repair.shown import pictured, told_of
 from bezoar.repair.verdict import verdict_of
@@ -131,8 +131,7 @@ def repair_model(
         raise _lacking(choice)
     further = (*(() if isinstance(found, Skipped) else found.further), *choice.others)
     if choice.others:
-        seen = look(patient.model, by.and_further(choice.others), search=False)
-        before = replace(before, further=seen.further)
+        before = replace(before, further=further_flips(patient.model, by.and_further(choice.others)))
     with clock.stage("relearning test"):
         relearnt = _relearning(choice, given, parts, settings)
     verdict, sentence = verdict_of(trigger, before, choice.best.check, settings.auto)
@@ -250,7 +249,7 @@ def _with_suspected(
     target = given.any_data.class_names[found.target]
     if not found.stands_out:
         return given, Skipped(f"no trigger stands out; the likeliest leads to {target!r}: {found.found}")
-    further = tuple(Aimed(one.trigger, one.target) for one in found.further)
+    further = tuple(one.aimed for one in found.further)
     told = told_of(found, given.any_data.class_names)
     return replace(given, trigger=found.trigger, target=found.target, further=further), told
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from bezoar.data.dataset import Dataset
 from bezoar.metrics.intervals import accuracy_lost, rate_or_skipped
 from bezoar.records import Skipped
-from bezoar.records.repairing import AccuracyLost, ClassRate, ModelCheck, TriggerSearch
+from bezoar.records.repairing import AccuracyLost, ClassRate, FlipCheck, ModelCheck, TriggerSearch
 from bezoar.repair.checks.flips import flip_check
 from bezoar.repair.checks.search import Bar, Suspected, searched
 from bezoar.repair.given import Aimed
@@ -46,7 +46,7 @@ class Looking:
 
     def and_further(self, found: Sequence[Suspected]) -> Looking:
         """The same, so that further triggers are tried."""
-        return replace(self, further=(*self.further, *(Aimed(one.trigger, one.target) for one in found)))
+        return replace(self, further=(*self.further, *(one.aimed for one in found)))
 
     def beside(self, model: nn.Module) -> Looking:
         """The same, so that what is looked at is compared with `model`."""
@@ -60,7 +60,7 @@ def look(model: nn.Module, by: Looking, *, search: bool = True, progress: Workin
     """What a defender sees of the model; without `search` no trigger is searched for."""
     if by.held_out is None:
         none = NOTHING_HELD_OUT
-        return ModelCheck(none, (), none, none, further=(none,) * len(by.further))
+        return ModelCheck(none, (), none, none, further=further_flips(model, by))
     with computing_on(model, by.device):
         return _looked(model, by.held_out, by, search, progress)
 
@@ -77,8 +77,16 @@ def _looked(model: nn.Module, data: Dataset, by: Looking, search: bool, progress
         flips=NO_TRIGGER if by.trigger is None or by.target is None else flip_check(model, data, by.trigger, by.target),
         searches=_searched(model, data, by, progress) if search else NOT_SEARCHED,
         lost=None if by.right is None else _lost(by.right, right),
-        further=tuple(flip_check(model, data, one.trigger, one.target) for one in by.further),
+        further=further_flips(model, by),
     )
+
+
+def further_flips(model: nn.Module, by: Looking) -> tuple[FlipCheck | Skipped, ...]:
+    """What each further trigger turns, or why that can't be told."""
+    if by.held_out is None:
+        return (NOTHING_HELD_OUT,) * len(by.further)
+    with computing_on(model, by.device):
+        return tuple(flip_check(model, by.held_out, one.trigger, one.target) for one in by.further)
 
 
 def _right(model: nn.Module, data: Dataset) -> Tensor:

@@ -22,6 +22,7 @@ from bezoar.detect import models  # noqa: F401  registers
 from bezoar.detect.models.base import MODEL_DETECTORS, ModelScores
 from bezoar.records import Skipped
 from bezoar.records.repairing import ClassSize, TriggerSearch
+from bezoar.repair.given import Aimed
 from bezoar.training.elsewhere import computing_on
 from bezoar.training.listening import Working
 from bezoar.triggers.base import Trigger
@@ -58,6 +59,11 @@ class Suspected:
     picture: Tensor | None = None
     searches: Callable[[], tuple[TriggerSearch, ...]] = tuple
     further: tuple[Suspected, ...] = ()
+
+    @property
+    def aimed(self) -> Aimed:
+        """As a repair is given it."""
+        return Aimed(self.trigger, self.target)
 
 
 Finder: TypeAlias = Callable[[], Suspected | Skipped]

@@ -22,11 +22,16 @@ from bezoar.repair.numerics.forgetting import bounded_ascent
 
 @dataclass(frozen=True, eq=False)
 class Forgotten:
-    """Samples whose label shall be forgotten, what they are in words, and whether some of them bear a trigger."""
+    """Samples whose label shall be forgotten: whether suspects are among them, and others with a trigger on."""
 
     data: Dataset
-    said: str
+    suspects: bool
     triggered: bool
+
+    @property
+    def said(self) -> str:
+        """What they are."""
+        return " and ".join(["suspects"] * self.suspects + ["samples with a trigger on"] * self.triggered)
 
 
 @REPAIRS.register("unlearn")
@@ -107,8 +112,8 @@ class Unlearn(Tuning, ModelRepair):
             f"kept {kept.trusted:,} trusted and {kept.unflagged:,} unflagged samples"
             + (f", {again:,} of them with a trigger on as well" if again else ""),
         )
-        by_trigger, by_suspects = forgotten.triggered, "suspects" in forgotten.said
-        suspects = len(work.given.suspects) if kept.unflagged or by_suspects else 0
+        suspects = len(work.given.suspects) if kept.unflagged or forgotten.suspects else 0
+        by_trigger = forgotten.triggered
         return Mended(Used(kept.trusted, kept.unflagged, suspects, by_trigger or again > 0, by_trigger), said)
 
     def _forgotten(self, given: Given, kept: Dataset) -> Forgotten | None:
@@ -120,8 +125,7 @@ class Unlearn(Tuning, ModelRepair):
         parts = [*([] if flagged is None else [flagged]), *stamped]
         if not parts:
             return None
-        named = ["suspects"] * (flagged is not None) + ["samples with a trigger on"] * bool(stamped)
-        return Forgotten(interleaved(parts), " and ".join(named), bool(stamped))
+        return Forgotten(interleaved(parts), flagged is not None, bool(stamped))
 
     def _gradients(self, kept: int, bound: float) -> Gradients:
         def loss(model: nn.Module, batch: Batch) -> Tensor:
