@@ -113,6 +113,30 @@ def test_poison_train_repair_and_measure(bezoar, victim, tmp_path):
     assert bezoar("repair", "m2", "--clean", "toy-test.npz", *KNOWN, "--method", "clp", "--out", "m3").code == 3
 
 
+def test_poisons_that_nobody_suspected_are_listed_and_serve_as_suspects(bezoar, victim, tmp_path):
+    known = ("repair", victim, "--clean", "toy-test.npz", "--data", "poisoned.npz")
+    done = bezoar(*known, *KNOWN, "--out", "m2")
+    assert done.code == 0, done.err
+    assert "They very likely bear the trigger" in done.out
+    heading, *lines = (tmp_path / "m2/turned.csv").read_text().splitlines()
+    assert heading == "row,id,label"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        data = open_data("poisoned.npz")
+    bright = {str(row) for row, image in enumerate(data.inputs) if int(image.max()) == 255}
+    told = {line.split(",")[0] for line in lines}
+    assert len(told & bright) >= 0.9 * len(bright)
+    assert len(told & bright) >= 0.9 * len(told)
+    assert "Training samples that bear it" in (tmp_path / "m2/report.html").read_text()
+    again = bezoar(*known, "--suspects", "m2", "--method", "filter-retrain", "--out", "m3", "--json")
+    assert again.json["given"]["suspects"] == len(lines)
+    # A repair that turned none is no list of suspects, and neither is one of other data.
+    assert "the repair turned no training samples" in bezoar(*known, "--suspects", "m3").err
+    other = bezoar("repair", victim, "--clean", "toy-test.npz", "--data", "toy-test.npz", "--suspects", "m2")
+    assert other.code == 2
+    assert "suspects are not among the training data" in other.err
+
+
 def test_with_suspects_of_a_scan_and_json_alone_on_stdout(bezoar, victim, tmp_path):
     scan = planted(tmp_path / "scan", "poisoned.npz")
     done = bezoar(

@@ -12,11 +12,12 @@ from bezoar.errors import ModelError, TrainingError, UsageError
 from bezoar.metrics import accuracy_lost
 from bezoar.records import FlipCheck, Mending, ModelCheck, Rate, RepairTrigger, Skipped, from_json, to_json
 from bezoar.repair import REPAIRS, Given
-from bezoar.repair.auto import CHEAP_FIRST, CHOICES, Auto, likely_loss
+from bezoar.repair.auto import CHEAP_FIRST, CHOICES, Auto
 from bezoar.repair.base import Mended, ModelRepair, Used
 from bezoar.repair.checks import Bar
 from bezoar.repair.checks.look import NOT_SEARCHED, NOT_SEARCHED_BEFORE
 from bezoar.repair.checks.search import Suspected
+from bezoar.repair.judgement import likely_loss
 from bezoar.repair.story import Patient, RepairSettings, repair_model
 from bezoar.repair.verdict import verdict_of
 from repair_toys import TARGET, Victim, attack_success, clean_accuracy, patched, victim
@@ -274,6 +275,9 @@ def test_good_is_what_costs_little_turns_nothing_and_leaves_nothing_small():
     assert auto.judged(check(flips=4, gone=3)).against == ()
     assert auto.judged(check(flips=6)).against == ("the trigger still turns 6.0%",)
     assert auto.judged(check(flips=6, control=6)).against == ()
+    # Noise mirrored is noise: a control that works is no excuse.
+    assert auto.judged(check(flips=100, control=100)).against == ("the trigger still turns 100.0%",)
+    assert auto.judged(check(flips=16, control=16)).against == ("the trigger still turns 16.0%",)
     # One of 20 samples is 5 points: less can't be told, of the trigger neither.
     assert auto.judged(check(right=19, of=20, gone=1)).against == ()
     assert auto.judged(check(flips=1, asked=15)).against == ()
@@ -304,6 +308,7 @@ GIVEN = RepairTrigger("given", "patch", "way0", False, None, ())
     [
         (check(flips=97), check(flips=2), "works no more", "(2.0% of 100 samples, before 97.0%), and an independent"),
         (check(flips=97), check(flips=60), "still works", "still works (60.0% of 100 samples, before 97.0%)"),
+        (check(flips=97, control=97), check(flips=96, control=98), "still works", "still works (96.0%"),
         (check(flips=97), check(flips=0, searches=search("way0")), "still works", "but an independent search found"),
         (check(flips=97), check(flips=0, searches=search("way3")), "could not be told", "towards 'way3'"),
         (check(flips=10), check(flips=1), "could not be told", "hardly worked before the repair"),

@@ -24,6 +24,7 @@ from bezoar.records import (
     StageTime,
     TriggerSearch,
 )
+from bezoar.records.repairing import TurnedSamples
 
 TARGET = SIGNS[1]
 SPARED = Skipped("not searched for a trigger: something else spoke against it already")
@@ -104,6 +105,7 @@ def sample_repair(names: tuple[str, ...] = SIGNS) -> RepairRecord:
         stages=(StageTime("look at the model", 2.5), StageTime("repair", 4.0)),
         versions=(("bezoar", "0.1.0"),),
         further=(RepairTrigger("recovered", "a pattern that is added", names[2], True, picture, ()),),
+        turned=TurnedSamples(names[1], 400, 0.02, tuple(f"train/{row}" for row in range(180))),
     )
 
 
@@ -129,6 +131,7 @@ def blind_repair() -> RepairRecord:
         relearning=Skipped("no trigger together with its target was given or recovered"),
         notes=(),
         further=(),
+        turned=None,
     )
 
 
@@ -140,6 +143,7 @@ def failed_repair() -> RepairRecord:
         sample_repair(),
         verdict="still works",
         further=(),
+        turned=None,
         sentence="The given trigger still works (77.8% of 90 samples, before 97.8%).",
         chosen="fine-tune",
         attempts=(RepairAttempt("fine-tune", mending(after, against="the trigger still turns 77.8%")),),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -38,12 +40,74 @@ def network() -> nn.Module:
     return nn.Sequential(nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6), nn.ReLU(), nn.Flatten(), nn.Linear(216, 4)).eval()
 
 
-def test_a_model_where_it_lies_already_is_left_alone():
+def natively(monkeypatch, able: bool) -> None:
+    monkeypatch.setattr(elsewhere, "has_native_bfloat16", lambda _: able)
+
+
+def test_a_model_where_it_lies_already_is_left_alone(monkeypatch):
+    natively(monkeypatch, False)
     model = network()
     with computing_on(model, CPU):
         assert not model._forward_hooks
         assert not model._forward_pre_hooks
     assert runs_on(model, CPU, SHAPE)
+
+
+class Seen(nn.Module):
+    """Notes in which number format it is given what it passes on; fails where it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.formats: list[torch.dtype] = []
+        self.fails = False
+
+    def forward(self, numbers: torch.Tensor) -> torch.Tensor:
+        if self.fails:
+            raise ValueError("as told")
+        self.formats.append(numbers.dtype)
+        return numbers
+
+
+def test_where_the_hardware_can_it_multiplies_in_bfloat16_and_answers_in_float32(monkeypatch):
+    natively(monkeypatch, True)
+    seen = Seen()
+    model, images = nn.Sequential(network(), seen), torch.rand(5, *SHAPE, requires_grad=True)
+    before = model(images)
+    (wanted,) = torch.autograd.grad(before.square().sum(), images)
+    with computing_on(model, CPU):
+        answers = model(images)
+        answers.square().sum().backward()
+        with computing_on(model, CPU):  # as often as callers like
+            torch.testing.assert_close(model(images), answers)
+        # A copy that is made meanwhile computes as the model does.
+        assert torch.equal(copy.deepcopy(model)(images), answers)
+    assert seen.formats[:2] == [torch.float32, torch.bfloat16]
+    assert answers.dtype is torch.float32
+    torch.testing.assert_close(answers, before, atol=2e-2, rtol=2e-2)
+    torch.testing.assert_close(images.grad, wanted, atol=5e-2, rtol=5e-2)
+    assert all(one.grad.dtype is torch.float32 for one in model.parameters())
+    assert not model._forward_hooks
+    assert not model._forward_pre_hooks
+    assert torch.equal(model(images), before)
+
+
+def test_after_a_model_failed_the_number_format_is_what_it_was(monkeypatch):
+    natively(monkeypatch, True)
+    seen = Seen()
+    model = nn.Sequential(network(), seen)
+    seen.fails = True
+    with computing_on(model, CPU), pytest.raises(ValueError, match="as told"):
+        model(torch.rand(5, *SHAPE))
+    assert not elsewhere._ENTERED
+    assert not torch.is_autocast_enabled("cpu")
+    assert (torch.rand(2, 2) @ torch.rand(2, 2)).dtype is torch.float32
+
+
+def test_wider_numbers_are_left_as_they_are(monkeypatch):
+    natively(monkeypatch, True)
+    model = network().double()
+    with computing_on(model, CPU):
+        assert model(torch.rand(5, *SHAPE).double()).dtype is torch.float64
 
 
 def test_a_model_without_parameters_stays_as_it_is():

@@ -14,14 +14,15 @@ from bezoar.cli.folders import free_folder, new_folder, next_folder
 from bezoar.cli.inspect_folder import is_inspection
 from bezoar.cli.options import Device, Factory, Json, Reading, Seed, reads_data, values_of_the_call
 from bezoar.cli.repair_findings import Inspected, read_findings, suspected_by
-from bezoar.cli.repair_folder import write_repair
+from bezoar.cli.repair_folder import is_repair, read_repair, write_repair
 from bezoar.cli.repair_words import say_repair
-from bezoar.cli.scan_folder import read_scan
+from bezoar.cli.scan_folder import read_scan, rows_of
 from bezoar.data import Dataset
 from bezoar.drill.bars import calibrated_bars
 from bezoar.drill.subject import training_recipe
 from bezoar.errors import ModelError, RecordError, UsageError
 from bezoar.records import ScanRecord
+from bezoar.records.repairing import TurnedSamples
 from bezoar.repair import REPAIRS, Given
 from bezoar.repair.auto import Auto, choice_of
 from bezoar.repair.story import Patient, RepairSettings, repair_model
@@ -48,7 +49,7 @@ class _Asked:
 
     auto: Auto
     trigger: Trigger | None
-    scan: ScanRecord | None
+    suspects: ScanRecord | TurnedSamples | None
     inspection: Inspected | None
 
 
@@ -69,7 +70,10 @@ def repair(
         str | None, typer.Option(metavar="DATA", help="What the model was trained on, for filter-retrain and unlearn.")
     ] = None,
     suspects: Annotated[
-        Path | None, typer.Option(metavar="SCAN", help="A folder of bezoar scan on --data, or its record.json.")
+        Path | None,
+        typer.Option(
+            metavar="SCAN", help="A folder of bezoar scan on --data, or of a repair that turned some of them."
+        ),
     ] = None,
     findings: Annotated[
         Path | None,
@@ -103,7 +107,7 @@ def repair(
     choose_device(device)  # raises for a device that is not there before the data are read
     trusted = None if clean is None else _open_clean(clean, reading, beside=data is not None)
     training = None if data is None else reading.open(data)
-    flagged = _suspects(asked.scan, training)
+    flagged = _suspects(asked.suspects, training)
     known = trusted if trusted is not None else training
     with own_code_speaks_on_stderr(), new_folder(folder), TerminalListener(quiet=json).bars() as works:
         opened = _open(model, factory, known)
@@ -123,7 +127,8 @@ def repair(
         cured = repair_model(
             patient, given, settings, finder=finder, listener=TerminalListener(quiet=json), progress=works
         )
-        page = write_repair(cured.model, opened.card, cured.record, folder)
+        rows = None if training is None else rows_of(training)
+        page = write_repair(cured.model, opened.card, cured.record, folder, rows=rows)
     if json:
         print_json(cured.record)
     else:
@@ -151,11 +156,11 @@ def _asked(
     if suspects is not None and data is None:
         raise UsageError("--suspects are of training data", expected="--data beside it, the data that were scanned")
     _require_data_of_classes(findings, trigger, target, beside=clean is not None or data is not None)
-    scan = None if suspects is None else _read_suspects(suspects)
+    suspected = None if suspects is None else _read_suspects(suspects)
     inspection = None if findings is None else read_findings(findings, target)
     with values_of_the_call():
         supposed = None if trigger is None else TRIGGERS.create(trigger)
-        return _Asked(choice_of(method), supposed, scan, inspection)
+        return _Asked(choice_of(method), supposed, suspected, inspection)
 
 
 def _require_data_of_classes(findings: Path | None, trigger: str | None, target: str | None, *, beside: bool) -> None:
@@ -170,10 +175,18 @@ def _require_data_of_classes(findings: Path | None, trigger: str | None, target:
         raise UsageError("--target names a class of data", expected="--clean DATA beside it")
 
 
-def _read_suspects(place: Path) -> ScanRecord:
-    """The scan in a folder or file. Raises UsageError where there is none, or it suspects nobody."""
+def _read_suspects(place: Path) -> ScanRecord | TurnedSamples:
+    """The scan or repair in a folder or file. Raises UsageError where there is none, or it suspects nobody."""
     if is_inspection(place):
         raise RecordError(f"{place} is an inspection of a model, not a scan of data", remedy="Give it as --findings")
+    if is_repair(place):
+        if (turned := read_repair(place).turned) is None:
+            raise UsageError(
+                "the repair turned no training samples",
+                expected="a repair with turned.csv, or a scan with findings",
+                remedy="Leave --suspects out",
+            )
+        return turned
     scan = read_scan(place)
     if not any(one.suspects for one in scan.findings):
         raise UsageError(
@@ -190,12 +203,14 @@ def _open_clean(reference: str, reading: Reading, *, beside: bool) -> Dataset:
     return (replace(reading, split=None, source_level=None) if beside else reading).open_test(reference)
 
 
-def _suspects(scan: ScanRecord | None, training: Dataset | None) -> frozenset[str]:
-    """Ids of all suspects of a scan. Raises DataError where the scan was of other data."""
-    if scan is None or training is None:
+def _suspects(known: ScanRecord | TurnedSamples | None, training: Dataset | None) -> frozenset[str]:
+    """Ids of all suspects. Raises DataError where a scan was of other data."""
+    if known is None or training is None:
         return frozenset()
-    require_same_data(training, scan)
-    return scan.suspect_ids
+    if isinstance(known, TurnedSamples):
+        return frozenset(known.ids)
+    require_same_data(training, known)
+    return known.suspect_ids
 
 
 def _open(place: str, factory: str | None, known: Dataset | None) -> OpenedModel:

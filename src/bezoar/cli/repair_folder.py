@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from safetensors.torch import save_file
@@ -13,17 +14,27 @@ from bezoar.errors import RecordError, UsageError
 from bezoar.records import RepairRecord, from_json, to_json, write_text_atomically
 from bezoar.report import write_report
 from bezoar.report.page import REPORT_NAME
+from bezoar.report.suspects_csv import render_turned_csv
 from bezoar.training.saved import MODEL_FILE, ModelCard, save_model
 
-REPAIR_FILES = (MODEL_FILE, RECORD_FILE, REPORT_NAME)
+TURNED_FILE = "turned.csv"
+REPAIR_FILES = (MODEL_FILE, RECORD_FILE, REPORT_NAME, TURNED_FILE)
 _REPAIR = re.compile(rb'"kind":\s*"repair"')
 
 
-def write_repair(model: nn.Module, card: ModelCard | None, record: RepairRecord, folder: Path) -> Path:
+def write_repair(
+    model: nn.Module,
+    card: ModelCard | None,
+    record: RepairRecord,
+    folder: Path,
+    *,
+    rows: Mapping[str, int] | None = None,
+) -> Path:
     """Write model, record and page into `folder`, all of them or none. Returns the page.
 
-    A model whose architecture bezoar knows gets its card, so that every verb opens it; of another the weights alone are
-    written, by the names that its own network gives them.
+    Training samples that a repair turned are listed beside them, with their `rows` as in `rows_of`. A model whose
+    architecture bezoar knows gets its card, so that every verb opens it; of another the weights alone are written, by
+    the names that its own network gives them.
     """
     try:
         if card is None:
@@ -31,6 +42,8 @@ def write_repair(model: nn.Module, card: ModelCard | None, record: RepairRecord,
         else:
             save_model(model, card, folder / MODEL_FILE)
         write_text_atomically(folder / RECORD_FILE, to_json(record) + "\n")
+        if record.turned is not None:
+            write_text_atomically(folder / TURNED_FILE, render_turned_csv(record.turned, rows))
         return write_report(record, folder)
     except BaseException:
         for name in REPAIR_FILES:

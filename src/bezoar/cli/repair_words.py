@@ -10,9 +10,9 @@ from rich.markup import escape
 from bezoar.cli.console import say
 from bezoar.records import ModelCheck, Rate, RepairAttempt, RepairRecord, Skipped
 from bezoar.report import repair_headline
-from bezoar.report.phrases import duration, visible
+from bezoar.report.phrases import duration, sentence, visible
 from bezoar.report.repair_tables import gained, share_text
-from bezoar.report.repair_verdict import relearning_sentence
+from bezoar.report.repair_verdict import relearning_sentence, turned_sentence
 
 
 def say_repair(record: RepairRecord, page: Path) -> None:
@@ -38,6 +38,9 @@ def repair_lines(record: RepairRecord) -> Iterator[str]:
     yield f"kept: {_safe(record.chosen)}; {_safe(record.rule)}"
     for attempt in record.attempts:
         yield f"  [dim]{_safe(_attempt(attempt))}[/]"
+    if record.turned is not None:
+        said = sentence(turned_sentence(record.turned))
+        yield f"  {_safe(said)} They very likely bear the trigger, were suspects from then on, and are in turned.csv."
     for caution in headline.cautions:
         yield f"  [dim]note:[/] {_safe(caution)}"
 

@@ -111,6 +111,20 @@ class Relearning:
 
 
 @dataclass(frozen=True)
+class TurnedSamples:
+    """Training samples under the label `target` that a repair turned away from it: very likely they bear the trigger.
+
+    `of` so many under that label, and not suspected before, that the model answered by it; `elsewhere` is the share
+    (0..1) of samples under other labels that were turned.
+    """
+
+    target: str
+    of: int
+    elsewhere: float
+    ids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class RepairGiven:
     """What a defender handed over. `learnt_from` of the trusted samples the repairs may see, `held_out` they may not.
 
@@ -186,7 +200,8 @@ class RepairRecord:
     """A whole repair. `method` is what was asked for, `chosen` the one whose model was kept, `rule` why.
 
     `before` and `after` look at the same held-out samples. `sentence` is the verdict in words; it never says more than
-    that nothing was found any more. `further` triggers, towards other classes, were taken out with the first.
+    that nothing was found any more. `further` triggers, towards other classes, were taken out with the first. `turned`
+    are training samples that a first repair turned, where the one that was kept was made without them.
     """
 
     title: str
@@ -212,5 +227,6 @@ class RepairRecord:
     stages: tuple[StageTime, ...]
     versions: tuple[tuple[str, str], ...]
     further: tuple[RepairTrigger, ...] = ()
+    turned: TurnedSamples | None = None
     schema_version: int = SCHEMA_VERSION
     kind: Literal["repair"] = "repair"

@@ -20,6 +20,7 @@ from bezoar.registry import Registry
 from bezoar.repair.given import Given
 from bezoar.repair.meter import Cost, Meter
 from bezoar.training.allocator import recycled_memory
+from bezoar.training.elsewhere import computing_natively
 from bezoar.training.listening import Working
 from bezoar.training.listening import unheard as unheard
 from bezoar.training.precision import choose_device
@@ -125,7 +126,8 @@ class ModelRepair(ABC):
         if self.learns and not any(one.requires_grad for one in patient.parameters()):
             return Skipped("every parameter of the model is frozen, so that nothing can be learnt")
         meter = Meter()
-        with seeded(seed), recycled_memory(), meter.watching(patient.to(target)):
+        patient.to(target)
+        with seeded(seed), recycled_memory(), meter.watching(patient), computing_natively(patient, target):
             mended = self.mend(Work(patient, given, seed, target, meter, progress))
         if isinstance(mended, Skipped):
             return mended

@@ -12,7 +12,7 @@ from bezoar.errors import TrainingError
 from bezoar.records import Skipped
 from bezoar.records.repairing import Relearning, RepairGiven, RepairRecord, RepairTrigger, TriggerSearch
 from bezoar.records.versions import now, versions
-from bezoar.repair.auto import Auto, Choice
+from bezoar.repair.auto import Auto
 from bezoar.repair.base import Progress, unheard
 from bezoar.repair.checks.from_suspects import trigger_of_suspects
 from bezoar.repair.checks.look import NO_TRIGGER, NOT_SEARCHED_BEFORE, NOTHING_HELD_OUT, Looking, further_flips, look
@@ -23,6 +23,7 @@ from bezoar.repair.checks.strength import as_strong
 from bezoar.repair.given import Given
 from bezoar.repair.possible import impossible
 from bezoar.repair.shown import pictured, told_of
+from bezoar.repair.trying import Choice
 from bezoar.repair.verdict import verdict_of
 from bezoar.training.clock import Clock
 from bezoar.training.elsewhere import usable_device
@@ -112,6 +113,7 @@ def repair_model(
         settings.bars,
         settings.device,
         further=given.further,
+        searched=None if parts is None else parts.searched,
     )
     with clock.stage("look at the model"):
         before = replace(look(patient.model, by, search=False), searches=searches)
@@ -159,6 +161,7 @@ def repair_model(
         stages=tuple(clock.times),
         versions=versions(),
         further=tuple(told_of(one, patient.class_names) for one in further),
+        turned=choice.turned,
     )
     return Cured(choice.best.repaired.model, record)
 

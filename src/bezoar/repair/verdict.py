@@ -5,7 +5,8 @@ from __future__ import annotations
 from bezoar.confirm.flips import FEWEST_COUNTED, LEAST_FLIPS, LEAST_GAIN
 from bezoar.records import Rate, Skipped
 from bezoar.records.repairing import FlipCheck, ModelCheck, RepairTrigger, RepairVerdict
-from bezoar.repair.auto import Auto, standing_out
+from bezoar.repair.auto import Auto
+from bezoar.repair.judgement import standing_out
 
 
 def verdict_of(

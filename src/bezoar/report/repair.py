@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from bezoar.records import RepairRecord, Skipped
 from bezoar.report.classes import counts_by_class
 from bezoar.report.repair_tables import attempt_rows, class_rows, further_rows, number_cards, search_tables
-from bezoar.report.repair_verdict import relearning_sentence
+from bezoar.report.repair_verdict import relearning_sentence, turned_sentence
 from bezoar.report.scan_pictures import fitting, still
 from bezoar.report.scan_signals import stage_rows
 from bezoar.report.section import Section
@@ -36,6 +36,12 @@ def _trigger(record: RepairRecord) -> View:
     examples = fitting(trigger.examples[:MOST_EXAMPLES], MOST_BYTES)
     pairs = tuple((still("trigger.examples", one), still("trigger.examples", other)) for one, other in examples)
     return {"trigger": trigger, "pattern": pattern, "examples": pairs, "further": further_rows(record)}
+
+
+def _turned(record: RepairRecord) -> View | None:
+    if (turned := record.turned) is None:
+        return None
+    return {"sentence": turned_sentence(turned), "target": turned.target, "count": f"{len(turned.ids):,}"}
 
 
 def _search(record: RepairRecord) -> View:
@@ -79,6 +85,7 @@ SECTIONS = (
     Section("numbers", "Before and after", "repair_numbers.html", _numbers),
     Section("relearning", "Does it come back?", "repair_relearning.html", _relearning),
     Section("trigger", "The trigger", "repair_trigger.html", _trigger),
+    Section("turned", "Training samples that bear it", "repair_turned.html", _turned),
     Section("search", "A search for other triggers", "repair_search.html", _search),
     Section("classes", "Class by class", "repair_classes.html", _classes),
     Section("methods", "What was tried", "repair_methods.html", _attempts),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bezoar.records import Mending, Rate, Relearning, RepairRecord, RepairVerdict, Skipped
+from bezoar.records.repairing import TurnedSamples
 from bezoar.report.phrases import measured, percent, points, sentence
 from bezoar.report.repair_tables import gained
 from bezoar.report.section import Headline
@@ -49,6 +50,15 @@ def relearning_sentence(test: Relearning | Skipped) -> str:
     elif test.before.low > test.control_before.high:
         meaning = "but the trigger was not gone before, so that this says little"
     return f"{said}, {meaning}."
+
+
+def turned_sentence(turned: TurnedSamples) -> str:
+    """How many training samples a repair turned away from their label, beside what is usual."""
+    return (
+        f"Of {turned.of:,} training samples under the label {turned.target!r} that nobody suspected a first repair "
+        f"turned {len(turned.ids):,} away from it ({percent(len(turned.ids) / turned.of)}), of other classes "
+        f"{percent(turned.elsewhere)}"
+    )
 
 
 def chosen_attempt(record: RepairRecord) -> Mending | None:

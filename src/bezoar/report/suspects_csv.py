@@ -1,4 +1,4 @@
-"""The suspects of a scan as a table for spreadsheets and scripts: one line for each sample and finding."""
+"""Suspects as a table for spreadsheets and scripts: of a scan one line for each sample and finding; of a repair."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterator, Mapping
 
 from bezoar.records import Finding, ScanRecord, Suspect
+from bezoar.records.repairing import TurnedSamples
 from bezoar.report.phrases import visible
 
 COLUMNS = ("row", "id", "label", "looks_like", "source", "chance", "target", "strength", "fingerprint")
@@ -25,6 +26,17 @@ def render_suspects_csv(record: ScanRecord, rows: Mapping[str, int] | None = Non
     for finding in sorted(record.findings, key=lambda one: one.strength != "confirmed"):
         for suspect in sorted(finding.suspects, key=lambda one: -one.score):
             table.writerow(map(_plain, _cells(finding, suspect, rows or {})))
+    return text.getvalue()
+
+
+def render_turned_csv(turned: TurnedSamples, rows: Mapping[str, int] | None = None) -> str:
+    """CSV of the training samples that a repair turned away from their label, `rows` as above."""
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(("row", "id", "label"))
+    for one in turned.ids:
+        row = (rows or {}).get(one)
+        table.writerow(map(_plain, ("" if row is None else str(row), one, turned.target)))
     return text.getvalue()
 
 

@@ -23,6 +23,7 @@ from bezoar.errors import TrainingError
 from bezoar.records import Rate, Skipped, from_json, to_json, write_text_atomically
 from bezoar.records.repairing import RepairRecord
 from bezoar.repair.auto import CHOICES, choice_of
+from bezoar.repair.checks.parts import parted
 from bezoar.repair.checks.search import Suspected, suspected_trigger
 from bezoar.repair.given import Given
 from bezoar.repair.story import Patient, RepairSettings, repair_model
@@ -160,9 +161,9 @@ class _Bench:
         """The trigger that a defender finds, searched for once for all methods that ask."""
         place = (subject.key, samples)
         if place not in self._found:
-            clean = _first(victim.material.clean, samples)
+            fit = parted(_first(victim.material.clean, samples), subject.seed).fit
             self._found[place] = suspected_trigger(
-                victim.model, clean, bars=calibrated_bars(), seed=subject.seed, device=self.device
+                victim.model, fit, bars=calibrated_bars(), seed=subject.seed, device=self.device
             )
         return self._found[place]
 

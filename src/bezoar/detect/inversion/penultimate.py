@@ -29,7 +29,7 @@ class Penultimate:
                 handle = self.layer.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
                 stack.callback(handle.remove)
             logits: Tensor = self.model(images)
-        return (seen[-1].to(images.device) if seen else images), logits
+        return (seen[-1].to(images) if seen else images), logits
 
     def answers(self, features: Tensor, image: Tensor) -> Tensor:
         """Logits (n, k) of features (n, ...): one image (1, c, h, w) goes through, and they take its features' place.

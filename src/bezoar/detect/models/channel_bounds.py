@@ -97,7 +97,7 @@ def _asked(model: nn.Module, noise: Tensor, layers: set[Layer]) -> tuple[dict[La
 
     def see(layer: Layer, conv: Any, given: tuple[Tensor, ...], _: Tensor) -> None:
         numbers = conv.weight[0].numel()
-        energies[layer] = math.sqrt(numbers * float(given[0].square().mean()))
+        energies[layer] = math.sqrt(numbers * float(given[0].float().square().mean()))
 
     hooks = [model.get_submodule(one.conv).register_forward_hook(partial(see, one)) for one in layers]
     try:

@@ -32,7 +32,7 @@ class Looking:
 
     The seed of the search is this one: it must not be that of a search whose trigger a repair was given. `right` are
     the held-out samples (n,) that the model got right before the repair, where one is compared with it. `further` are
-    triggers that are tried beside the first.
+    triggers that are tried beside the first. The search is on the held-out samples, or on those of `searched`.
     """
 
     held_out: Dataset | None
@@ -43,6 +43,7 @@ class Looking:
     device: str = "auto"
     right: Tensor | None = None
     further: tuple[Aimed, ...] = ()
+    searched: Dataset | None = None
 
     def and_further(self, found: Sequence[Suspected]) -> Looking:
         """The same, so that further triggers are tried."""
@@ -107,4 +108,5 @@ def with_search(model: nn.Module, check: ModelCheck, by: Looking, progress: Work
 def _searched(
     model: nn.Module, data: Dataset, by: Looking, progress: Working | None
 ) -> tuple[TriggerSearch, ...] | Skipped:
+    data = data if by.searched is None else by.searched
     return searched(model, data, bars=by.bars, seed=by.seed, device=by.device, progress=progress)

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from bezoar.data.dataset import Dataset
-from bezoar.repair.given import Given, with_trigger
+from bezoar.repair.given import Given, joined, with_trigger
 from bezoar.triggers.base import Trigger
 
 EVERY = 4
 """One trusted sample of four is held out."""
-FEWEST_HELD_OUT = 4
+FEWEST_HELD_OUT, ENOUGH_TO_SEARCH = 4, 60
 HARDLY = 0.2
 """A sample that the trigger changes by less than this share of what is usual bears it already."""
 AT_A_TIME = 500
@@ -27,6 +27,13 @@ class Parts:
 
     fit: Dataset
     held_out: Dataset | None
+
+    @property
+    def searched(self) -> Dataset | None:
+        """What the search on a result is made on: held-out samples, or all where most detectors could say nothing."""
+        if self.held_out is None or len(self.held_out) >= ENOUGH_TO_SEARCH:
+            return self.held_out
+        return joined(self.held_out, self.fit)
 
     @property
     def coarse(self) -> str:

@@ -74,7 +74,7 @@ def activity(model: nn.Module, layer: Layer, data: Dataset) -> Real:
     total = torch.zeros(layer.channels)
 
     def add(module: nn.Module, inputs: tuple[Tensor, ...], answer: Tensor) -> None:  # noqa: ARG001
-        total.add_(F.relu(answer).mean((2, 3)).sum(0).cpu())
+        total.add_(F.relu(answer.float()).mean((2, 3)).sum(0).cpu())
 
     hook = model.get_submodule(layer.carrier).register_forward_hook(add)
     try:

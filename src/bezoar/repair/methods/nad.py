@@ -94,7 +94,7 @@ def maps_at(model: nn.Module, modules: Sequence[str]) -> Iterator[list[Tensor]]:
     found: dict[str, Tensor] = {}
 
     def keep(name: str, *called: Any) -> None:
-        found[name] = called[-1]
+        found[name] = called[-1].float()
 
     hooks = [model.get_submodule(name).register_forward_hook(partial(keep, name)) for name in modules]
     try:

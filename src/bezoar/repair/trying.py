@@ -1,0 +1,232 @@
+"""Repairs of one model, tried one after the other, each on all that was learnt from those before it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from torch import nn
+
+from bezoar.errors import ModelError, TrainingError
+from bezoar.records import Rate, Skipped
+from bezoar.records.repairing import Mending, ModelCheck, RepairAttempt, RepairCost, TurnedSamples
+from bezoar.repair.base import REPAIRS, Progress, Repair, Repaired
+from bezoar.repair.checks.look import NOT_SEARCHED, Looking, further_flips, look, with_search
+from bezoar.repair.checks.search import Suspected
+from bezoar.repair.checks.turned import Labelled, labelled, with_turned
+from bezoar.repair.given import Given
+from bezoar.repair.judgement import Judge, Judgement, standing_out
+from bezoar.training.clock import Clock
+
+UNCHECKED = "nothing could be checked"
+LOOK, SEARCH = "look at the results", "search the results for a trigger"
+"""Stages that every method goes through after it."""
+OTHERS, TURNED = "search the model for other triggers", "ask which training samples a repair turns"
+TAKEN_OUT = 0.5
+"""A repair that leaves the trigger less than this took it out so far that it tells which samples bear it."""
+Others: TypeAlias = Callable[[], tuple[Suspected, ...]]
+"""What stands out in the model beside the trigger that is known."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tried:
+    """A repair that gave a model, and what is seen of that."""
+
+    method: str
+    repaired: Repaired
+    seconds: float
+    check: ModelCheck
+    judgement: Judgement
+
+    def told(self) -> RepairAttempt:
+        """As a record."""
+        used, against = self.repaired.used, self.judgement.against
+        outcome = Mending(
+            **vars(used),
+            cost=self.cost,
+            check=self.check,
+            good=isinstance(self.check.accuracy, Rate) and not against,
+            why="; ".join(against) if isinstance(self.check.accuracy, Rate) else UNCHECKED,
+            notes=self.repaired.notes,
+        )
+        return RepairAttempt(self.method, outcome)
+
+    @property
+    def cost(self) -> RepairCost:
+        """What it cost, the looks at it left out."""
+        cost = self.repaired.cost
+        return RepairCost(self.seconds, cost.epochs_equivalent, cost.samples_forward, cost.samples_backward)
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """The repair that was chosen, by which rule, and all attempts in their order.
+
+    `others` are triggers that were met on the way and taken out with the first, `turned` training samples that a first
+    repair turned away from their label, and that were suspects for the next.
+    """
+
+    best: Tried
+    rule: str
+    attempts: tuple[RepairAttempt, ...]
+    others: tuple[Suspected, ...] = ()
+    turned: TurnedSamples | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """What all methods are tried on, and how."""
+
+    model: nn.Module
+    given: Given
+    by: Looking
+    seed: int
+    device: str
+    progress: Progress
+    clock: Clock
+
+    def and_further(self, found: Sequence[Suspected]) -> Case:
+        """The same with further triggers to take out and to look at."""
+        by = self.by.and_further(found)
+        return replace(self, given=replace(self.given, further=by.further), by=by)
+
+    def and_turned(self, turned: TurnedSamples) -> Case:
+        """The same with further suspects."""
+        return replace(self, given=with_turned(self.given, turned))
+
+    def with_search(self, repaired: nn.Module, check: ModelCheck) -> ModelCheck:
+        """A look with the search, if that was spared."""
+        if check.searches != NOT_SEARCHED:
+            return check
+        with self.clock.stage(SEARCH):
+            return with_search(repaired, check, self.by, self.progress)
+
+
+class Trials:
+    """What was tried so far, what was met on the way, and so what the next repair is given.
+
+    Where the search on a result finds a class that no trigger is known of, `others` is asked, once, for what stands
+    out in the model beside the known trigger, and the repair is done again with it. `alone` says that one method is all
+    there is to try, so that it is done once, as it was asked for, and raises TrainingError where it diverges; among
+    several one that diverges is passed over, and the first that takes the trigger out is done again with the training
+    samples that it turned among the suspects.
+    """
+
+    def __init__(self, case: Case, judge: Judge, others: Others, *, alone: bool) -> None:
+        self.case, self.judge, self.alone = case, judge, alone
+        self.tried: list[Tried] = []
+        self.attempts: list[RepairAttempt] = []
+        self.turned: TurnedSamples | None = None
+        self.met: tuple[Suspected, ...] | None = None
+        self._others = others
+        self._labelled: Labelled | None = None
+
+    def goes_well(self, repair: Repair) -> bool:
+        """Try a repair. Whether nothing speaks against what came of it."""
+        found = self._searched(self._attempt(repair, heeding=True))
+        if isinstance(found, Tried) and self._meets_others(found):
+            self.tried = [self._seen_again(one) for one in self.tried]
+            found = self._searched(self._attempt(repair, heeding=False))
+        if isinstance(found, Skipped):
+            self.attempts.append(RepairAttempt(_spec(repair), found))
+            return False
+        self.tried.append(found)
+        self.attempts.append(found.told())
+        return not found.judgement.against
+
+    def best(self, rule: Callable[[Tried, int], str]) -> Choice | Skipped:
+        """That of which flips left and accuracy lost add up to least, or why there is none."""
+        if not self.tried:
+            return Skipped("; ".join(f"{one.method}: {_reason(one)}" for one in self.attempts))
+        best = min(self.tried, key=lambda one: one.judgement.harm)
+        check = self.case.with_search(best.repaired.model, best.check)
+        best = replace(best, check=check, judgement=self.judge(check))
+        told = tuple(best.told() if one.method == best.method else one for one in self.attempts)
+        return Choice(best, rule(best, len(self.tried)), told, self.met or (), self.turned)
+
+    def _attempt(self, repair: Repair, *, heeding: bool) -> Tried | Skipped:
+        """One repair, looked at without a search; done again where it tells what else bears the trigger."""
+        found = self._once(repair)
+        if not heeding or isinstance(found, Skipped) or not self._learns_what_is_turned(found):
+            return found
+        again = self._once(repair)
+        if isinstance(again, Skipped) or (again.judgement.against and again.judgement.harm > found.judgement.harm):
+            return found
+        return again
+
+    def _once(self, repair: Repair) -> Tried | Skipped:
+        case, started = self.case, time.perf_counter()
+        with case.clock.stage(f"repair: {_spec(repair)}"):
+            repaired = self._repaired(repair)
+        seconds = time.perf_counter() - started
+        if isinstance(repaired, Skipped):
+            return repaired
+        with case.clock.stage(LOOK):
+            check = look(repaired.model, case.by, search=False)
+        return Tried(_spec(repair), repaired, seconds, check, self.judge(check))
+
+    def _repaired(self, repair: Repair) -> Repaired | Skipped:
+        case = self.case
+        try:
+            return repair.repair(case.model, case.given, seed=case.seed, device=case.device, progress=case.progress)
+        except ModelError:
+            raise
+        except TrainingError as error:
+            if self.alone:
+                raise
+            return Skipped(f"it failed: {error}")
+
+    def _searched(self, found: Tried | Skipped) -> Tried | Skipped:
+        """With a search, where nothing else speaks against it."""
+        if isinstance(found, Skipped) or found.judgement.against:
+            return found
+        check = self.case.with_search(found.repaired.model, found.check)
+        return replace(found, check=check, judgement=self.judge(check))
+
+    def _learns_what_is_turned(self, found: Tried) -> bool:
+        """Whether the repair tells of training samples that bear the trigger, suspects from now on."""
+        case, flips = self.case, found.check.flips
+        if self.alone or self.turned is not None or case.given.training is None:
+            return False
+        if isinstance(flips, Skipped) or flips.flips.value > TAKEN_OUT:
+            return False
+        with case.clock.stage(TURNED):
+            if self._labelled is None:
+                self._labelled = labelled(case.model, case.given, seed=case.seed, device=case.device)
+            self.turned = None if self._labelled is None else self._labelled.turned_by(found.repaired.model)
+        if self.turned is not None:
+            self.case = case.and_turned(self.turned)
+        return self.turned is not None
+
+    def _meets_others(self, found: Tried) -> bool:
+        """Whether further triggers were met: by a search of the model that is made once, if a result gives reason."""
+        if self.met is not None or not _unknown(found.check, self.case):
+            return False
+        with self.case.clock.stage(OTHERS):
+            self.met = self._others()
+        if self.met:
+            self.case = self.case.and_further(self.met)
+        return bool(self.met)
+
+    def _seen_again(self, one: Tried) -> Tried:
+        """What was tried, with what further triggers still turn."""
+        check = replace(one.check, further=further_flips(one.repaired.model, self.case.by))
+        return replace(one, check=check, judgement=self.judge(check))
+
+
+def _unknown(check: ModelCheck, case: Case) -> bool:
+    """Whether a search found a class that no known trigger leads to."""
+    if check.further or case.given.trigger is None or case.by.held_out is None:
+        return False
+    known = None if case.by.target is None else case.by.held_out.class_names[case.by.target]
+    return any(name != known for _, name, _ in standing_out(check))
+
+
+def _spec(repair: Repair) -> str:
+    return REPAIRS.spec_of(repair)
+
+
+def _reason(one: RepairAttempt) -> str:
+    return one.outcome.reason if isinstance(one.outcome, Skipped) else ""
