@@ -23,7 +23,8 @@ from bezoar.repair.checks import Bar, Looking, look, suspected_trigger
 from bezoar.repair.checks.search import Heard, Suspected
 from bezoar.repair.given import Aimed
 from bezoar.repair.methods.unlearn import interleaved
-from bezoar.repair.story import Patient, RepairSettings, repair_model
+from bezoar.repair.settings import Patient, RepairSettings
+from bezoar.repair.story import repair_model
 from bezoar.training import build_model, predict_logits, train
 from repair_toys import CLASSES, NETWORKS, POISONS, RECIPES, TARGET, clean_accuracy, patched, stripes, test_samples
 
@@ -186,7 +187,7 @@ def says(monkeypatch, *stands_out: tuple[str, ...]) -> list[int]:
 def story(monkeypatch, given: Given, *methods: str) -> RepairRecord:
     """Repair the toy; what else stands out in it is the bar."""
     bar = Suspected(barred, OTHER_TARGET, True, "found by a search", "a bar")
-    monkeypatch.setattr("bezoar.repair.story.suspected_trigger", lambda *_, **__: bar)
+    monkeypatch.setattr("bezoar.repair.ready.suspected_trigger", lambda *_, **__: bar)
     patient = Patient(twice_poisoned(), "toy", "run", trusted().class_names)
     settings = RepairSettings(Auto(methods=methods), BARS, described="patch", device="cpu")
     return repair_model(patient, given, settings).record

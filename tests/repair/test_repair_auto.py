@@ -18,7 +18,8 @@ from bezoar.repair.checks import Bar
 from bezoar.repair.checks.look import NOT_SEARCHED, NOT_SEARCHED_BEFORE
 from bezoar.repair.checks.search import Suspected
 from bezoar.repair.judgement import likely_loss
-from bezoar.repair.story import Patient, RepairSettings, repair_model
+from bezoar.repair.settings import Patient, RepairSettings
+from bezoar.repair.story import repair_model
 from bezoar.repair.verdict import verdict_of
 from repair_toys import TARGET, Victim, attack_success, clean_accuracy, patched, victim
 
@@ -245,7 +246,7 @@ def test_what_no_method_can_do_without_is_told_before_anything_is_searched(fast,
     def never(*_, **__):
         raise AssertionError("searched although nothing can be done")
 
-    monkeypatch.setattr("bezoar.repair.story.suspected_trigger", never)
+    monkeypatch.setattr("bezoar.repair.ready.suspected_trigger", never)
     monkeypatch.setattr("bezoar.repair.story.look", never)
     with pytest.raises(TrainingError, match="filter-retrain: the data that the model was trained on were not given"):
         cured(fast, Given(fast.given.trusted), methods=("filter-retrain",))

@@ -12,7 +12,8 @@ from bezoar.records import from_json, to_json
 from bezoar.repair import REPAIRS, Given
 from bezoar.repair.auto import Auto
 from bezoar.repair.checks.turned import labelled, with_turned
-from bezoar.repair.story import Patient, RepairSettings, repair_model
+from bezoar.repair.settings import Patient, RepairSettings
+from bezoar.repair.story import repair_model
 from repair_toys import TARGET, Victim, attack_success, clean_accuracy, stripes, victim
 
 

@@ -116,7 +116,8 @@ def test_a_model_without_parameters_stays_as_it_is():
         assert not model._forward_hooks
 
 
-def test_answers_are_the_same_through_the_hooks():
+def test_answers_are_the_same_through_the_hooks(monkeypatch):
+    natively(monkeypatch, False)
     model, images = network(), torch.rand(5, *SHAPE)
     before = model(images)
     move_to(model, CPU)

@@ -25,7 +25,8 @@ from bezoar.records import ScanRecord
 from bezoar.records.repairing import TurnedSamples
 from bezoar.repair import REPAIRS, Given
 from bezoar.repair.auto import Auto, choice_of
-from bezoar.repair.story import Patient, RepairSettings, repair_model
+from bezoar.repair.settings import Patient, RepairSettings
+from bezoar.repair.story import repair_model
 from bezoar.scan.clean import require_same_data
 from bezoar.training.opening import OpenedModel, open_model
 from bezoar.training.precision import choose_device

@@ -13,7 +13,8 @@ from bezoar.records import Skipped, to_json, write_text_atomically
 from bezoar.repair import Given
 from bezoar.repair.auto import Auto
 from bezoar.repair.checks import Bar
-from bezoar.repair.story import Cured, Patient, RepairSettings, repair_model
+from bezoar.repair.settings import Patient, RepairSettings
+from bezoar.repair.story import Cured, repair_model
 from bezoar.training import MODEL_FILE, ModelCard, save_model
 from bezoar.training.listening import Listener
 

@@ -37,8 +37,8 @@ def computing_on(model: nn.Module, device: torch.device | str) -> Iterator[None]
     with ExitStack() as stack:
         if home != device:
             stack.callback(model.to, home)
-            move_to(model, device, stack)
-        stack.enter_context(computing_natively(model, device))
+        for hook in move_to(model, device, fetch=home != device):
+            stack.callback(hook.remove)
         yield
 
 
@@ -48,29 +48,26 @@ def computing_natively(model: nn.Module, device: torch.device) -> Iterator[None]
 
     Answers, weights and the gradients of weights are float32.
     """
-    if not has_native_bfloat16(device):
-        yield
-        return
     with ExitStack() as stack:
-        for hook in _natively(model):
+        for hook in _natively(model, device):
             stack.callback(hook.remove)
         yield
 
 
-def _natively(model: nn.Module) -> tuple[RemovableHandle, RemovableHandle]:
-    return (
-        model.register_forward_pre_hook(_enter),
-        model.register_forward_hook(_leave, always_call=True),
-    )
+def move_to(model: nn.Module, device: torch.device, *, fetch: bool = True) -> tuple[RemovableHandle, ...]:
+    """Put `model` on `device`, with answers where the samples lie, and as within `computing_natively`, for good.
 
-
-def move_to(model: nn.Module, device: torch.device, until: ExitStack | None = None) -> None:
-    """Put `model` on `device`, with answers where the samples lie: for good, or until the stack is unwound."""
+    Without `fetch` it answers where it lies. Returns the hooks that do so.
+    """
     model.to(device)
-    hooks = model.register_forward_pre_hook(_fetch), model.register_forward_hook(_give_back)
-    if until is not None:
-        for hook in hooks:
-            until.callback(hook.remove)
+    hooks = (model.register_forward_pre_hook(_fetch), model.register_forward_hook(_give_back)) if fetch else ()
+    return (*hooks, *_natively(model, device))
+
+
+def _natively(model: nn.Module, device: torch.device) -> tuple[RemovableHandle, ...]:
+    if not has_native_bfloat16(device):
+        return ()
+    return model.register_forward_pre_hook(_enter), model.register_forward_hook(_leave, always_call=True)
 
 
 def usable_device(model: nn.Module, wanted: str, shape: tuple[int, ...]) -> torch.device:

@@ -26,7 +26,8 @@ from bezoar.repair.auto import CHOICES, choice_of
 from bezoar.repair.checks.parts import parted
 from bezoar.repair.checks.search import Suspected, suspected_trigger
 from bezoar.repair.given import Given
-from bezoar.repair.story import Patient, RepairSettings, repair_model
+from bezoar.repair.settings import Patient, RepairSettings
+from bezoar.repair.story import repair_model
 from bezoar.scan import ScanSettings, scan
 from bezoar.scan.panel import Budget
 from bezoar.training.elsewhere import computing_on
