@@ -4,7 +4,8 @@
 
 RUN is a run folder of bezoar train, DATA clean samples of its classes. Two loops stand beside ours: the same descent
 called once for each class, and a loop as its paper describes it, written down here: 32 clean images a step and
-class, gradients of the weights with them since nobody switched them off, the mask's charge moved by success.
+class, gradients of the weights with them since nobody switched them off, the mask's charge moved by success. Ours
+multiply in bfloat16 where the hardware does so natively, as in an inspection; that of the paper in float32.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from bezoar.data import open_data
 from bezoar.detect.inversion.forms import Patch
 from bezoar.detect.inversion.invert import Effort, Hypothesis, invert
 from bezoar.training import load_model
+from bezoar.training.elsewhere import computing_on
 
 STEPS = Effort().steps
 
@@ -58,14 +60,16 @@ def main(run: str, source: str) -> None:
     classes = range(len(card.class_names))
     model = model.eval()
 
-    started = time.perf_counter()
-    ours = invert(model, data.inputs, data.labels, [Hypothesis(one) for one in classes], Patch(), held_out=0.0, seed=0)
-    batched = time.perf_counter() - started
+    with computing_on(model, "cpu"):  # as an inspection computes
+        started = time.perf_counter()
+        hypotheses = [Hypothesis(one) for one in classes]
+        ours = invert(model, data.inputs, data.labels, hypotheses, Patch(), held_out=0.0, seed=0)
+        batched = time.perf_counter() - started
 
-    started = time.perf_counter()
-    for one in classes:
-        invert(model, data.inputs, data.labels, [Hypothesis(one)], Patch(), effort=Effort(), held_out=0.0, seed=0)
-    looped = time.perf_counter() - started
+        started = time.perf_counter()
+        for one in classes:
+            invert(model, data.inputs, data.labels, [Hypothesis(one)], Patch(), effort=Effort(), held_out=0.0, seed=0)
+        looped = time.perf_counter() - started
 
     images = data.inputs.float() / 255
     started = time.perf_counter()

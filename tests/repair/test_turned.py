@@ -99,6 +99,7 @@ def test_auto_repairs_again_without_them(fast):
     record = found.record
     assert len(fast.given.suspects & set(record.turned.ids)) >= 0.9 * len(fast.given.suspects)
     assert record.given.suspects == 0
+    assert len(record.turned.examples) == 12
     kept = next(one.outcome for one in record.attempts if one.method == record.chosen)
     assert kept.suspects == len(record.turned.ids)
     assert attack_success(found.model) <= 0.03

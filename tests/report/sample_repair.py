@@ -105,7 +105,7 @@ def sample_repair(names: tuple[str, ...] = SIGNS) -> RepairRecord:
         stages=(StageTime("look at the model", 2.5), StageTime("repair", 4.0)),
         versions=(("bezoar", "0.1.0"),),
         further=(RepairTrigger("recovered", "a pattern that is added", names[2], True, picture, ()),),
-        turned=TurnedSamples(names[1], 400, 0.02, tuple(f"train/{row}" for row in range(180))),
+        turned=TurnedSamples(names[1], 400, 0.02, tuple(f"train/{row}" for row in range(180)), (picture,) * 12),
     )
 
 

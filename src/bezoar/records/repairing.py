@@ -115,13 +115,14 @@ class TurnedSamples:
     """Training samples under the label `target` that a repair turned away from it: very likely they bear the trigger.
 
     `of` so many under that label, and not suspected before, that the model answered by it; `elsewhere` is the share
-    (0..1) of samples under other labels that were turned.
+    (0..1) of samples under other labels that were turned. `examples` shows some of them.
     """
 
     target: str
     of: int
     elsewhere: float
     ids: tuple[str, ...]
+    examples: tuple[Picture, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from bezoar.repair.checks.search import Finder
 from bezoar.repair.given import Given
 from bezoar.repair.ready import Ready, further_in, lacking, made_ready
 from bezoar.repair.settings import Patient, RepairSettings
-from bezoar.repair.shown import pictured, told_of
+from bezoar.repair.shown import pictured, told_of, turned_shown
 from bezoar.repair.trying import Choice
 from bezoar.repair.verdict import verdict_of
 from bezoar.training.clock import Clock
@@ -114,7 +114,7 @@ def _record(
         stages=tuple(clock.times),
         versions=versions(),
         further=tuple(told_of(one, patient.class_names) for one in further),
-        turned=choice.turned,
+        turned=turned_shown(choice.turned, ready.given),
     )
 
 

@@ -14,7 +14,7 @@ from bezoar.report.section import Section
 from bezoar.report.standards import frameworks_for
 
 MOST_BYTES = 800_000
-MOST_EXAMPLES = 8
+MOST_EXAMPLES, MOST_TURNED = 8, 12
 
 View = Mapping[str, object]
 
@@ -41,7 +41,14 @@ def _trigger(record: RepairRecord) -> View:
 def _turned(record: RepairRecord) -> View | None:
     if (turned := record.turned) is None:
         return None
-    return {"sentence": turned_sentence(turned), "target": turned.target, "count": f"{len(turned.ids):,}"}
+    examples = fitting([(one,) for one in turned.examples[:MOST_TURNED]], MOST_BYTES)
+    shots = tuple(still("turned.examples", one) for (one,) in examples)
+    return {
+        "sentence": turned_sentence(turned),
+        "target": turned.target,
+        "count": f"{len(turned.ids):,}",
+        "examples": shots,
+    }
 
 
 def _search(record: RepairRecord) -> View:
