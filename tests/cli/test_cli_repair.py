@@ -130,6 +130,13 @@ def test_poisons_that_nobody_suspected_are_listed_and_serve_as_suspects(bezoar, 
     assert "Training samples that bear it" in (tmp_path / "m2/report.html").read_text()
     again = bezoar(*known, "--suspects", "m2", "--method", "filter-retrain", "--out", "m3", "--json")
     assert again.json["given"]["suspects"] == len(lines)
+    cleaned = bezoar("clean", "poisoned.npz", "--findings", "m2", "--out", "cleaned.npz", "--json").json
+    assert cleaned["dataset"]["samples"] - cleaned["cleaned"]["samples"] == len(lines)
+    assert {one["id"] for one in cleaned["left_out"]} == {line.split(",")[1] for line in lines}
+    assert all(0.5 < one["score"] <= 1 for one in cleaned["left_out"])
+    assert "the repair was of other data" in bezoar("clean", "toy-test.npz", "--findings", "m2", "--out", "no.npz").err
+    asked = bezoar("clean", "poisoned.npz", "--findings", "m2", "--finding", "blue", "--out", "no.npz")
+    assert asked.code == 4
     # A repair that turned none is no list of suspects, and neither is one of other data.
     assert "the repair turned no training samples" in bezoar(*known, "--suspects", "m3").err
     other = bezoar("repair", victim, "--clean", "toy-test.npz", "--data", "toy-test.npz", "--suspects", "m2")

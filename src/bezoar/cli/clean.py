@@ -1,11 +1,13 @@
-"""`bezoar clean`: the data without a scan's suspects."""
+"""`bezoar clean`: the data without the suspects of a scan, or the samples that a repair turned."""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 import typer
 from rich.markup import escape
@@ -13,14 +15,18 @@ from rich.markup import escape
 from bezoar.cli.console import counted, print_json, say
 from bezoar.cli.folders import check_output
 from bezoar.cli.options import Data, Json, Reading, reads_data
+from bezoar.cli.repair_folder import is_repair, read_turned
 from bezoar.cli.scan_folder import read_scan
 from bezoar.data import Dataset, require_free, write_data
 from bezoar.data.writers.atomic import check_file, new_file
-from bezoar.errors import BezoarWarning
+from bezoar.errors import BezoarWarning, UsageError
 from bezoar.records import DatasetRecord, to_json
 from bezoar.records.scanning import Strength
 from bezoar.report.phrases import brief, percent, visible
-from bezoar.scan.clean import STRENGTHS, LeftOut, findings_named, without_suspects
+from bezoar.scan.clean import STRENGTHS, LeftOut, findings_named, without_suspects, without_turned
+
+Cleaning: TypeAlias = Callable[[Dataset], tuple[Dataset, tuple[LeftOut, ...]]]
+"""Data in; the rest of it, and what was left out."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +59,9 @@ def add_to(app: typer.Typer) -> None:
 @reads_data
 def clean(
     data: Data,
-    findings: Annotated[Path, typer.Option(metavar="SCAN", help="A folder of bezoar scan, or its record.json.")],
+    findings: Annotated[
+        Path, typer.Option(metavar="SCAN", help="A folder of bezoar scan, or of a repair with turned.csv.")
+    ],
     out: Annotated[Path, typer.Option(help="The rest of the data: an .npz, a .parquet or a new folder.")],
     min_strength: Annotated[
         Strength, typer.Option(help="confirmed keeps the suspects of findings that are only suspicious.")
@@ -66,7 +74,7 @@ def clean(
     *,
     reading: Reading,
 ) -> None:
-    """Write DATA without the suspects of a scan, and a list of what was left out beside it.
+    """Write DATA without what a scan suspects or a repair turned, and a list of what was left out beside it.
 
     That does not show that the rest is sound: a backdoor that no detector saw is still in it.
     """
@@ -74,11 +82,9 @@ def clean(
     require_free(out)
     beside = list_path(out)
     check_file(beside)
-    record = read_scan(findings)
-    findings_named(record, finding or ())  # raises for a slip of the pen before the data are read
+    named = _named(findings, min_strength, finding or ())
     opened = reading.open(data)
-    strengths = STRENGTHS[: STRENGTHS.index(min_strength) + 1]
-    rest, left_out = without_suspects(opened, record, strengths=strengths, targets=finding or ())
+    rest, left_out = named(opened)
     cleaned = CleanedRecord(opened.record(), rest.record(), str(out), str(beside), _losses(opened, rest), left_out)
     _warn_of_lost_classes(cleaned.classes)
     _write(rest, out, beside, cleaned)
@@ -86,6 +92,18 @@ def clean(
         print_json(cleaned)
     else:
         _say(cleaned)
+
+
+def _named(findings: Path, weakest: Strength, targets: Sequence[str]) -> Cleaning:
+    """What leaves out what the findings name. Raises for a slip of the pen before the data are read."""
+    if is_repair(findings):
+        if weakest != "suspicious" or targets:
+            raise UsageError("--min-strength and --finding choose among the findings of a scan", found="a repair")
+        return partial(without_turned, turned=read_turned(findings))
+    record = read_scan(findings)
+    findings_named(record, targets)
+    strengths = STRENGTHS[: STRENGTHS.index(weakest) + 1]
+    return partial(without_suspects, record=record, strengths=strengths, targets=targets)
 
 
 def list_path(out: Path) -> Path:

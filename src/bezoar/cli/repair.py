@@ -14,7 +14,7 @@ from bezoar.cli.folders import free_folder, new_folder, next_folder
 from bezoar.cli.inspect_folder import is_inspection
 from bezoar.cli.options import Device, Factory, Json, Reading, Seed, reads_data, values_of_the_call
 from bezoar.cli.repair_findings import Inspected, read_findings, suspected_by
-from bezoar.cli.repair_folder import is_repair, read_repair, write_repair
+from bezoar.cli.repair_folder import is_repair, read_turned, write_repair
 from bezoar.cli.repair_words import say_repair
 from bezoar.cli.scan_folder import read_scan, rows_of
 from bezoar.data import Dataset
@@ -181,13 +181,7 @@ def _read_suspects(place: Path) -> ScanRecord | TurnedSamples:
     if is_inspection(place):
         raise RecordError(f"{place} is an inspection of a model, not a scan of data", remedy="Give it as --findings")
     if is_repair(place):
-        if (turned := read_repair(place).turned) is None:
-            raise UsageError(
-                "the repair turned no training samples",
-                expected="a repair with turned.csv, or a scan with findings",
-                remedy="Leave --suspects out",
-            )
-        return turned
+        return read_turned(place)
     scan = read_scan(place)
     if not any(one.suspects for one in scan.findings):
         raise UsageError(

@@ -12,6 +12,7 @@ from torch import nn
 from bezoar.drill.stages import RECORD_FILE
 from bezoar.errors import RecordError, UsageError
 from bezoar.records import RepairRecord, from_json, to_json, write_text_atomically
+from bezoar.records.repairing import TurnedSamples
 from bezoar.report import write_report
 from bezoar.report.page import REPORT_NAME
 from bezoar.report.suspects_csv import render_turned_csv
@@ -77,6 +78,18 @@ def read_repair(place: Path) -> RepairRecord:
     if not _REPAIR.search(text):
         raise RecordError(f"{path} is no record of a repair", remedy="Give a folder written by bezoar repair")
     return from_json(RepairRecord, text, origin=str(path))
+
+
+def read_turned(place: Path) -> TurnedSamples:
+    """The training samples that the repair of a run folder or file turned. Raises UsageError where it turned none."""
+    turned = read_repair(place).turned
+    if turned is None:
+        raise UsageError(
+            "the repair turned no training samples",
+            expected="a repair with turned.csv, or a scan with findings",
+            remedy="Scan the data: bezoar scan DATA",
+        )
+    return turned
 
 
 def _record_path(place: Path) -> Path:

@@ -124,6 +124,16 @@ class TurnedSamples:
     ids: tuple[str, ...]
     examples: tuple[Picture, ...] = ()
 
+    @property
+    def share(self) -> float:
+        """The share (0..1) of the samples under the target's label that were turned."""
+        return len(self.ids) / self.of
+
+    @property
+    def chance(self) -> float:
+        """The chance (0..1) that a turned sample bears the trigger, if under that label as many are merely hard."""
+        return max(0.0, 1 - self.elsewhere / self.share)
+
 
 @dataclass(frozen=True)
 class RepairGiven:

@@ -56,7 +56,7 @@ def turned_sentence(turned: TurnedSamples) -> str:
     """How many training samples a repair turned away from their label, beside what is usual."""
     return (
         f"Of {turned.of:,} training samples under the label {turned.target!r} that nobody suspected a first repair "
-        f"turned {len(turned.ids):,} away from it ({percent(len(turned.ids) / turned.of)}), of other classes "
+        f"turned {len(turned.ids):,} away from it ({percent(turned.share)}), of other classes "
         f"{percent(turned.elsewhere)}"
     )
 

@@ -1,4 +1,4 @@
-"""A data set without a scan's suspects."""
+"""A data set without the suspects of a scan, or the samples that a repair turned."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from bezoar.data.dataset import Dataset
 from bezoar.data.memory import allocate, chunks
 from bezoar.errors import DataError, UsageError, did_you_mean
 from bezoar.records import Finding, ScanRecord
+from bezoar.records.repairing import TurnedSamples
 from bezoar.records.scanning import Strength
 from bezoar.scan.honest.words import counted
 
@@ -32,6 +33,8 @@ class LeftOut:
     strength: Strength
 
 
+REPAIR = "repair"
+"""The finding that names what a repair turned."""
 NOTHING_FOUND = "That a scan finds nothing doesn't show that data are clean; a larger --budget sees more"
 
 
@@ -59,6 +62,32 @@ def without_suspects(
         raise DataError("every sample is a suspect", remedy="Choose fewer findings with --finding or --min-strength")
     kept = [row for row, sample_id in enumerate(data.ids) if sample_id not in named]
     return _selected(data, kept), tuple(named[sample_id] for sample_id in sorted(named))
+
+
+def without_turned(data: Dataset, turned: TurnedSamples) -> tuple[Dataset, tuple[LeftOut, ...]]:
+    """`data` without the samples that a repair turned, as `without_suspects` gives it. Their score is their chance.
+
+    Raises DataError where the repair was of other data.
+    """
+    named = frozenset(turned.ids)
+    rows = {sample_id: row for row, sample_id in enumerate(data.ids) if sample_id in named}
+    labels = {data.class_names[int(data.labels[row])] for row in rows.values()}
+    if len(rows) < len(named) or labels - {turned.target}:
+        raise DataError(
+            "the repair was of other data",
+            expected=f"data with {counted(len(named), 'sample')} of class {turned.target!r} that it turned",
+            found=f"{data.name}, {counted(len(rows), 'such id')}",
+            remedy="Give the data that were given to the repair, read by the same options (such as --split)",
+        )
+    kept = [row for row, sample_id in enumerate(data.ids) if sample_id not in named]
+    if not kept:
+        raise DataError("every sample was turned", remedy="Scan the data")
+    return _selected(data, kept), tuple(_turned(data, rows[one], turned) for one in sorted(named))
+
+
+def _turned(data: Dataset, row: int, turned: TurnedSamples) -> LeftOut:
+    source = None if data.sources is None else data.sources[row]
+    return LeftOut(data.ids[row], turned.target, source, turned.chance, REPAIR, turned.target, "suspicious")
 
 
 def _selected(data: Dataset, rows: Sequence[int]) -> Dataset:
