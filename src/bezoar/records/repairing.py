@@ -212,7 +212,7 @@ class RepairRecord:
 
     `before` and `after` look at the same held-out samples. `sentence` is the verdict in words; it never says more than
     that nothing was found any more. `further` triggers, towards other classes, were taken out with the first. `turned`
-    are training samples that a first repair turned, where the one that was kept was made without them.
+    are training samples that a first repair turned, and suspects for all that were tried after it.
     """
 
     title: str

@@ -152,7 +152,7 @@ class Trials:
         if not heeding or isinstance(found, Skipped) or not self._learns_what_is_turned(found):
             return found
         again = self._once(repair)
-        if isinstance(again, Skipped) or (again.judgement.against and again.judgement.harm > found.judgement.harm):
+        if isinstance(again, Skipped) or _worse(again.judgement, found.judgement):
             return found
         return again
 
@@ -214,6 +214,11 @@ class Trials:
         """What was tried, with what further triggers still turn."""
         check = replace(one.check, further=further_flips(one.repaired.model, self.case.by))
         return replace(one, check=check, judgement=self.judge(check))
+
+
+def _worse(again: Judgement, first: Judgement) -> bool:
+    """Whether there is more against a repair than against the first: one that is good is preferred to the first."""
+    return bool(again.against) and (not first.against or again.harm > first.harm)
 
 
 def _unknown(check: ModelCheck, case: Case) -> bool:
