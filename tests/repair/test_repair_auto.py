@@ -13,13 +13,15 @@ from bezoar.metrics import accuracy_lost
 from bezoar.records import FlipCheck, Mending, ModelCheck, Rate, RepairTrigger, Skipped, from_json, to_json
 from bezoar.repair import REPAIRS, Given
 from bezoar.repair.auto import CHEAP_FIRST, CHOICES, Auto
-from bezoar.repair.base import Mended, ModelRepair, Used
+from bezoar.repair.base import Mended, ModelRepair, Repaired, Used
 from bezoar.repair.checks import Bar
 from bezoar.repair.checks.look import NOT_SEARCHED, NOT_SEARCHED_BEFORE
 from bezoar.repair.checks.search import Suspected
 from bezoar.repair.judgement import likely_loss
+from bezoar.repair.meter import Cost
 from bezoar.repair.settings import Patient, RepairSettings
 from bezoar.repair.story import repair_model
+from bezoar.repair.trying import Case, Trials, Tried
 from bezoar.repair.verdict import verdict_of
 from repair_toys import TARGET, Victim, attack_success, clean_accuracy, patched, victim
 
@@ -130,6 +132,19 @@ def test_a_recovered_trigger_that_the_clean_samples_bear_is_told_and_they_are_le
     assert any("20 trusted samples under the label 'way0' bear the recovered" in one for one in found.record.notes)
     assert found.record.given.learnt_from + found.record.given.held_out == 180
     assert attack_success(found.model) <= 0.05
+
+
+def test_a_good_one_is_kept_although_another_did_less_harm():
+    nothing = Repaired(torch.nn.Identity(), Used(), Cost(0, 0, 1), ())
+    judge = Auto().judged
+    trials = Trials(Case(torch.nn.Identity(), Given(), None, 0, "cpu", None, None), judge, tuple, alone=False)
+    seen = {"costly": check(flips=0, of=2000, gone=40), "good": check(flips=4, of=2000)}
+    trials.tried = [Tried(name, nothing, 1.0, one, judge(one)) for name, one in seen.items()]
+    costly, good = trials.tried
+    assert costly.judgement.against
+    assert not good.judgement.against
+    assert costly.judgement.harm < good.judgement.harm
+    assert trials.best(lambda best, count: f"{best.method} of {count}").rule == "good of 2"
 
 
 def test_where_none_is_good_the_least_harm_is_kept_and_told(fast):

@@ -137,10 +137,10 @@ class Trials:
         return not found.judgement.against
 
     def best(self, rule: Callable[[Tried, int], str]) -> Choice | Skipped:
-        """That of which flips left and accuracy lost add up to least, or why there is none."""
+        """A good one, else that of which flips left and accuracy lost add up to least, or why there is none."""
         if not self.tried:
             return Skipped("; ".join(f"{one.method}: {_reason(one)}" for one in self.attempts))
-        best = min(self.tried, key=lambda one: one.judgement.harm)
+        best = min(self.tried, key=lambda one: (bool(one.judgement.against), one.judgement.harm))
         check = self.case.with_search(best.repaired.model, best.check)
         best = replace(best, check=check, judgement=self.judge(check))
         told = tuple(best.told() if one.method == best.method else one for one in self.attempts)
