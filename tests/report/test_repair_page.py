@@ -92,7 +92,7 @@ def test_a_further_trigger_is_shown_with_what_it_turns_before_and_after():
 def test_training_samples_that_a_repair_turned_are_counted():
     page = render_html(sample_repair())
     assert "Of 400 training samples under the label" in page
-    assert "turned 180 away from it (45.0%), of other classes 2.0%." in page
+    assert "that label for 180 (45.0%); of those of other classes it excludes theirs for 2.0%." in page
     assert "Training samples that bear it" not in render_html(failed_repair())
 
 

@@ -114,8 +114,9 @@ class Relearning:
 class TurnedSamples:
     """Training samples under the label `target` that a repair turned away from it: very likely they bear the trigger.
 
-    `of` so many under that label, and not suspected before, that the model answered by it; `elsewhere` is the share
-    (0..1) of samples under other labels that were turned. `examples` shows some of them.
+    Of `of` under that label that nobody suspected and that the model answered by it, it gives these a probability of it
+    below 10%; `elsewhere` is the share (0..1) of samples under other labels of which that is true. `examples` shows
+    some.
     """
 
     target: str

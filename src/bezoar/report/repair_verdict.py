@@ -55,9 +55,9 @@ def relearning_sentence(test: Relearning | Skipped) -> str:
 def turned_sentence(turned: TurnedSamples) -> str:
     """How many training samples a repair turned away from their label, beside what is usual."""
     return (
-        f"Of {turned.of:,} training samples under the label {turned.target!r} that nobody suspected a first repair "
-        f"turned {len(turned.ids):,} away from it ({percent(turned.share)}), of other classes "
-        f"{percent(turned.elsewhere)}"
+        f"Of {turned.of:,} training samples under the label {turned.target!r} that nobody suspected, a first repair "
+        f"all but excludes that label for {len(turned.ids):,} ({percent(turned.share)}); of those of other classes it "
+        f"excludes theirs for {percent(turned.elsewhere)}"
     )
 
 
