@@ -17,10 +17,10 @@ from bezoar.training.predict import predict_logits
 TURNED, SURELY = 0.1, 0.05
 """A repaired model gives the label of a turned sample a probability below that, of a surely turned one below this.
 
-Of a sound model whose class was unlearnt for nothing 1.6% of the samples were surely turned at most, and of four with a
+Of a sound model whose class was unlearnt for nothing 3.1% of the samples were surely turned at most, and of five with a
 backdoor 5 to 40% (LOG.md): merely hard ones move a little, those that bear the trigger have nothing of the target.
 """
-LEAST_SHARE, TIMES, FEWEST_TURNED = 0.03, 3.0, 10
+LEAST_SHARE, TIMES, FEWEST_TURNED = 0.04, 3.0, 10
 """This share of the target's samples must surely be turned, so many times that of others, and so many samples."""
 COMPARED = 5_000
 """Of other classes so many samples are asked at most."""
