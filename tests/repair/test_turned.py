@@ -77,6 +77,16 @@ def test_a_model_that_guesses_tells_nothing(fast):
     assert turned_of(unsuspecting(fast), fast, Guess()) is None
 
 
+def test_a_model_that_merely_hesitates_about_a_class_tells_nothing(fast):
+    """It answers none of the target's samples by their label, and leaves that a fifth all the same."""
+
+    class Hesitates(torch.nn.Module):
+        def forward(self, images):
+            return torch.tensor([-0.3, 0.0, 0.0, 0.0]).repeat(len(images), 1)
+
+    assert turned_of(unsuspecting(fast), fast, Hesitates()) is None
+
+
 @pytest.mark.parametrize("lacking", ["training", "trigger", "target"])
 def test_without_data_trigger_or_target_nothing_is_asked(fast, lacking):
     assert labelled(fast.model, replace(unsuspecting(fast), **{lacking: None}), seed=0, device="cpu") is None

@@ -31,12 +31,17 @@ Group: TypeAlias = tuple[str, str, str, str]
 
 
 def repairs_table(results: Sequence[RepairResult]) -> str:
-    """A row for each method, number of clean samples and rate of poison; then the worst row of each by name."""
-    groups = sorted({_group(one) for one in results}, key=lambda group: (group[1], group[3], group[2], group[0]))
+    """A row for each method, number of clean samples and rate of poison, `auto` first; then the worst of each."""
+    groups = list(dict.fromkeys(_group(one) for one in sorted(results, key=_place)))
     rows = [_row(group, [one for one in results if _group(one) == group]) for group in groups]
     table = "\n".join("| " + " | ".join(row) + " |" for row in (COLUMNS, tuple("---" for _ in COLUMNS), *rows))
     worst = [_worst([one for one in results if _group(one) == group]) for group in groups]
     return table + "\n\nWorst of each:\n\n" + "\n".join(f"- {line}" for line in worst if line) + "\n"
+
+
+def _place(one: RepairResult) -> tuple[bool, str, bool, int, float]:
+    """The choice first, then method by method; what has most to go by first."""
+    return one.method != "auto", one.method, one.alone, -one.samples, -(one.rate or 0.0)
 
 
 def _group(one: RepairResult) -> Group:
