@@ -11,7 +11,7 @@ from bezoar.data.dataset import Dataset
 from bezoar.records import from_json, to_json
 from bezoar.repair import REPAIRS, Given
 from bezoar.repair.auto import Auto
-from bezoar.repair.checks.turned import labelled, with_turned
+from bezoar.repair.checks.turned import labelled
 from bezoar.repair.settings import Patient, RepairSettings
 from bezoar.repair.story import repair_model
 from repair_toys import TARGET, Victim, attack_success, clean_accuracy, stripes, victim
@@ -32,9 +32,14 @@ def unsuspecting(one: Victim) -> Given:
     return replace(one.given, suspects=frozenset())
 
 
-def turned_of(given: Given, one: Victim, model):
+def all_turned(given: Given, one: Victim, model):
     asked = labelled(one.model, given, seed=0, device="cpu")
     return None if asked is None else asked.turned_by(model)
+
+
+def turned_of(given: Given, one: Victim, model):
+    found = all_turned(given, one, model)
+    return None if found is None else found.likely
 
 
 def test_the_repair_tells_the_poisons(fast, repaired):
@@ -46,7 +51,11 @@ def test_the_repair_tells_the_poisons(fast, repaired):
     assert len(turned.ids) / turned.of >= 3 * turned.elsewhere
     under = {one for one, label in zip(fast.given.training.ids, fast.given.training.labels, strict=True) if label == 0}
     assert set(turned.ids) <= under
-    assert with_turned(unsuspecting(fast), turned).suspects == frozenset(turned.ids)
+    # The next repair does without all whose answer moved, more than are listed.
+    found = all_turned(unsuspecting(fast), fast, repaired)
+    assert found.moved >= set(found.likely.ids)
+    assert found.moved <= under
+    assert found.among(unsuspecting(fast)).suspects == found.moved
 
 
 def test_what_is_suspected_already_is_not_told_again(fast, repaired):
@@ -54,7 +63,7 @@ def test_what_is_suspected_already_is_not_told_again(fast, repaired):
     half = replace(fast.given, suspects=frozenset(sorted(fast.given.suspects)[::2]))
     turned = turned_of(half, fast, repaired)
     assert not half.suspects & set(turned.ids)
-    assert with_turned(half, turned).suspects > half.suspects
+    assert all_turned(half, fast, repaired).among(half).suspects > half.suspects
 
 
 def test_a_model_that_turns_nothing_tells_nothing(fast):
@@ -111,7 +120,7 @@ def test_auto_repairs_again_without_them(fast):
     assert record.given.suspects == 0
     assert len(record.turned.examples) == 12
     kept = next(one.outcome for one in record.attempts if one.method == record.chosen)
-    assert kept.suspects == len(record.turned.ids)
+    assert kept.suspects >= len(record.turned.ids)
     assert attack_success(found.model) <= 0.03
     assert clean_accuracy(found.model) >= clean_accuracy(fast.model) - 0.03
     assert from_json(type(record), to_json(record)) == record

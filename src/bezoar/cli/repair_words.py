@@ -40,7 +40,7 @@ def repair_lines(record: RepairRecord) -> Iterator[str]:
         yield f"  [dim]{_safe(_attempt(attempt))}[/]"
     if record.turned is not None:
         said = sentence(turned_sentence(record.turned))
-        yield f"  {_safe(said)} They very likely bear the trigger, were suspects from then on, and are in turned.csv."
+        yield f"  {_safe(said)} They very likely bear the trigger, and are in turned.csv."
     for caution in headline.cautions:
         yield f"  [dim]note:[/] {_safe(caution)}"
 

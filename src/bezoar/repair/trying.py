@@ -15,7 +15,7 @@ from bezoar.records.repairing import Mending, ModelCheck, RepairAttempt, RepairC
 from bezoar.repair.base import REPAIRS, Progress, Repair, Repaired
 from bezoar.repair.checks.look import NOT_SEARCHED, Looking, further_flips, look, with_search
 from bezoar.repair.checks.search import Suspected
-from bezoar.repair.checks.turned import Labelled, labelled, with_turned
+from bezoar.repair.checks.turned import Labelled, Turned, labelled
 from bezoar.repair.given import Given
 from bezoar.repair.judgement import Judge, Judgement, standing_out
 from bezoar.training.clock import Clock
@@ -92,9 +92,9 @@ class Case:
         by = self.by.and_further(found)
         return replace(self, given=replace(self.given, further=by.further), by=by)
 
-    def and_turned(self, turned: TurnedSamples) -> Case:
+    def and_turned(self, turned: Turned) -> Case:
         """The same with further suspects."""
-        return replace(self, given=with_turned(self.given, turned))
+        return replace(self, given=turned.among(self.given))
 
     def with_search(self, repaired: nn.Module, check: ModelCheck) -> ModelCheck:
         """A look with the search, if that was spared."""
@@ -118,7 +118,7 @@ class Trials:
         self.case, self.judge, self.alone = case, judge, alone
         self.tried: list[Tried] = []
         self.attempts: list[RepairAttempt] = []
-        self.turned: TurnedSamples | None = None
+        self.turned: Turned | None = None
         self.met: tuple[Suspected, ...] | None = None
         self._others = others
         self._labelled: Labelled | None = None
@@ -144,7 +144,8 @@ class Trials:
         check = self.case.with_search(best.repaired.model, best.check)
         best = replace(best, check=check, judgement=self.judge(check))
         told = tuple(best.told() if one.method == best.method else one for one in self.attempts)
-        return Choice(best, rule(best, len(self.tried)), told, self.met or (), self.turned)
+        turned = None if self.turned is None else self.turned.likely
+        return Choice(best, rule(best, len(self.tried)), told, self.met or (), turned)
 
     def _attempt(self, repair: Repair, *, heeding: bool) -> Tried | Skipped:
         """One repair, looked at without a search; done again where it tells what else bears the trigger."""

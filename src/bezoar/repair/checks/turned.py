@@ -27,6 +27,22 @@ COMPARED = 5_000
 
 
 @dataclass(frozen=True, eq=False)
+class Turned:
+    """Samples that very likely bear the trigger, and all that a repair answers otherwise.
+
+    The next repair is made without all of the latter: a poison among what it keeps teaches the backdoor anew, where a
+    sound sample among those that it does without costs little.
+    """
+
+    likely: TurnedSamples
+    moved: frozenset[str]
+
+    def among(self, given: Given) -> Given:
+        """What was given, with all that moved among the suspects."""
+        return replace(given, suspects=given.suspects | self.moved)
+
+
+@dataclass(frozen=True, eq=False)
 class Labelled:
     """The training samples of which nobody is suspected and that the model answers by their label, as it was given.
 
@@ -39,18 +55,20 @@ class Labelled:
     others: Whole
     device: str
 
-    def turned_by(self, repaired: nn.Module) -> TurnedSamples | None:
+    def turned_by(self, repaired: nn.Module) -> Turned | None:
         """What `repaired` gives its label no chance; None where so much would be turned in sound data, too."""
         if not len(self.own) or not len(self.others):
             return None
-        own, others = (_answers(repaired, self.training, rows, self.device)[1] for rows in (self.own, self.others))
+        same, own = _answers(repaired, self.training, self.own, self.device)
+        _, others = _answers(repaired, self.training, self.others, self.device)
         surely, elsewhere = float((own < SURELY).float().mean()), float((others < SURELY).float().mean())
         away = self.own[own < TURNED].tolist()
         if len(away) < FEWEST_TURNED or surely < max(LEAST_SHARE, TIMES * elsewhere):
             return None
         ids, name = self.training.ids, self.training.class_names[self.target]
         share = float((others < TURNED).float().mean())
-        return TurnedSamples(name, len(self.own), share, tuple(ids[row] for row in away))
+        moved = frozenset(ids[row] for row in self.own[~same | (own < TURNED)].tolist())
+        return Turned(TurnedSamples(name, len(self.own), share, tuple(ids[row] for row in away)), moved)
 
 
 def labelled(model: nn.Module, given: Given, *, seed: int, device: str) -> Labelled | None:
@@ -67,11 +85,6 @@ def labelled(model: nn.Module, given: Given, *, seed: int, device: str) -> Label
     others = others[drawn_rows(len(others), COMPARED, seed)]
     own, others = (rows[_answers(model, given.training, rows, device)[0]] for rows in (own, others))
     return Labelled(given.training, given.target, own, others, device)
-
-
-def with_turned(given: Given, turned: TurnedSamples) -> Given:
-    """What was given, with the turned samples among the suspects."""
-    return replace(given, suspects=given.suspects | frozenset(turned.ids))
 
 
 def _answers(model: nn.Module, data: Dataset, rows: Whole, device: str) -> tuple[Tensor, Tensor]:
