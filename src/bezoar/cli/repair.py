@@ -68,7 +68,8 @@ def repair(
         typer.Option(metavar="DATA", help="Clean samples that you trust: three of four to learn from, one to judge."),
     ] = None,
     data: Annotated[
-        str | None, typer.Option(metavar="DATA", help="What the model was trained on, for filter-retrain and unlearn.")
+        str | None,
+        typer.Option(metavar="DATA", help="What the model was trained on; auto tells what of it is poisoned."),
     ] = None,
     suspects: Annotated[
         Path | None,

@@ -90,7 +90,7 @@ class Given:
         """The suspects among the training data; None where there are none."""
         if self.training is None or not self.suspects:
             return None
-        return self.training.select(self._is_suspect(self.training))
+        return self.training.select(self.is_suspect(self.training))
 
     def unflagged(self) -> Dataset | None:
         """The training data without the suspects; None where nothing is left, or nobody is suspected.
@@ -104,9 +104,10 @@ class Given:
         """Rows of the training data that are no suspects; none where nobody is suspected."""
         if self.training is None or not self.suspects:
             return torch.zeros(0, dtype=torch.int64)
-        return (~self._is_suspect(self.training)).nonzero().flatten()
+        return (~self.is_suspect(self.training)).nonzero().flatten()
 
-    def _is_suspect(self, training: Dataset) -> Tensor:
+    def is_suspect(self, training: Dataset) -> Tensor:
+        """Which of the training samples (n,) are suspects."""
         return torch.tensor([one in self.suspects for one in training.ids])
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from bezoar.records import Finding, ScanRecord, Suspect
 from bezoar.records.repairing import TurnedSamples
@@ -20,29 +20,38 @@ def render_suspects_csv(record: ScanRecord, rows: Mapping[str, int] | None = Non
     `rows` are the places of samples (by id) in the data as they are kept, from 0; without it that column is empty.
     A text that a spreadsheet would take for a formula gets an apostrophe before it.
     """
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(COLUMNS)
-    for finding in sorted(record.findings, key=lambda one: one.strength != "confirmed"):
-        for suspect in sorted(finding.suspects, key=lambda one: -one.score):
-            table.writerow(map(_plain, _cells(finding, suspect, rows or {})))
-    return text.getvalue()
+    findings = sorted(record.findings, key=lambda one: one.strength != "confirmed")
+    return _table(
+        COLUMNS,
+        (
+            _cells(finding, suspect, rows or {})
+            for finding in findings
+            for suspect in sorted(finding.suspects, key=lambda one: -one.score)
+        ),
+    )
 
 
 def render_turned_csv(turned: TurnedSamples, rows: Mapping[str, int] | None = None) -> str:
     """CSV of the training samples that a repair turned away from their label, `rows` as above."""
+    known = rows or {}
+    return _table(("row", "id", "label"), ((_place(one, known), one, turned.target) for one in turned.ids))
+
+
+def _table(columns: Sequence[str], lines: Iterable[Iterable[str]]) -> str:
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    table.writerow(("row", "id", "label"))
-    for one in turned.ids:
-        row = (rows or {}).get(one)
-        table.writerow(map(_plain, ("" if row is None else str(row), one, turned.target)))
+    table.writerow(columns)
+    table.writerows(map(_plain, line) for line in lines)
     return text.getvalue()
 
 
+def _place(sample_id: str, rows: Mapping[str, int]) -> str:
+    row = rows.get(sample_id)
+    return "" if row is None else str(row)
+
+
 def _cells(finding: Finding, suspect: Suspect, rows: Mapping[str, int]) -> Iterator[str]:
-    row = rows.get(suspect.id)
-    yield "" if row is None else str(row)
+    yield _place(suspect.id, rows)
     yield from (suspect.id, suspect.label, suspect.looks_like or "", suspect.source or "", f"{suspect.score:.4f}")
     yield from (finding.target, finding.strength, finding.fingerprint)
 

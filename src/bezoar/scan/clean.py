@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -60,8 +60,7 @@ def without_suspects(
         )
     if len(named) == len(data):
         raise DataError("every sample is a suspect", remedy="Choose fewer findings with --finding or --min-strength")
-    kept = [row for row, sample_id in enumerate(data.ids) if sample_id not in named]
-    return _selected(data, kept), tuple(named[sample_id] for sample_id in sorted(named))
+    return _without(data, named)
 
 
 def without_turned(data: Dataset, turned: TurnedSamples) -> tuple[Dataset, tuple[LeftOut, ...]]:
@@ -79,15 +78,19 @@ def without_turned(data: Dataset, turned: TurnedSamples) -> tuple[Dataset, tuple
             found=f"{data.name}, {counted(len(rows), 'such id')}",
             remedy="Give the data that were given to the repair, read by the same options (such as --split)",
         )
-    kept = [row for row, sample_id in enumerate(data.ids) if sample_id not in named]
-    if not kept:
+    if len(rows) == len(data):
         raise DataError("every sample was turned", remedy="Scan the data")
-    return _selected(data, kept), tuple(_turned(data, rows[one], turned) for one in sorted(named))
+    return _without(data, {one: _turned(data, row, turned) for one, row in rows.items()})
 
 
 def _turned(data: Dataset, row: int, turned: TurnedSamples) -> LeftOut:
     source = None if data.sources is None else data.sources[row]
     return LeftOut(data.ids[row], turned.target, source, turned.chance, REPAIR, turned.target, "suspicious")
+
+
+def _without(data: Dataset, named: Mapping[str, LeftOut]) -> tuple[Dataset, tuple[LeftOut, ...]]:
+    kept = [row for row, sample_id in enumerate(data.ids) if sample_id not in named]
+    return _selected(data, kept), tuple(named[sample_id] for sample_id in sorted(named))
 
 
 def _selected(data: Dataset, rows: Sequence[int]) -> Dataset:

@@ -16,6 +16,7 @@ from bezoar.triggers.base import Trigger
 EVERY = 4
 """One trusted sample of four is held out."""
 FEWEST_HELD_OUT, ENOUGH_TO_SEARCH = 4, 60
+"""Of fewer none are held out; of fewer most detectors can say nothing."""
 HARDLY = 0.2
 """A sample that the trigger changes by less than this share of what is usual bears it already."""
 AT_A_TIME = 500

@@ -79,7 +79,7 @@ def labelled(model: nn.Module, given: Given, *, seed: int, device: str) -> Label
     """
     if given.training is None or given.trigger is None or given.target is None:
         return None
-    free = torch.tensor([one not in given.suspects for one in given.training.ids])
+    free = ~given.is_suspect(given.training)
     under = given.training.labels == given.target
     own, others = (free & under).nonzero().flatten(), (free & ~under).nonzero().flatten()
     others = others[drawn_rows(len(others), COMPARED, seed)]
