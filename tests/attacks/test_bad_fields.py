@@ -8,7 +8,7 @@ import pytest
 from drill_toys import picture_set
 
 from bezoar.attacks import ATTACKS, create_attack
-from bezoar.errors import AttackError, BezoarError
+from bezoar.errors import AttackError, BezoarError, UsageError
 
 PATCH = "patch:size=2"
 NEEDS = {"dirty-label", "gradient-matching", "clean-label", "hidden-trigger", "adaptive-blend", "label-consistent"}
@@ -48,7 +48,7 @@ def test_a_target_equal_to_the_only_source(name):
 def test_no_target_or_an_unknown_one(name):
     with pytest.raises(AttackError, match="target"):
         poisoned(name, source=("cat",), count=3)
-    with pytest.raises(AttackError, match="no class 'dog'"):
+    with pytest.raises(UsageError, match="no class 'dog'"):
         poisoned(name, source=("cat",), target="dog", count=3)
 
 

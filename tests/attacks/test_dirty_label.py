@@ -202,7 +202,7 @@ def test_saturation_is_measured_and_warned_of():
     ],
 )
 def test_what_cannot_be_done_says_why(fields, match):
-    with pytest.raises(AttackError, match=match):
+    with pytest.raises((AttackError, UsageError), match=match):
         cyan(**fields).poison(picture_set(), seed=0)
 
 

@@ -12,7 +12,7 @@ from torch import nn
 from bezoar.attacks import FeatureMatching
 from bezoar.attacks.learning.feature_matching import nearest_pairs
 from bezoar.attacks.learning.features import features_at, find_layer, layer_names
-from bezoar.errors import AttackError
+from bezoar.errors import AttackError, UsageError
 from bezoar.triggers import Patch
 
 
@@ -76,9 +76,7 @@ def test_a_layer_is_read_before_a_later_one_changes_it_in_place():
 @pytest.mark.parametrize("layer", ["stage", "", "8", "-9", "stages.0.7"])
 def test_a_wrong_layer_gets_the_list(layer):
     with (
-        pytest.raises(
-            AttackError, match=r"no layer.*from -8 to 7, or one of stem, relu, stages\.0\.0, .*pair"
-        ) as error,
+        pytest.raises(UsageError, match=r"no layer.*from -8 to 7, or one of stem, relu, stages\.0\.0, .*pair") as error,
         features_at(blocks(), layer),
     ):
         pass
@@ -264,7 +262,7 @@ def test_numbers_that_are_names_too():
     assert find_layer(nested, -1) is find_layer(nested, "#-1") is find_layer(nested, "-1") is nested[2]
     assert find_layer(nested, "5") is nested[2]
     assert FeatureMatching(layer=1) == FeatureMatching(layer="#1") != FeatureMatching(layer="1")
-    with pytest.raises(AttackError, match="no layer '#6'"):
+    with pytest.raises(UsageError, match="no layer '#6'"):
         find_layer(nested, "#6")
 
 

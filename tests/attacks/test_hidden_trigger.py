@@ -12,7 +12,7 @@ from bezoar.attacks import FeatureMatching, HiddenTrigger, attack_spec, create_a
 from bezoar.attacks.fields import derived_seed
 from bezoar.attacks.learning.surrogate import surrogate_model
 from bezoar.data import from_arrays
-from bezoar.errors import AttackError
+from bezoar.errors import AttackError, UsageError
 from bezoar.triggers import TRIGGERS, Patch
 
 SURROGATE = "fast:stem=8,widths=12/16"
@@ -115,7 +115,7 @@ def test_layer_by_name_and_by_index_in_a_specification():
     made.poison(pictures(), seed=0)
     assert attack(layer=-2) == attack(layer="-2")
     assert create_attack(attack_spec(attack(layer=-2)), trigger=attack().trigger) == attack(layer=-2)
-    with pytest.raises(AttackError, match=r"no layer 'stage'.*stages\.0\.widen\.conv.*Did you mean 'stages'"):
+    with pytest.raises(UsageError, match=r"no layer 'stage'.*stages\.0\.widen\.conv.*Did you mean 'stages'"):
         attack(layer="stage", surrogate_epochs=1).poison(pictures(), seed=0)
 
 

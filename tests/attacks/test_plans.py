@@ -24,7 +24,7 @@ from bezoar.attacks import (
 )
 from bezoar.attacks.composing.compose import trigger_saturation
 from bezoar.attacks.covers import covers
-from bezoar.errors import AttackError, SaturationWarning, TruthError
+from bezoar.errors import AttackError, SaturationWarning, TruthError, UsageError
 from bezoar.triggers import TRIGGERS
 
 WEAK, STRONG = TRIGGERS.create("patch:size=2"), TRIGGERS.create("patch:size=3,color=red")
@@ -164,7 +164,7 @@ def test_clean_label_counts_and_draws_from_the_target_class():
     ],
 )
 def test_clean_label_refuses_what_cannot_be(fields, said):
-    with pytest.raises(AttackError, match=said):
+    with pytest.raises((AttackError, UsageError), match=said):
         CleanLabel(trigger=Corner(), **fields).poison(picture_set(20), seed=0)
 
 

@@ -28,7 +28,7 @@ from hypothesis import strategies as st
 
 from bezoar.attacks import DirtyLabel, default_truth_path, load_truth, save_truth, undo
 from bezoar.data import DrillMark, from_arrays, open_data, write_data
-from bezoar.errors import OutputExistsError, PoisonedDataWarning, TruthError
+from bezoar.errors import OutputExistsError, PoisonedDataWarning, TruthError, UsageError
 
 BEZOAR_FILES = ("bezoar.json", "bezoar-index.csv")
 
@@ -156,10 +156,10 @@ def test_it_is_written_beside_the_data_and_never_inside(tmp_path):
 
 
 def test_a_place_that_cannot_be_written_to_is_an_error(tmp_path):
-    with pytest.raises(TruthError, match=r"the folder .*nowhere does not exist.*Make it first"):
+    with pytest.raises(UsageError, match=r"the folder .*nowhere does not exist.*Make it first"):
         drill(picture_set(), tmp_path / "nowhere" / "truth.zip")
     (tmp_path / "file").write_text("no folder")
-    with pytest.raises(TruthError, match="does not exist"):
+    with pytest.raises(UsageError, match="does not exist"):
         drill(picture_set(), tmp_path / "file" / "truth.zip")
 
 
@@ -314,7 +314,7 @@ def test_what_is_no_truth_file_is_an_error(tmp_path, content):
 
 
 def test_a_missing_file_or_a_folder_is_an_error(tmp_path):
-    with pytest.raises(TruthError, match="there is no truth file"):
+    with pytest.raises(UsageError, match="there is no truth file"):
         load_truth(tmp_path / "absent.zip")
     with pytest.raises(TruthError, match="is not a file"):
         load_truth(tmp_path)

@@ -272,7 +272,7 @@ def test_an_attack_that_does_not_fit_the_data_is_named_before_anything_runs(
 ) -> None:
     config.write_text(text)
     heard = Heard()
-    with pytest.raises(AttackError, match=message):
+    with pytest.raises((AttackError, UsageError), match=message):
         run_grid(config, tmp_path / "out", heard)
     assert heard.stages == []
 

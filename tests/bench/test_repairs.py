@@ -23,7 +23,7 @@ methods = ["fine-tune:epochs=1", "clp", "filter-retrain"]
 clean = ["10%", "30"]
 
 """
-    + TINY_MODELS
+    + TINY_MODELS.replace("epochs = 1", "epochs = 6")  # one epoch knows nothing that a repair could keep
     + """
 [[group]]
 name = "clean twin"

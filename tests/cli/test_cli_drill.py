@@ -177,7 +177,7 @@ def test_fine_tuning_the_last_layer_alone(bezoar, toy, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("--from", "run", "--tune", "haed"), 2, "Did you mean 'head'?"),
+        (("--from", "run", "--tune", "haed"), 4, "Did you mean 'head'?"),
         (("--tune", "head"), 4, "--tune together with --from RUN"),
     ],
 )

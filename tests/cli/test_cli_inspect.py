@@ -103,8 +103,42 @@ def test_clean_samples_of_other_classes_are_refused(bezoar, place):
     assert not (place / "inspection").exists()
 
 
+def test_how_many_clean_samples_are_right_is_told_and_other_classes_give_no_verdict(bezoar, place):
+    one = ("--detector", "neural-cleanse:steps=30,lessons=60")
+    done = bezoar("inspect", "own_networks:clean", "--clean", "quarters.npz", *one, "--out", "seen")
+    assert done.code == 0
+    assert "clean samples: 100% answered right by the model (240 of 240)" in done.out
+    data = clean_data()
+    write_data(replace(data, labels=(data.labels + 1) % 4), place / "turned.npz")
+    done = bezoar("inspect", "own_networks:clean", "--clean", "turned.npz", *one, "--out", "seen")
+    assert done.code == 3
+    assert "Inconclusive." in done.out
+    assert "hardly more of the clean samples right than guessing would (0.0% beside 25.0%" in done.out
+    assert "clean samples: 0% answered right by the model (0 of 240)" in done.out
+    assert json.loads((place / "seen/record.json").read_text())["accuracy"]["trials"] == 240
+
+
+def test_too_few_clean_samples_are_refused_with_how_many_are_needed(bezoar, place):
+    write_data(clean_data(5), place / "five.npz")
+    done = bezoar("inspect", "own_networks:clean", "--clean", "five.npz")
+    assert done.code == 2
+    assert "too few to inspect a model with" in done.err
+    assert "at least 54" in done.err
+    assert "5, no more than 2 of a class" in done.err
+    assert not (place / "inspection").exists()
+
+
+def test_a_detector_that_did_not_run_is_shown_as_such(bezoar, place):
+    write_data(clean_data(20), place / "twenty.npz")
+    one = "neural-cleanse:steps=30,lessons=60"
+    done = bezoar("inspect", "own_networks:clean", "--clean", "twenty.npz", "--detector", one)
+    assert done.code == 3
+    assert f"{one} did not run: trigger inversion needs 40 clean samples" in done.err
+    assert "1 of 1 detector did not run" in done.out
+
+
 def test_a_model_that_is_not_there_and_one_that_tells_nothing(bezoar, place):
-    assert bezoar("inspect", "nowhere").code == 2
+    assert bezoar("inspect", "nowhere").code == 4
     done = bezoar("inspect", "own_networks:planted")
     assert done.code in (2, 4)
     assert "--clean" in done.err

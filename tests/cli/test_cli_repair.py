@@ -213,7 +213,7 @@ def test_weights_of_others_need_their_network_and_come_back_as_weights(bezoar, v
         (("--data", "poisoned.npz", "--suspects", "nowhere"), 4, "nowhere"),
         (("--method", "ft-sam"), 2, "no trusted samples were given"),
         (("--clean", "toy-test.npz", "--method", "filter-retrain"), 2, "the data that the model was trained on"),
-        (("--clean", "toy-test.npz", "--trigger", PATCH, "--target", "pink"), 2, "pink"),
+        (("--clean", "toy-test.npz", "--trigger", PATCH, "--target", "pink"), 4, "pink"),
         (("--clean", "toy-test.npz", "--trigger", "patch:size=40", "--target", "blue"), 2, "does not fit"),
         (("--clean", "signs"), 2, "classes"),
         (("--clean", "nowhere.npz"), 4, "nowhere.npz"),
@@ -232,7 +232,7 @@ def test_models_that_cannot_be_repaired_are_refused(bezoar, toy, tmp_path):
     assert onnx.code == 2
     assert "--factory" in onnx.err
     nowhere = bezoar("repair", "nowhere", "--clean", "toy-test.npz")
-    assert nowhere.code == 2
+    assert nowhere.code == 4
     assert "nowhere" in nowhere.err
     assert bezoar("train", "toy.npz", *SMALL, "--out", "run").code == 0
     model, card = load_model("run")

@@ -77,6 +77,26 @@ def test_the_trigger_that_was_found_is_taken_and_none_is_sought(bezoar, seen, mo
     assert len(trigger["examples"]) == 4
 
 
+def test_what_the_inspection_showed_is_the_search_before_and_no_other_is_made(bezoar, seen, monkeypatch):
+    bars = (Bar("neural-cleanse:steps=150,lessons=60", 3.5),)
+    monkeypatch.setattr("bezoar.cli.repair_findings.calibrated_bars", lambda: bars)
+    record = bezoar(
+        "repair", *MODEL, "--findings", "seen", "--method", "adversarial-training", "--out", "m2", "--json"
+    ).json
+    (search,) = record["before"]["searches"]
+    inspected = json.loads((seen / "seen/record.json").read_text())
+    assert (search["detector"], search["stands_out"]) == (bars[0].detector, [NAMES[TARGET]])
+    assert search["samples"] == inspected["clean"]["samples"]
+    assert [one["statistic"] for one in search["classes"]] == [one["statistic"] for one in inspected["statistics"]]
+
+
+def test_an_inspection_by_fewer_detectors_is_no_search_before(bezoar, seen):
+    record = bezoar(
+        "repair", *MODEL, "--findings", "seen", "--method", "adversarial-training", "--out", "m2", "--json"
+    ).json
+    assert record["before"]["searches"]["reason"].startswith("no search was made before")
+
+
 def test_the_command_that_an_inspection_advises_names_its_own_folder(seen):
     (finding,) = json.loads((seen / "seen/record.json").read_text())["findings"]
     assert finding["remedies"] == [

@@ -329,7 +329,7 @@ def test_trusted_data_must_be_of_the_same_kind_and_other_samples(bezoar, toy, as
     ("arguments", "code", "said"),
     [
         (("nowhere",), 4, "no data set 'nowhere'"),
-        (("toy.npz", "--model", "nowhere"), 2, "the model nowhere does not exist"),
+        (("toy.npz", "--model", "nowhere"), 4, "the model nowhere does not exist"),
         (("toy.npz", "--model", "no.such:thing"), 4, "cannot import the model"),
         (("toy.npz", "--trusted", "nowhere"), 4, "no data set 'nowhere'"),
         (("toy.npz", "--budget", "lavish"), 4, "--budget"),

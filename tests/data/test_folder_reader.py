@@ -186,7 +186,7 @@ def test_splits_are_sub_folders(tmp_path):
     class_folders(tmp_path / "test", {"a": 2})
     assert len(open_data(tmp_path, split="test")) == 2
     assert open_data(tmp_path, split="test").name == f"{tmp_path.name}/test"
-    with pytest.raises(DataError, match=r"no split 'extra'.*test, train, val"):
+    with pytest.raises(UsageError, match=r"no split 'extra'.*test, train, val"):
         open_data(tmp_path, split="extra")
 
 

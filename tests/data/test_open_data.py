@@ -29,11 +29,19 @@ def test_pickles_are_refused_by_name(tmp_path, name):
 
 
 def test_other_files_and_empty_folders(tmp_path):
-    with pytest.raises(UsageError, match=r"is no data set.*parquet"):
+    with pytest.raises(UsageError, match=r"is no data set.*parquet.*a \.csv file.*Texts and tables cannot be read yet"):
         open_data(put(tmp_path, "table.csv", b"a,b"))
+    with pytest.raises(UsageError, match=r"is no data set.*a \.avi file. Bring the samples"):
+        open_data(put(tmp_path, "film.avi", b"a,b"))
     (tmp_path / "void").mkdir()
-    with pytest.raises(EmptyDataError, match="holds no data"):
+    with pytest.raises(EmptyDataError, match=r"is an empty folder; expected class folders.*\.png"):
         open_data(tmp_path / "void")
+    put(tmp_path, "texts/a.csv", b"a,b")
+    with pytest.raises(EmptyDataError, match=r"holds no data.*expected .*\.parquet.*found a\.csv. Texts and tables"):
+        open_data(tmp_path / "texts")
+    put(tmp_path, "films/a.avi", b"a,b")
+    with pytest.raises(EmptyDataError, match=r"holds no data.*found a\.avi. Bring the samples"):
+        open_data(tmp_path / "films")
     put(tmp_path, "arrays/train.npz", b"x")
     with pytest.raises(DataError, match=r"Name the file.*train\.npz"):
         open_data(tmp_path / "arrays")

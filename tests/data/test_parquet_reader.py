@@ -17,6 +17,7 @@ from bezoar.errors import (
     SkippedSamplesWarning,
     UnreadableSampleError,
     UnsafeDataError,
+    UsageError,
 )
 
 PICTURES = [png(pixels_of(number)) for number in range(5)]
@@ -124,7 +125,7 @@ def test_shards_that_disagree(tmp_path):
     ],
 )
 def test_columns_missing_or_unclear(tmp_path, columns, options, match):
-    with pytest.raises(DataError, match=match):
+    with pytest.raises((DataError, UsageError), match=match):
         open_data(sheet(tmp_path / "a.parquet", columns), **options)
 
 

@@ -66,6 +66,7 @@ def trusted() -> Dataset:
 
 
 BARS = (Bar("neural-cleanse", 3.5),)
+(SEEN,) = search("way2")
 BOTH = (Aimed(barred, OTHER_TARGET),)
 
 
@@ -214,6 +215,33 @@ def test_an_earlier_try_is_seen_again_with_what_was_met(monkeypatch):
     assert [one.method.split(":")[0] for one in record.attempts] == ["fine-tune", "unlearn"]
     assert record.chosen == "unlearn"
     assert (len(record.before.further), len(record.after.further)) == (1, 1)
+
+
+def test_a_class_that_the_model_did_not_show_is_told_and_no_other_method_is_tried(monkeypatch):
+    says(monkeypatch, ("way2",))
+    nothing = Suspected(barred, OTHER_TARGET, False, "found", "a bar", searches=lambda: (replace(SEEN, stands_out=()),))
+    monkeypatch.setattr("bezoar.repair.ready.suspected_trigger", lambda *_, **__: nothing)
+    patient = Patient(twice_poisoned(), "toy", "run", trusted().class_names)
+    settings = RepairSettings(Auto(methods=("unlearn", "clp")), BARS, described="patch", device="cpu")
+    record = repair_model(patient, KNOWN, settings).record
+    assert [one.method for one in record.attempts] == ["unlearn"]
+    assert record.verdict == "could not be told"
+    assert "towards 'way2', which the model did not show before the repair" in record.sentence
+    assert [one.stands_out for one in record.before.searches] == [()]
+    assert [one.stands_out for one in record.after.searches] == [("way2",)]
+
+
+def test_what_the_search_showed_that_found_the_trigger_is_not_forgotten(monkeypatch):
+    says(monkeypatch, ("way2",))
+    (showed,) = search("way0")
+    found = Suspected(patched, TARGET, True, "found by a search", "a patch", searches=lambda: (showed,))
+    monkeypatch.setattr("bezoar.repair.ready.suspected_trigger", lambda *_, **__: found)
+    patient = Patient(twice_poisoned(), "toy", "run", trusted().class_names)
+    settings = RepairSettings(Auto(methods=("unlearn", "clp")), BARS, device="cpu")
+    record = repair_model(patient, Given(trusted()), settings).record
+    assert [one.method for one in record.attempts] == ["unlearn"]
+    assert record.attempts[0].outcome.good
+    assert record.verdict == "could not be told"
 
 
 def test_the_class_of_the_known_trigger_is_no_reason_to_look_for_others(monkeypatch):

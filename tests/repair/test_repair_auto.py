@@ -10,23 +10,25 @@ from sample_checks import check, search
 
 from bezoar.errors import ModelError, TrainingError, UsageError
 from bezoar.metrics import accuracy_lost
-from bezoar.records import FlipCheck, Mending, ModelCheck, Rate, RepairTrigger, Skipped, from_json, to_json
+from bezoar.metrics.intervals import wilson
+from bezoar.records import ClassRate, FlipCheck, Mending, ModelCheck, Rate, RepairTrigger, Skipped, from_json, to_json
 from bezoar.repair import REPAIRS, Given
 from bezoar.repair.auto import CHEAP_FIRST, CHOICES, Auto
 from bezoar.repair.base import Mended, ModelRepair, Repaired, Used
 from bezoar.repair.checks import Bar
-from bezoar.repair.checks.look import NOT_SEARCHED, NOT_SEARCHED_BEFORE
+from bezoar.repair.checks.look import NOT_SEARCHED, NOT_SEARCHED_BEFORE, Looking
 from bezoar.repair.checks.search import Suspected
 from bezoar.repair.judgement import likely_loss
 from bezoar.repair.meter import Cost
 from bezoar.repair.settings import Patient, RepairSettings
 from bezoar.repair.story import repair_model
-from bezoar.repair.trying import Case, Trials, Tried
+from bezoar.repair.trying import Case, Met, Trials, Tried
 from bezoar.repair.verdict import verdict_of
 from repair_toys import TARGET, Victim, attack_success, clean_accuracy, patched, victim
 
 BARS = (Bar("neural-cleanse:steps=30,lessons=60", 3.5), Bar("added-pattern:steps=30,lessons=60", 3.5))
 FEW = (Bar("neural-cleanse:steps=5,lessons=60", 3.5),)
+NOTHING_TO_SEE = Looking(None, None, None, 0, ())
 HOUSE = [name for name in REPAIRS.names() if REPAIRS.get(name).__module__.startswith("bezoar.")]
 
 
@@ -137,7 +139,7 @@ def test_a_recovered_trigger_that_the_clean_samples_bear_is_told_and_they_are_le
 def test_a_good_one_is_kept_although_another_did_less_harm():
     nothing = Repaired(torch.nn.Identity(), Used(), Cost(0, 0, 1), ())
     judge = Auto().judged
-    trials = Trials(Case(torch.nn.Identity(), Given(), None, 0, "cpu", None, None), judge, tuple, alone=False)
+    trials = Trials(Case(torch.nn.Identity(), Given(), NOTHING_TO_SEE, 0, "cpu", None, None), judge, Met, alone=False)
     seen = {"costly": check(flips=0, of=2000, gone=40), "good": check(flips=4, of=2000)}
     trials.tried = [Tried(name, nothing, 1.0, one, judge(one)) for name, one in seen.items()]
     costly, good = trials.tried
@@ -147,6 +149,14 @@ def test_a_good_one_is_kept_although_another_did_less_harm():
     assert trials.best(lambda best, count: f"{best.method} of {count}").rule == "good of 2"
 
 
+def test_a_model_that_only_guesses_at_the_trusted_samples_is_not_repaired(fast):
+    trusted = fast.given.trusted
+    other = replace(trusted, labels=(trusted.labels + 1) % len(trusted.class_names))
+    with pytest.raises(ModelError, match="does not know the classes of") as refused:
+        cured(fast, replace(knowing(fast), trusted=other))
+    assert "hardly more of the clean samples right than guessing would" in str(refused.value)
+
+
 def test_where_none_is_good_the_least_harm_is_kept_and_told(fast):
     found = cured(fast, knowing(fast), methods=("nad:epochs=1,least_steps=0", "fine-tune:epochs=2,least_steps=20"))
     record = found.record
@@ -154,7 +164,7 @@ def test_where_none_is_good_the_least_harm_is_kept_and_told(fast):
     assert len(record.attempts) == 2
     harms = {one.method: one.outcome.check.flips.flips.value for one in record.attempts}
     assert record.chosen == min(harms, key=lambda one: harms[one])
-    assert "of 2 tried none was good" in record.rule
+    assert "none of 2 tried was good" in record.rule
     kept = next(one.outcome for one in record.attempts if one.method == record.chosen)
     passed = next(one.outcome for one in record.attempts if one.method != record.chosen)
     assert passed.check.searches == NOT_SEARCHED
@@ -305,6 +315,35 @@ def test_good_is_what_costs_little_turns_nothing_and_leaves_nothing_small():
     assert small.harm == pytest.approx(0.9)
 
 
+def one_source(flips: int, of: int = 9, name: str = "way1") -> ModelCheck:
+    """A model of which a trigger turns one of twelve classes alone."""
+    seen = check(flips=flips, asked=100)
+    sources = (ClassRate(name, wilson(flips, of)), ClassRate("way2", wilson(0, 9)), ClassRate("way3", Skipped("none")))
+    return replace(seen, flips=replace(seen.flips, by_source=sources))
+
+
+def test_a_trigger_of_one_source_class_is_judged_by_that_class():
+    # 4 of 100 are few, and 4 of 9 are not: by Wilson at least 19%, 5 of 9 at least 27%.
+    assert Auto().judged(one_source(4)).against == ()
+    assert Auto().judged(one_source(5)).against == ("the trigger still turns 5.0%, 55.6% of 'way1'",)
+    told, sentence = verdict_of(GIVEN, one_source(8), one_source(5), Auto())
+    assert (told, sentence) == (
+        "still works",
+        "The given trigger still works (5.0% of 100 samples, 55.6% of 'way1', before 8.0%, 88.9% of 'way1').",
+    )
+    told, sentence = verdict_of(GIVEN, one_source(9), one_source(0), Auto())
+    assert (told, "hardly worked" in sentence) == ("works no more", False)
+
+
+def test_a_class_that_stands_out_since_the_repair_alone_is_not_held_against_it():
+    seen = check(flips=0, searches=search("way2"))
+    assert Auto().judged(seen, None).against
+    assert Auto().judged(seen, frozenset({"way2"})).against
+    assert Auto().judged(seen, frozenset({"way1"})).against == ()
+    own = check(flips=0, searches=search("way0"))  # the trigger's own target
+    assert Auto().judged(own, frozenset()).against
+
+
 def test_a_loss_counts_as_far_as_it_is_more_than_chance():
     # By hand: 4 of 200 changed answers, all for the worse, are 2.0 -+ 1.0 points, and 1.6 of these to reckon with.
     assert likely_loss(accuracy_lost(4, 0, 200)) == pytest.approx(0.02 * 0.0004 / (0.0004 + 0.02 * 0.98 / 200))
@@ -325,8 +364,26 @@ GIVEN = RepairTrigger("given", "patch", "way0", False, None, ())
         (check(flips=97), check(flips=2), "works no more", "(2.0% of 100 samples, before 97.0%), and an independent"),
         (check(flips=97), check(flips=60), "still works", "still works (60.0% of 100 samples, before 97.0%)"),
         (check(flips=97, control=97), check(flips=96, control=98), "still works", "still works (96.0%"),
-        (check(flips=97), check(flips=0, searches=search("way0")), "still works", "but an independent search found"),
-        (check(flips=97), check(flips=0, searches=search("way3")), "could not be told", "towards 'way3'"),
+        (check(flips=97), check(flips=0, searches=search("way0")), "signs are left", "but an independent search found"),
+        (
+            check(flips=97),
+            check(flips=0, searches=search("way3")),
+            "could not be told",
+            "did not show before the repair",
+        ),
+        (
+            check(flips=97, searches=search("way3")),
+            check(flips=0, searches=search("way3")),
+            "could not be told",
+            "towards 'way3'.",
+        ),
+        (
+            check(flips=97, searches=NOT_SEARCHED),
+            check(searches=search("way3")),
+            "could not be told",
+            "towards 'way3'.",
+        ),
+        (check(flips=97), check(flips=2, gone=14), "works no more", "no sign of another, but accuracy fell by 7.0"),
         (check(flips=10), check(flips=1), "could not be told", "hardly worked before the repair"),
         (
             check(flips=40, control=35),

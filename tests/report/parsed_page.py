@@ -6,7 +6,7 @@ import re
 from html.parser import HTMLParser
 from itertools import pairwise
 
-VOID = {"meta", "link", "img", "br", "hr", "input"}
+VOID = {"meta", "link", "img", "br", "hr", "input", "wbr"}
 SHAPES = {"path", "line", "circle", "rect", "polyline"}
 
 
@@ -19,7 +19,8 @@ class Page(HTMLParser):
         self.elements: list[tuple[str, dict[str, str | None]]] = []
         self.faults: list[str] = []
         self.texts: list[tuple[str, str]] = []
-        self.feed(text)
+        # The words of a command are spans only for the sake of where its lines break.
+        self.feed(re.sub(r'<span class="word">(.*?)</span>', r"\1", text, flags=re.DOTALL))
         self.close()
         self.faults += [f"never closed: {tag}" for tag in self.open]
 

@@ -53,7 +53,9 @@ def check(*, flips: int, accuracy: int, small: bool, names: tuple[str, ...] = SI
     return ModelCheck(
         rate(accuracy, 100),
         by_class,
-        FlipCheck(target, rate(flips, 90), rate(1, 90), "the trigger turned by half", sources),
+        FlipCheck(
+            target, rate(flips, 90), rate(1, 90), "the trigger turned by half", sources, rate(max(2, 85 - flips), 90)
+        ),
         (search,),
     )
 
@@ -87,7 +89,7 @@ def sample_repair(names: tuple[str, ...] = SIGNS) -> RepairRecord:
         trigger=RepairTrigger("given", "patch:size=5,color=cyan", names[1], False, picture, ((picture, picture),) * 4),
         method="auto",
         chosen="adversarial-training",
-        rule="it is the first for which all spoke that was looked at; 2 tried",
+        rule="it is the first that nothing spoke against; 2 tried",
         attempts=(
             RepairAttempt("filter-retrain", Skipped("the data that the model was trained on were not given")),
             RepairAttempt("fine-tune", mending(left, against="the trigger still turns 77.8%")),
@@ -110,7 +112,12 @@ def sample_repair(names: tuple[str, ...] = SIGNS) -> RepairRecord:
 
 
 def with_further(seen: ModelCheck, flips: int, names: tuple[str, ...]) -> ModelCheck:
-    return replace(seen, further=(FlipCheck(names[2], rate(flips, 80), rate(1, 80), "the trigger mirrored", ()),))
+    return replace(
+        seen,
+        further=(
+            FlipCheck(names[2], rate(flips, 80), rate(1, 80), "the trigger mirrored", (), rate(70 - flips // 2, 80)),
+        ),
+    )
 
 
 def blind_repair() -> RepairRecord:

@@ -12,7 +12,8 @@ from parsed_page import Page, faults
 from sample_record import SIGNS
 from sample_repair import TARGET, blind_repair, failed_repair, hostile_repair, sample_repair
 
-from bezoar.records import RepairRecord, Skipped, from_json, to_json
+from bezoar.records import FlipCheck, RepairRecord, Skipped, from_json, to_json
+from bezoar.records.repairing import NOT_ASKED
 from bezoar.report import render_html, repair_headline, write_report
 from bezoar.report.repair_tables import attempt_rows, further_rows, number_cards, search_tables
 
@@ -97,15 +98,56 @@ def test_training_samples_that_a_repair_turned_are_counted():
 
 
 def test_numbers_stand_before_beside_after():
-    accuracy, works, control = number_cards(sample_repair())
+    accuracy, works, rightly, control = number_cards(sample_repair())
     assert (accuracy.before.successes, accuracy.after.successes) == (91, 90)
     assert (works.before.successes, works.after.successes) == (88, 1)
+    assert (rightly.before.successes, rightly.after.successes) == (2, 84)
     assert control.after.successes == 1
     assert "the trigger turned by half" in control.meaning
     assert accuracy.difference == "\u22121.0 points, give or take 2.2"
     (table,) = search_tables(sample_repair())
     row = next(one for one in table.rows if one.name == TARGET)
-    assert (row.before, row.after, row.stood_out, row.stands_out) == ("4.5", "26", True, False)
+    assert (row.sizes, row.statistics, row.stood_out, row.stands_out) == (("4.5", "26"), ("5.4", "0.4"), True, False)
+    assert table.told == f"nothing stands out; the most is 0.4 for \u201c{TARGET}\u201d, the cut 3.5"
+    assert (table.sized, table.stands_out) == (True, False)
+
+
+def test_sizes_are_left_out_where_a_detector_looks_for_no_small_triggers():
+    (search,) = sample_repair().after.searches
+    for size in (Skipped("this detector looks for no triggers"), 15.3):
+        same = replace(search, classes=tuple(replace(one, size=size) for one in search.classes))
+        record = sample_repair()
+        record = replace(
+            record,
+            before=replace(record.before, searches=(same,)),
+            after=replace(record.after, searches=(replace(same, stands_out=(TARGET,)),)),
+        )
+        (table,) = search_tables(record)
+        assert (table.sized, table.missing) == (False, ())
+        assert table.told == f"\u201c{TARGET}\u201d stands out"
+        assert '<b class="victim">Before</b>, pixels' not in render_html(record)
+    (sized,) = search_tables(sample_repair())
+    assert sized.sized
+
+
+def test_an_old_record_says_that_right_answers_were_not_asked_for():
+    record = sample_repair()
+    flips = FlipCheck(**{**vars(record.after.flips), "rightly": NOT_ASKED})
+    page = render_html(replace(record, after=replace(record.after, flips=flips)))
+    assert "it was not asked for when this was recorded" in page
+
+
+def test_what_was_looked_for_is_not_said_to_be_nothing():
+    record = sample_repair()
+    assert repair_headline(record).label == "Nothing found any more"
+    unsearched = replace(record, after=replace(record.after, searches=Skipped("no detector was named")))
+    assert repair_headline(unsearched).label == "The trigger no longer works"
+    left = replace(record, verdict="signs are left")
+    assert repair_headline(left).label == "Signs of a backdoor are left"
+    assert repair_headline(left).level == "bad"
+
+
+def test_numbers_of_the_kept_one():
     assert [one.method for one in attempt_rows(sample_repair()) if one.kept] == ["adversarial-training"]
 
 

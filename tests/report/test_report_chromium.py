@@ -68,6 +68,22 @@ def test_page_never_scrolls_sideways(chromium: Browser, report: Path, width: int
     assert chromium.evaluate("document.documentElement.scrollWidth") <= width
 
 
+def test_commands_break_between_words_and_are_copied_as_they_are(chromium: Browser, tmp_path: Path):
+    """At a hyphen a line broke inside an option: `--clean aircraft -`, and `-split test` below."""
+    command = "bezoar inspect some-model-folder --clean aircraft --clean-split test --reference-from trusted-models"
+    record = replace(sample_record(), commands=(command, "bezoar train 'a  b' --out " + "long-" * 40))
+    chromium.open(write_report(record, tmp_path), width=390)
+    shown = "[...document.querySelectorAll('pre')].at(%d)"
+    copied = "(range => (range.selectNodeContents(%s), getSelection().removeAllRanges(), getSelection().addRange(range)"
+    copied += ", getSelection().toString()))(document.createRange())"
+    assert [chromium.evaluate(copied % (shown % place)) for place in (-2, -1)] == list(record.commands)
+    lines = "[...%s.querySelectorAll('.word')].map(word => (range => (range.selectNodeContents(word), "
+    lines += "new Set([...range.getClientRects()].map(one => one.top)).size))(document.createRange()))"
+    assert set(chromium.evaluate(lines % (shown % -2))) == {1}
+    assert max(chromium.evaluate(lines % (shown % -1))) > 1  # wider than the page, and nothing of it is cut off
+    assert chromium.evaluate("document.documentElement.scrollWidth") <= 390
+
+
 def test_dark_is_dark_and_light_is_light(chromium: Browser, tmp_path: Path):
     report = write_report(sample_record(), tmp_path)
     brightness = "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).map(Number)"

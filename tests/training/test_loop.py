@@ -155,7 +155,7 @@ def test_saved_model_answers_the_same(tmp_path: Path) -> None:
 
 
 def test_loading_says_what_is_wrong(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="does not exist"):
+    with pytest.raises(UsageError, match="does not exist"):
         load_model(tmp_path)
     pickled = tmp_path / "model.pt"
     torch.save({"weight": torch.zeros(2)}, pickled)

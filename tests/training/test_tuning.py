@@ -12,7 +12,7 @@ import torch
 from test_loop import TINY, toy
 from torch import nn
 
-from bezoar.errors import TrainingError
+from bezoar.errors import BezoarError, TrainingError, UsageError
 from bezoar.training import build_model, default_recipe, train
 from bezoar.training.tuning import training_mode, tuned
 
@@ -57,15 +57,15 @@ def test_afterwards_the_model_can_learn_as_before() -> None:
 
 
 @pytest.mark.parametrize(
-    ("names", "said"),
+    ("names", "kind", "said"),
     [
-        (("haed",), "no module 'haed' to tune.*'head'"),
-        (("stem",), "nothing is left to train.*stages.0, .*head"),
-        (("head", "nowhere"), "no module 'nowhere'"),
+        (("haed",), UsageError, "no module 'haed' to tune.*'head'"),
+        (("stem",), TrainingError, "nothing is left to train.*stages.0, .*head"),
+        (("head", "nowhere"), UsageError, "no module 'nowhere'"),
     ],
 )
-def test_a_module_that_cannot_be_tuned(names: tuple[str, ...], said: str) -> None:
-    with pytest.raises(TrainingError) as caught:
+def test_a_module_that_cannot_be_tuned(names: tuple[str, ...], kind: type[BezoarError], said: str) -> None:
+    with pytest.raises(kind) as caught:
         train(toy(), model=TINY, recipe=RECIPE, seed=1, start=network(), tune=names)
     assert re.search(said, " ".join(str(caught.value).split()))
 

@@ -137,15 +137,21 @@ def test_anything_else_is_refused_by_name(name, told, tmp_path):
 
 @pytest.mark.parametrize("place", ["nowhere.pt", "no/where", "x" * 5000, "a\0b"])
 def test_nothing_there(place):
-    with pytest.raises(ModelError, match="does not exist; expected a run folder"):
+    with pytest.raises(UsageError, match="does not exist; expected a run folder"):
         open_model(place)
 
 
 def test_a_folder_without_a_model(tmp_path):
-    with pytest.raises(ModelError, match="holds no model; expected a run folder"):
+    with pytest.raises(ModelError, match=r"is an empty folder; expected a run folder.*Check the path"):
         open_model(str(tmp_path))
     (tmp_path / "model.pt").mkdir()
-    with pytest.raises(ModelError, match="holds no model"):
+    with pytest.raises(ModelError, match=r"model\.pt is an empty folder"):
+        open_model(str(tmp_path / "model.pt"))
+    (tmp_path / "model.pt/notes.txt").touch()
+    with pytest.raises(ModelError, match=r"holds no model; .*found notes\.txt\. Check the path"):
+        open_model(str(tmp_path / "model.pt"))
+    (tmp_path / "model.pt/last.pth").touch()
+    with pytest.raises(ModelError, match=r"Name the file of the model itself, as in .*model\.pt/last\.pth"):
         open_model(str(tmp_path / "model.pt"))
 
 
@@ -200,6 +206,18 @@ def test_a_run_folder_and_its_file(run_folder):
 def test_a_run_that_contradicts_what_is_said(options, kind, told, run_folder):
     with pytest.raises(kind, match=told):
         open_model(str(run_folder), **options)
+
+
+def test_the_data_are_what_does_not_fit_a_run(run_folder):
+    """They were called what was expected, and the model what was found: the user had given the wrong data."""
+    with pytest.raises(ModelError) as caught:
+        open_model(str(run_folder), class_names=("a", "b"), shape=SHAPE, data="letters/test")
+    assert caught.value.expected == f"data of the model's 3 classes: {', '.join(CLASSES)}"
+    assert caught.value.found == "2 classes in letters/test: a, b"
+    with pytest.raises(ModelError) as caught:
+        open_model(str(run_folder), class_names=CLASSES, shape=(3, 9, 9), data="letters/test")
+    assert caught.value.expected == f"samples of shape {SHAPE}"
+    assert caught.value.found == "(3, 9, 9) in letters/test"
 
 
 def test_the_mark_of_a_drill_is_told(run_folder):

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from bezoar.data.dataset import Dataset
-from bezoar.errors import AttackError, did_you_mean
+from bezoar.errors import AttackError, UsageError, did_you_mean
 
 Relabel = Literal["all-to-one", "all-to-all"]
 
@@ -48,12 +48,12 @@ def label_map(
 
 
 def class_number(class_names: Sequence[str], name: str) -> int:
-    """Label of the class called `name` (or written as its number). Raises AttackError with the known names."""
+    """Label of the class called `name` (or written as its number). Raises UsageError with the known names."""
     if name in class_names:
         return list(class_names).index(name)
     if name.isascii() and name.isdecimal() and int(name) < len(class_names):
         return int(name)
-    raise AttackError(
+    raise UsageError(
         f"the data have no class {name!r}",
         expected="one of " + ", ".join(class_names),
         remedy=did_you_mean(name, class_names),

@@ -46,11 +46,11 @@ class DataAttack(ABC):
         require_choice("placement", self.placement, get_args(Placement))
 
     def relabelling(self, class_names: Sequence[str]) -> dict[int, int]:
-        """Target label of each source label. Raises AttackError when classes are unknown or none is left."""
+        """Target label of each source label. Raises UsageError for unknown classes, AttackError when none is left."""
         return label_map(class_names, sources=self.sources, target=self.target, relabel="all-to-one")
 
     def require_fit(self, data: Dataset) -> None:
-        """Raise AttackError, before anything costs time, for classes that `data` does not have or a rate of no poison.
+        """Raise UsageError for classes that `data` does not have, AttackError for no poison, before it costs time.
 
         `plan` has the last word: what this lets through may be refused there.
         """

@@ -30,7 +30,7 @@ def require_trigger_fits(data: Dataset, trigger: Trigger) -> None:
 def require_model(model: nn.Module, data: Dataset, name: str) -> None:
     """Raise AttackError unless the model, called `name`, maps these samples to one logit for each of their classes."""
     try:
-        require_classes(model, data.inputs, data.class_names, name)
+        require_classes(model, data.inputs, data.class_names, name, data=data.name)
     except ModelError as error:
         what = error.what if error.what.startswith(name) else f"{name}: {error.what}"
         raise error.told_as(AttackError, what) from error

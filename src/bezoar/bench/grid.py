@@ -22,7 +22,7 @@ from bezoar.drill.stages import (
     write_record,
 )
 from bezoar.drill.state import DrillPlan, DrillState, made, run_stages
-from bezoar.errors import AttackError, BezoarError
+from bezoar.errors import AttackError, BezoarError, UsageError
 from bezoar.records import TrainingRecord, from_json, to_json, write_text_atomically
 from bezoar.training import ModelCard, Trained, load_model, save_model
 from bezoar.training.listening import Listener
@@ -76,9 +76,9 @@ def _require_fit(cell: Cell, data: Dataset) -> None:
     if isinstance(attack, DataAttack):
         try:
             attack.require_fit(data)
-        except AttackError as error:
+        except (AttackError, UsageError) as error:
             what = f"the attack {cell.label!r} does not fit the data: {error.what}"
-            raise error.told_as(AttackError, what) from error
+            raise error.told_as(type(error), what) from error
 
 
 def finished(path: Path, out: Path) -> tuple[tuple[Cell, CellResult], ...]:

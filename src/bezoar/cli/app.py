@@ -12,19 +12,22 @@ from typing import Annotated, Any
 
 import typer
 
-from bezoar.cli import attack, attacks, bench, clean, demo, evaluate, inspect, repair, report, scan, train
-from bezoar.cli.codes import ERROR, INTERRUPTED, READER_GONE, WRONG_USAGE
+from bezoar.cli.codes import ERROR, INTERRUPTED, READER_GONE, TERMINATED, WRONG_USAGE
 from bezoar.cli.console import ARGUMENTS, close_bars, errors, print_error, say, warnings_as_lines
+from bezoar.cli.terminating import terminations_raised
+from bezoar.cli.verbs import Verbs
 from bezoar.errors import BezoarError, UsageError
 from bezoar.records.versions import versions
 
 app = typer.Typer(
     name="bezoar",
+    cls=Verbs,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     help="Finds backdoors in machine-learning data and models, and plays the poisoner on a copy of your own data.",
-    epilog="Exit codes: 0 nothing found, 1 found, 2 error, 3 inconclusive, 4 wrong usage, 130 interrupted.",
+    epilog="Exit codes: 0 nothing found, 1 found, 2 error, 3 inconclusive, 4 wrong usage, 130 interrupted, "
+    "143 terminated.",
 )
 
 
@@ -43,19 +46,17 @@ def _options(
     pass
 
 
-for module in (demo, scan, inspect, clean, attacks, attack, train, evaluate, bench, repair, report):
-    module.add_to(app)
-
-
 def run(arguments: list[str] | None = None) -> int:
     """Run the command line. Returns the exit code; no error shows a traceback or passes for a finding."""
     given = list(sys.argv[1:]) if arguments is None else arguments
     ARGUMENTS.set(tuple(given))
     try:
-        with warnings_as_lines(), _own_modules_importable():
+        with warnings_as_lines(), _own_modules_importable(), terminations_raised() as terminations:
             code = _answer(given)
-        if code == INTERRUPTED:
-            errors.print("interrupted")
+        if terminations.heard and code in (INTERRUPTED, ERROR):  # an error that follows is its doing
+            code = TERMINATED
+        if code in (INTERRUPTED, TERMINATED):
+            errors.print("interrupted" if code == INTERRUPTED else "terminated")
         sys.stdout.flush()  # here, where a reader that is gone can still be dealt with
     except (BrokenPipeError, SystemExit):
         return _reader_gone()

@@ -8,8 +8,8 @@ from bezoar.records.scanning import Strength
 
 NOTHING_FOUND, FOUND, ERROR, INCONCLUSIVE, WRONG_USAGE = 0, 1, 2, 3, 4
 
-INTERRUPTED, READER_GONE = 130, 141
-"""As a shell names those that SIGINT and SIGPIPE ended."""
+INTERRUPTED, READER_GONE, TERMINATED = 130, 141, 143
+"""As a shell names those that SIGINT, SIGPIPE and SIGTERM ended."""
 
 
 def code_of(record: ScanRecord | InspectionRecord, fail_on: Strength) -> int:
@@ -21,6 +21,11 @@ def code_of(record: ScanRecord | InspectionRecord, fail_on: Strength) -> int:
 
 
 def code_of_repair(record: RepairRecord) -> int:
-    """The exit code of a repair: whether the backdoor still works, or whether that could not be told."""
-    codes = {"works no more": NOTHING_FOUND, "still works": FOUND, "could not be told": INCONCLUSIVE}
+    """The exit code of a repair: whether a backdoor is found yet, or whether that could not be told."""
+    codes = {
+        "works no more": NOTHING_FOUND,
+        "signs are left": FOUND,
+        "still works": FOUND,
+        "could not be told": INCONCLUSIVE,
+    }
     return codes[record.verdict]

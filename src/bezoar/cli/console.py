@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from contextvars import ContextVar
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
@@ -23,9 +24,11 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from bezoar import training
 from bezoar.errors import BezoarError
 from bezoar.records import to_json
+
+if TYPE_CHECKING:
+    from bezoar import training  # which loads torch, and not every command needs that
 
 errors = Console(stderr=True, soft_wrap=True)
 results = Console(soft_wrap=True, highlight=False)

@@ -98,21 +98,23 @@ def inspect(
 
 def _opened(model: str, factory: str | None, data: Dataset | None) -> OpenedModel:
     """The model. Raises ModelError where it was trained on other classes than the clean samples have."""
-    names = None if data is None else data.class_names
-    opened = open_model(model, factory=factory, class_names=names, shape=None if data is None else data.shape)
-    if data is not None and opened.card is not None and not opened.card.fits(data):
+    if data is None:
+        opened = open_model(model, factory=factory)
+        if opened.card is None:
+            raise UsageError(
+                f"nothing tells which classes {model} has, or of what shape its samples are",
+                expected="clean samples of its classes",
+                remedy="Give them as --clean DATA",
+            )
+        return opened
+    opened = open_model(model, factory=factory, class_names=data.class_names, shape=data.shape, data=data.name)
+    if opened.card is not None and not opened.card.fits(data):
         raise ModelError(
             f"the clean samples {data.name} don't fit the model {model}",
             expected=f"{len(opened.card.class_names)} classes of samples {opened.card.shape}: "
             + ", ".join(opened.card.class_names[:8]),
             found=f"{len(data.class_names)} classes of samples {data.shape}: {', '.join(data.class_names[:8])}",
             remedy="Give clean samples of the model's own classes, in their order and size (see --size)",
-        )
-    if data is None and opened.card is None:
-        raise UsageError(
-            f"nothing tells which classes {model} has, or of what shape its samples are",
-            expected="clean samples of its classes",
-            remedy="Give them as --clean DATA",
         )
     return opened
 

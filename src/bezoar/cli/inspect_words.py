@@ -7,9 +7,9 @@ from pathlib import Path
 from rich.markup import escape
 
 from bezoar.cli.console import say
-from bezoar.records import RecoveredTrigger, Skipped
+from bezoar.records import Rate, RecoveredTrigger, Skipped
 from bezoar.records.inspecting import InspectionRecord
-from bezoar.report.inspection import NOT_CLEAN, inspection_headline, trigger_in_words
+from bezoar.report.inspection import NOT_CLEAN, accuracy_in_words, inspection_headline, trigger_in_words
 from bezoar.report.phrases import brief, duration, sentence, visible
 
 
@@ -27,11 +27,13 @@ def say_inspection(record: InspectionRecord, page: Path) -> None:
         if isinstance(one.trigger, RecoveredTrigger):
             say(f"   trigger: {_safe(one.trigger.description)}")
         if not isinstance(one.flip_test, Skipped):
-            say(f"   test: {_safe(trigger_in_words(one))}")
+            say(f"   test: {_safe(trigger_in_words(one))}; that is {_safe(one.flip_test.control_kind)}")
         for remedy in one.remedies:
             say(f"   to do: {_safe(remedy)}")
     if len(record.findings) > 5:
         say(f"and {len(record.findings) - 5} more in the report")
+    if isinstance(record.accuracy, Rate):
+        say(f"  [dim]clean samples:[/] {_safe(accuracy_in_words(record.accuracy))}")
     if record.cuts_from:
         say(f"  [dim]cuts:[/] {_safe(record.cuts_from)}")
     say(f"  [dim]false alarms:[/] {_safe(sentence(record.false_alarm))}")

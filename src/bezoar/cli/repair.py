@@ -35,7 +35,8 @@ from bezoar.triggers import TRIGGERS, Trigger
 METHODS = (
     "Methods: auto, "
     + ", ".join(REPAIRS.names())
-    + ". Exit codes: 0 nothing found any more, 1 the backdoor still works, 2 error, 3 could not be told, 4 wrong usage."
+    + ". Exit codes: 0 nothing found any more, 1 the backdoor still works or signs of one are left, 2 error, "
+    "3 could not be told, 4 wrong usage."
 )
 
 
@@ -210,12 +211,10 @@ def _suspects(known: ScanRecord | TurnedSamples | None, training: Dataset | None
 
 
 def _open(place: str, factory: str | None, known: Dataset | None) -> OpenedModel:
-    opened = open_model(
-        place,
-        factory=factory,
-        class_names=None if known is None else known.class_names,
-        shape=None if known is None else known.shape,
-    )
+    if known is None:
+        opened = open_model(place, factory=factory)
+    else:
+        opened = open_model(place, factory=factory, class_names=known.class_names, shape=known.shape, data=known.name)
     if not opened.differentiable:
         raise ModelError(f"{place} can only be asked, not changed", remedy="Give the weights in their network")
     return opened

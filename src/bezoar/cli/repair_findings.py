@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from bezoar.cli.inspect_folder import is_inspection, read_inspection, read_trigger
 from bezoar.cli.scan_folder import is_scan
 from bezoar.data import Dataset
+from bezoar.drill.bars import calibrated_bars
 from bezoar.errors import DataError, ModelError, RecordError, UsageError
 from bezoar.records import Skipped
 from bezoar.records.inspecting import InspectionRecord, ModelFinding
+from bezoar.records.repairing import ClassSize, TriggerSearch
 from bezoar.repair.checks import Suspected
-from bezoar.repair.checks.search import MOST_FURTHER, Worn
+from bezoar.repair.checks.search import MOST_FURTHER, NOT_WORKED, Worn
 from bezoar.training.digest import weights_digest
 from bezoar.training.opening import OpenedModel
+
+NOT_KEPT = Skipped("an inspection keeps no flips of every class")
 
 
 @dataclass(frozen=True)
@@ -101,6 +106,7 @@ def suspected_by(inspected: Inspected, opened: OpenedModel, data: Dataset) -> Su
     if first is None or inspected.alone:
         return first
     others = [_suspected(inspected, place, data) for place in inspected.others]
+    first = replace(first, searches=partial(_searches, inspected.record))
     return replace(first, further=tuple(one for one in others if one is not None)[:MOST_FURTHER])
 
 
@@ -114,6 +120,26 @@ def _suspected(inspected: Inspected, place: int, data: Dataset) -> Suspected | N
     tried = "" if isinstance(flips, Skipped) else f" and turned {flips.flips.value:.0%} of samples there"
     how = f"found by bezoar inspect with {finding.detector} ({finding.strength}){tried}"
     return Suspected(Worn(trigger), target, True, how, trigger.description, trigger.picture)
+
+
+def _searches(record: InspectionRecord) -> tuple[TriggerSearch, ...]:
+    """What the inspection showed, as a search of the model before its repair; () where its cuts are other ones."""
+    samples = 0 if isinstance(record.clean, Skipped) else record.clean.samples
+    if record.references is not None or not samples:
+        return ()
+    cuts = {run.detector: run.cut for run in record.detectors if run.skipped is None and run.cut is not None}
+    if {bar.detector for bar in calibrated_bars()} - set(cuts):
+        return ()
+    return tuple(_search(record, detector, cut, samples) for detector, cut in cuts.items())
+
+
+def _search(record: InspectionRecord, detector: str, cut: float, samples: int) -> TriggerSearch:
+    said = [one for one in record.statistics if one.detector == detector]
+    sizes = tuple(
+        ClassSize(one.class_name, NOT_WORKED if one.size is None else one.size, one.statistic, NOT_KEPT) for one in said
+    )
+    out = tuple(one.class_name for one in said if one.statistic > cut)
+    return TriggerSearch(detector, next((one.unit for one in said if one.unit), ""), samples, cut, sizes, out)
 
 
 def _require_same_model(inspected: Inspected, opened: OpenedModel) -> None:

@@ -30,6 +30,7 @@ def repair_lines(record: RepairRecord) -> Iterator[str]:
     for name, before, after, change in (
         ("clean accuracy", record.before.accuracy, record.after.accuracy, gained(record.after.lost)),
         ("the trigger turns", _flips(record.before), _flips(record.after), ""),
+        ("right in spite", _rightly(record.before), _rightly(record.after), ""),
         ("a control turns", _control(record.before), _control(record.after), ""),
     ):
         beside = f"before {share_text(before)}" + (f" ({change})" if change else "")
@@ -55,6 +56,10 @@ def _attempt(attempt: RepairAttempt) -> str:
 
 def _flips(check: ModelCheck) -> Rate | Skipped:
     return check.flips if isinstance(check.flips, Skipped) else check.flips.flips
+
+
+def _rightly(check: ModelCheck) -> Rate | Skipped:
+    return check.flips if isinstance(check.flips, Skipped) else check.flips.rightly
 
 
 def _control(check: ModelCheck) -> Rate | Skipped:

@@ -179,7 +179,7 @@ def _explain(data: Dataset, record: ScanRecord, wanted: str, *, fail_on: Strengt
 
 def _open_model(place: str, factory: str | None, data: Dataset) -> TrainedModel:
     """The model, opened as any stranger's is; raises ModelError where it is refused or doesn't fit the data."""
-    opened = open_model(place, factory=factory, class_names=data.class_names, shape=data.shape)
+    opened = open_model(place, factory=factory, class_names=data.class_names, shape=data.shape, data=data.name)
     if not opened.differentiable:
         raise ModelError(
             f"{place} can only be asked, and a scan reads features",

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from bezoar.data.mark import DrillMark
-from bezoar.errors import DataError, EmptyDataError, LabelError, ShapeError, did_you_mean
+from bezoar.errors import DataError, EmptyDataError, LabelError, ShapeError, UsageError, did_you_mean
 from bezoar.records import DatasetRecord
 
 
@@ -105,12 +105,12 @@ class Dataset:
         return tuple(torch.bincount(self.labels, minlength=len(self.class_names)).tolist())
 
     def class_index(self, name: str) -> int:
-        """Label of the class called `name` (or written as its number). Raises LabelError with the known names."""
+        """Label of the class called `name` (or written as its number). Raises UsageError with the known names."""
         if name in self.class_names:
             return self.class_names.index(name)
         if name.isdecimal() and int(name) < len(self.class_names):
             return int(name)
-        raise LabelError(
+        raise UsageError(
             f"{self.name} has no class {name!r}",
             expected="one of " + ", ".join(self.class_names),
             remedy=did_you_mean(name, self.class_names),

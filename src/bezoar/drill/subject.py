@@ -40,7 +40,7 @@ def open_subject(place: str, test: Dataset, *, factory: str | None = None) -> Su
     A run folder has such a record; what was repaired, or trained elsewhere, has none. Raises ModelError or UsageError
     where there is no such model, it is refused, or it does not fit the test data.
     """
-    opened = open_model(place, factory=factory, class_names=test.class_names, shape=test.shape)
+    opened = open_model(place, factory=factory, class_names=test.class_names, shape=test.shape, data=test.name)
     folder = Path(place)
     if opened.kind != "run" or not (folder / RECORD_FILE).is_file():
         return Subject(opened.name, opened.model)

@@ -16,7 +16,6 @@ from torch import Tensor, nn
 
 from bezoar.data import Dataset
 from bezoar.data.memory import chunks, scratch_folder
-from bezoar.errors import ModelError
 from bezoar.evidence.blocks import block_names
 from bezoar.evidence.evidence import Evidence, History
 from bezoar.evidence.layers import layer_features
@@ -27,6 +26,7 @@ from bezoar.evidence.store import Entry, Make, Store
 from bezoar.training import Progress, build_model
 from bezoar.training.allocator import recycled_memory
 from bezoar.training.precision import choose_device, choose_precision
+from bezoar.training.predict import differing_classes
 
 PROBE_VERSION = 1
 LAYERS_VERSION = 1
@@ -181,12 +181,7 @@ def _write_layers(writer: Writer, model: nn.Module, data: Dataset, device: str) 
     with recycled_memory():
         for rows, features, logits in layer_features(model, data.inputs, names=names, device=device):
             if logits.shape[1] != len(data.class_names):
-                raise ModelError(
-                    "the model does not fit the data",
-                    expected=f"logits for {len(data.class_names)} classes",
-                    found=f"{logits.shape[1]} logits",
-                    remedy="Give a model and data of the same classes",
-                )
+                raise differing_classes("the model", logits.shape[1], data.class_names, data.name)
             blocks = {**{_LAYER + name: block for name, block in features.items()}, "logits": logits}
             for name, block in blocks.items():
                 if name not in sheets:

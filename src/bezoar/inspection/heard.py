@@ -37,9 +37,15 @@ class Heard:
         """How many times its cut the statistic of a class is; 0 for a detector without one."""
         return 0.0 if self.cut is None else float(self.statistics[label]) / self.cut
 
+    @property
+    def looks_for_triggers(self) -> bool:
+        """Whether a trigger was looked for towards each class."""
+        return self.scores.inverted is not None or bool(self.scores.proposals)
+
     def size(self, label: int) -> str:
-        """How large the trigger towards a class is, in words; "" where the detector looks for none."""
-        size, decimals = self.scores.size(label), 0 if self.scores.inverted is None else 1
+        """How large the trigger towards a class is, in words; "" where the detector compares no sizes."""
+        size = self.scores.size(label) if self.scores.sized else None
+        decimals = 0 if self.scores.inverted is None else 1
         return "" if size is None else f"{size:.{decimals}f} {self.scores.unit}"
 
     def told(self, names: Sequence[str]) -> tuple[ClassStatistic, ...]:
@@ -47,7 +53,7 @@ class Heard:
         return tuple(self._told(label, name) for label, name in enumerate(names))
 
     def _told(self, label: int, name: str) -> ClassStatistic:
-        inverted = self.scores.inverted
+        inverted = self.scores.inverted if self.scores.sized else None
         size = float(inverted.sizes[label]) if inverted is not None and inverted.worked[label] else None
         unit = "" if inverted is None else inverted.form.unit
         beside = self.beside[label] if self.beside else None

@@ -10,6 +10,7 @@ from functools import partial
 
 import numpy as np
 
+from bezoar.confirm.answers import answers
 from bezoar.confirm.recover.recovered import Recovered
 from bezoar.data.dataset import Dataset
 from bezoar.data.picture import picture
@@ -19,10 +20,10 @@ from bezoar.inspection.asking import asked
 from bezoar.inspection.calibration import model_calibration
 from bezoar.inspection.heard import BUILT_IN, Heard, heard
 from bezoar.inspection.references import References
-from bezoar.inspection.samples import Kind, in_parts, kind_of
+from bezoar.inspection.samples import FEWEST, Kind, in_parts, kind_of
 from bezoar.inspection.settings import InspectionSettings
 from bezoar.inspection.trial import Tried, tried, tried_proposal
-from bezoar.inspection.verdict import reason_of, verdict_of
+from bezoar.inspection.verdict import about_control, reason_of, verdict_of
 from bezoar.records import RecoveredTrigger, Skipped, StageTime
 from bezoar.records.inspecting import InspectionRecord, ModelDetectorRun, ModelFinding
 from bezoar.records.versions import now, versions
@@ -68,10 +69,12 @@ def inspect_model(
     kind = kind_of(opened, clean, tuple(class_names), shape)
     fit, held_out = (None, None) if clean is None else in_parts(clean, settings.seed)
     with computing_on(opened.model, usable_device(opened.model, settings.device, kind.shape)):
+        answered = None if clean is None else answers(opened.model, clean, settings.seed)
         runs, told = _asked(opened, fit, kind, settings, references, listener, progress)
         found = _findings(opened, told, held_out, kind.class_names)
     findings = tuple(finding for finding, _ in found)
-    verdict, reason = verdict_of(findings, runs, compared=references is not None, blind=clean is None)
+    doubt = "" if answered is None else answered.doubt
+    verdict, reason = verdict_of(findings, runs, told, compared=references is not None, doubt=doubt)
     record = InspectionRecord(
         title=opened.name,
         created=now(),
@@ -86,13 +89,14 @@ def inspect_model(
         detectors=tuple(runs),
         statistics=tuple(statistic for one in told for statistic in one.told(kind.class_names)),
         seed=settings.seed,
-        notes=_notes(opened, told, references),
+        notes=(*_of_samples(doubt if findings else "", fit, clean, runs), *_notes(opened, told, references)),
         commands=settings.commands,
         stages=_stages(runs, references),
         versions=versions(),
         weights=weights_digest(opened.model),
         cuts_from=BUILT_IN if references is None else references.cuts_from,
         references=None if references is None else references.record,
+        accuracy=NO_CLEAN if answered is None else answered.accuracy,
     )
     return Inspected(record, tuple(trigger for _, trigger in found))
 
@@ -127,7 +131,7 @@ def _asked(
         started = time.perf_counter()
         said = asked(spec, opened, fit, kind, settings.seed, partial(progress, spec))
         seconds = time.perf_counter() - started
-        listener.ends(spec, seconds)
+        listener.ends(f"{spec} did not run: {said.reason}" if isinstance(said, Skipped) else spec, seconds)
         if isinstance(said, Skipped):
             cut = None if references is not None else model_calibration().cut(spec)
             runs.append(ModelDetectorRun(spec, seconds, cut, said))
@@ -142,6 +146,17 @@ def _false_alarm(runs: Sequence[ModelDetectorRun], references: References | None
     if references is None:
         return model_calibration().sentence
     return references.false_alarm(sum(run.cut is not None for run in runs))
+
+
+def _of_samples(
+    doubt: str, fit: Dataset | None, clean: Dataset | None, runs: Sequence[ModelDetectorRun]
+) -> tuple[str, ...]:
+    """What is worth telling of the clean samples: a doubt that the verdict does not tell, and how few detectors saw."""
+    doubts = (doubt,) if doubt else ()
+    if fit is None or clean is None or len(clean) >= FEWEST or all(run.skipped is None for run in runs):
+        return doubts
+    parted = f"Of the {len(clean)} clean samples {len(fit)} are for finding triggers, the others for trying them"
+    return (*doubts, parted)
 
 
 def _notes(opened: OpenedModel, told: Sequence[Heard], references: References | None) -> tuple[str, ...]:
@@ -185,7 +200,7 @@ def _finding(
         target=names[label],
         sources=tuple(names[source] for source in sources),
         detector=one.spec,
-        reason=reason_of(one, label),
+        reason=reason_of(one, label) + ("" if tested is None else about_control(tested.test)),
         trigger=nothing if tested is None or held_out is None else _pictured(tested, held_out, label, sources),
         flip_test=nothing if tested is None else tested.test,
         atlas=ATLAS,

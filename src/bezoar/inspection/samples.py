@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 
 from bezoar.data.dataset import Dataset
-from bezoar.errors import ModelError
+from bezoar.errors import DataError, ModelError
 from bezoar.training.opening import OpenedModel
 
 FITTED = 0.75
 """Of the clean samples this share is for finding triggers, the others for trying them."""
+FEWEST, FEWEST_OF_A_CLASS = 54, 3
+"""Three quarters of so many are the 40 that detectors need; of fewer of a class none is left to try triggers on."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +43,32 @@ def kind_of(
 
 
 def in_parts(clean: Dataset, seed: int) -> tuple[Dataset, Dataset]:
-    """Clean samples to find triggers on, and others to try them on."""
-    parts = clean.split({"fit": FITTED, "held out": 1 - FITTED}, seed=seed)
-    return parts["fit"], parts["held out"]
+    """Clean samples to find triggers on, and others to try them on, of every class that has 3 at least.
+
+    Where no class has, of all together. Raises DataError where that leaves too few to find anything.
+    """
+    if max(clean.class_counts) >= FEWEST_OF_A_CLASS:
+        parts = clean.split({"fit": FITTED, "held out": 1 - FITTED}, seed=seed)
+        return parts["fit"], parts["held out"]
+    _require_enough(clean)
+    rows = np.random.default_rng(seed).permutation(len(clean))
+    fitted = round(FITTED * len(clean))
+    fit, held_out = (np.sort(part).tolist() for part in (rows[:fitted], rows[fitted:]))
+    return replace(clean.select(fit), name=f"{clean.name}/fit"), replace(
+        clean.select(held_out), name=f"{clean.name}/held out"
+    )
+
+
+def _require_enough(clean: Dataset) -> None:
+    if len(clean) >= FEWEST:
+        return
+    raise DataError(
+        f"the clean samples {clean.name} are too few to inspect a model with",
+        expected=f"at least {FEWEST}, better a few hundred: triggers are found on three quarters of them, where most "
+        "detectors need 40, and tried on the others",
+        found=f"{len(clean)}, no more than {max(clean.class_counts)} of a class",
+        remedy="Give more clean samples of the model's classes",
+    )
 
 
 def relabelled(clean: Dataset | None, kind: Kind) -> Dataset | None:

@@ -25,6 +25,8 @@ ELSEWHERE = "the same trigger turned upside down"
 OPPOSITE = "the opposite change of colours"
 MOVED = "the same trigger at another place, half an image away"
 TURNED = "the same trigger turned by a right angle"
+ITSELF_ELSEWHERE = frozenset((ELSEWHERE, MOVED, TURNED))
+"""Controls that are the trigger itself, put on otherwise: of a pattern of which any part will do they work as well."""
 LEAST_FLIPS, LEAST_GAIN = 0.5, 0.3
 """A trigger is proved that turns this share of held-out samples, and this much more than its strongest control."""
 

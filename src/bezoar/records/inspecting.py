@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bezoar.records.references import ClassReference, ReferenceModels
-from bezoar.records.results import SCHEMA_VERSION, DatasetRecord, Skipped, StageTime
+from bezoar.records.results import SCHEMA_VERSION, DatasetRecord, Rate, Skipped, StageTime
 from bezoar.records.scanning import FlipTest, RecoveredTrigger, Strength, Verdict
+
+NOT_ASKED = Skipped("the bezoar that wrote this record did not ask")
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,8 @@ class ModelFinding:
 class InspectionRecord:
     """A whole inspection. `false_alarm` says how often clean models get such a verdict, and on what that rests.
 
-    `kind_of_model` is how it was opened; `clean` describes the clean samples that it was tried on, if there were any.
+    `kind_of_model` is how it was opened; `clean` describes the clean samples that it was tried on, if there were any,
+    and `accuracy` tells how many of them, or of 2,000, it answers right.
     `weights` is a digest of the model's weights, "" where they are not known. `cuts_from` says on what the cuts rest;
     `references` are the models of the user's that they rest on, if it was those.
     """
@@ -85,5 +88,6 @@ class InspectionRecord:
     weights: str = ""
     cuts_from: str = ""
     references: ReferenceModels | None = None
+    accuracy: Rate | Skipped = NOT_ASKED
     schema_version: int = SCHEMA_VERSION
     kind: Literal["inspection"] = "inspection"

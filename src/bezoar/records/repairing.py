@@ -7,7 +7,8 @@ from typing import Literal, TypeAlias
 
 from bezoar.records.results import SCHEMA_VERSION, DatasetRecord, Picture, Rate, Skipped, StageTime
 
-RepairVerdict: TypeAlias = Literal["works no more", "still works", "could not be told"]
+RepairVerdict: TypeAlias = Literal["works no more", "signs are left", "still works", "could not be told"]
+NOT_ASKED = Skipped("it was not asked for when this was recorded")
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class FlipCheck:
     """Held-out samples that the model gets right, none of the `target`: how many the trigger turns to it.
 
     `control` are the same samples with the trigger mirrored, as `control_kind` says; `by_source` is by true class.
+    `rightly` are those that are still answered rightly with the trigger on.
     """
 
     target: str
@@ -30,6 +32,7 @@ class FlipCheck:
     control: Rate | Skipped
     control_kind: str
     by_source: tuple[ClassRate, ...]
+    rightly: Rate | Skipped = NOT_ASKED
 
 
 @dataclass(frozen=True)

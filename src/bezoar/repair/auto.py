@@ -7,13 +7,23 @@ from dataclasses import dataclass
 from torch import nn
 
 from bezoar.records import Rate, Skipped
-from bezoar.records.repairing import FlipCheck, ModelCheck
+from bezoar.records.repairing import AccuracyLost, FlipCheck, ModelCheck
 from bezoar.registry import Registry, split_spec
 from bezoar.repair.base import REPAIRS, Progress, Repair, require, unheard
 from bezoar.repair.checks.look import Looking
 from bezoar.repair.given import Given
-from bezoar.repair.judgement import SURE, Judgement, further_one, likely_loss, standing_out
-from bezoar.repair.trying import UNCHECKED, Case, Choice, Others, Trials, Tried
+from bezoar.repair.judgement import (
+    OF_ONE_CLASS,
+    SURE,
+    Judgement,
+    fallen,
+    further_one,
+    hit_source,
+    likely_loss,
+    of_source,
+    standing_out,
+)
+from bezoar.repair.trying import UNCHECKED, Case, Choice, Met, Others, Trials, Tried
 from bezoar.training.clock import Clock
 from bezoar.training.listening import Silence
 
@@ -66,6 +76,11 @@ class Auto:
             allowed_flips=(self.allowed_flips, 0, 1),
         )
 
+    @property
+    def alone(self) -> bool:
+        """Whether one method is all there is to try."""
+        return len(self.methods) == 1
+
     def repairs(self) -> tuple[Repair, ...]:
         """The methods. Raises SpecError for one that is none."""
         return tuple(REPAIRS.create(spec) for spec in self.methods)
@@ -80,7 +95,7 @@ class Auto:
         device: str = "auto",
         progress: Progress = unheard,
         clock: Clock | None = None,
-        others: Others = tuple,
+        others: Others = Met,
     ) -> Choice | Skipped:
         """The best repair of `model`, or why there is none.
 
@@ -89,38 +104,53 @@ class Auto:
         TrainingError where a single method diverges.
         """
         case = Case(model, given, by, seed, device, progress, clock or Clock(Silence()))
-        trials = Trials(case, self.judged, others, alone=len(self.methods) == 1)
+        trials = Trials(case, self.judged, others, alone=self.alone)
         for repair in self.repairs():
             if trials.goes_well(repair):
                 break
         return trials.best(self._rule)
 
     def _rule(self, best: Tried, tried: int) -> str:
-        if len(self.methods) == 1:
+        if self.alone:
             return "it was the only one asked for"
         if isinstance(best.check.accuracy, Skipped):
             return f"it was the first that could be done; {UNCHECKED}"
         if not best.judgement.against:
-            return f"it is the first for which all spoke that was looked at; {tried} tried"
-        return f"of {tried} tried none was good; with this one flips left and accuracy lost add up to least"
+            return f"it is the first that nothing spoke against; {tried} tried"
+        return f"none of {tried} tried was good; flips left and accuracy lost together are least with it"
 
-    def judged(self, after: ModelCheck) -> Judgement:
-        """What speaks against a repaired model."""
+    def judged(self, after: ModelCheck, shown: frozenset[str] | None = None) -> Judgement:
+        """What speaks against a repaired model.
+
+        A class that stands out in it alone, and not in the model before, of which all that is `shown` is known: that
+        was not put there by an attacker, and no other repair would know of it either.
+        """
         against: list[str] = []
         lost = left = 0.0
         if after.lost is not None:
-            lost, error = likely_loss(after.lost), after.lost.error
-            if lost > self.allowed_loss or after.lost.lost > self.allowed_loss + SURE * error:
-                against.append(f"accuracy fell by {100 * after.lost.lost:.1f} points, give or take {100 * error:.1f}")
+            lost = likely_loss(after.lost)
+            if self.loses_too_much(after.lost):
+                against.append(fallen(after.lost))
+        aimed = {one.target for one in (after.flips, *after.further) if not isinstance(one, Skipped)}
         for flips, named in ((after.flips, "the trigger"), *((one, further_one(one)) for one in after.further)):
             if not isinstance(flips, Skipped):
                 left = max(left, flips.flips.value)
-                if flips.flips.value > self.flips_allowed(flips):
-                    against.append(f"{named} still turns {flips.flips.value:.1%}")
+                if self.still_turns(flips):
+                    against.append(f"{named} still turns {flips.flips.value:.1%}{of_source(flips)}")
         for detector, name, share in standing_out(after):
+            if shown is not None and name not in shown and name not in aimed:
+                continue
             left = max(left, share)
             against.append(f"{detector} finds signs of a backdoor towards {name!r}")
         return Judgement(left, lost, tuple(against))
+
+    def loses_too_much(self, lost: AccuracyLost) -> bool:
+        """Whether accuracy fell by more than is allowed, chance allowed for."""
+        return likely_loss(lost) > self.allowed_loss or lost.lost > self.allowed_loss + SURE * lost.error
+
+    def still_turns(self, flips: FlipCheck) -> bool:
+        """Whether a trigger turns more than is allowed: of all samples, or of one true class by far."""
+        return flips.flips.value > self.flips_allowed(flips) or hit_source(flips, OF_ONE_CLASS) is not None
 
     def flips_allowed(self, flips: FlipCheck) -> float:
         """The share of flips that is no reason for suspicion: the limit, one sample, or what a weak control does."""

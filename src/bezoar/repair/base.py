@@ -162,7 +162,7 @@ def _require_sound(model: nn.Module, given: Given) -> None:
         model, ModelError, "the model's weights are not all finite", "Give a model whose training succeeded"
     )
     if (data := given.any_data) is not None:
-        require_classes(model, data.inputs, data.class_names, "the model")
+        require_classes(model, data.inputs, data.class_names, "the model", data=data.name)
 
 
 def _require_finite(model: nn.Module, error: type[TrainingError], what: str, remedy: str) -> None:

@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 
 from torch import nn
 
+from bezoar.confirm.answers import answers
 from bezoar.data.dataset import Dataset
-from bezoar.errors import TrainingError
+from bezoar.errors import ModelError, TrainingError
 from bezoar.records import Skipped
 from bezoar.records.repairing import RepairGiven, RepairTrigger, TriggerSearch
 from bezoar.repair.base import Progress
@@ -17,10 +18,13 @@ from bezoar.repair.checks.parts import Parts, Sorted, cleared, parted, sorted_ou
 from bezoar.repair.checks.search import NO_DETECTOR, Finder, Suspected, suspected_trigger
 from bezoar.repair.checks.strength import as_strong
 from bezoar.repair.given import Given
+from bezoar.repair.judgement import shown_by
 from bezoar.repair.possible import impossible
 from bezoar.repair.settings import Patient, RepairSettings
 from bezoar.repair.shown import told_of
+from bezoar.repair.trying import Met
 from bezoar.training.clock import Clock
+from bezoar.training.elsewhere import computing_on
 
 FRESH = 1_000_003
 """Added to the seed for the search on the result, so that it is independent of the one before the repair."""
@@ -64,15 +68,21 @@ class Ready:
             settings.device,
             further=self.given.further,
             searched=None if self.parts is None else self.parts.searched,
+            shown=shown_by(self.searches),
         )
 
 
 def made_ready(
     patient: Patient, given: Given, settings: RepairSettings, finder: Finder | None, progress: Progress, clock: Clock
 ) -> Ready:
-    """Sort, part, and look for the trigger. Raises TrainingError where no method could be carried out."""
+    """Sort, part, and look for the trigger.
+
+    Raises TrainingError where no method could be carried out, ModelError where the model only guesses at the samples.
+    """
     handed_over = None if given.trusted is None else given.trusted.digest()
     told = sorted_out(given)
+    if told.trusted is not None:
+        _require_known(patient, told.trusted, settings)
     if (reason := impossible(settings.auto, replace(given, trusted=told.trusted))) is not None:
         raise lacking(reason)
     parts = None if told.trusted is None else parted(told.trusted, settings.seed)
@@ -94,6 +104,20 @@ def made_ready(
     )
 
 
+def _require_known(patient: Patient, trusted: Dataset, settings: RepairSettings) -> None:
+    """A model that only guesses at the samples it is judged by would be ruined and not repaired."""
+    with computing_on(patient.model, settings.device):
+        doubt = answers(patient.model, trusted, settings.seed).doubt
+    if not doubt:
+        return
+    raise ModelError(
+        f"{patient.name} does not know the classes of {trusted.name}",
+        expected="clean samples of the model's own classes, in its order, preprocessed as for it",
+        found=f"{doubt[:1].lower()}{doubt[1:]}",
+        remedy="Give such samples",
+    )
+
+
 def lacking(reason: Skipped) -> TrainingError:
     """The error that says why no method could be carried out."""
     return TrainingError(
@@ -104,15 +128,17 @@ def lacking(reason: Skipped) -> TrainingError:
     )
 
 
-def further_in(model: nn.Module, given: Given, settings: RepairSettings, progress: Progress) -> tuple[Suspected, ...]:
+def further_in(model: nn.Module, given: Given, settings: RepairSettings, progress: Progress) -> Met:
     """What stands out in the model beside the trigger that is known: a search that takes minutes."""
     if given.trusted is None or not settings.bars:
-        return ()
+        return Met()
     seen = _sought(model, given.trusted, None, settings, progress)
     if isinstance(seen, Skipped):
-        return ()
+        return Met(searches=seen)
+    searches = seen.searches() or NOT_SEARCHED_BEFORE
     seen = as_strong(model, given.trusted, seen, seed=settings.seed, device=settings.device)
-    return tuple(one for one in (seen, *seen.further) if one.stands_out and one.target != given.target)
+    others = tuple(one for one in (seen, *seen.further) if one.stands_out and one.target != given.target)
+    return Met(others, searches)
 
 
 def _for_learning(given: Given, parts: Parts | None) -> Given:

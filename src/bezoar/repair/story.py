@@ -18,7 +18,7 @@ from bezoar.repair.given import Given
 from bezoar.repair.ready import Ready, further_in, lacking, made_ready
 from bezoar.repair.settings import Patient, RepairSettings
 from bezoar.repair.shown import pictured, told_of, turned_shown
-from bezoar.repair.trying import Choice
+from bezoar.repair.trying import Choice, Met
 from bezoar.repair.verdict import verdict_of
 from bezoar.training.clock import Clock
 from bezoar.training.elsewhere import usable_device
@@ -51,7 +51,7 @@ def repair_model(
     """
     settings, clock = settings or RepairSettings(), Clock(listener or Silence())
     if (data := given.any_data) is not None:
-        require_classes(patient.model, data.inputs, data.class_names, patient.name)
+        require_classes(patient.model, data.inputs, data.class_names, patient.name, data=data.name)
         device = usable_device(patient.model, settings.device, data.shape)
         settings = replace(settings, device=str(device))
     ready = made_ready(patient, given, settings, finder, progress, clock)
@@ -68,12 +68,14 @@ def repair_model(
         device=settings.device,
         progress=progress,
         clock=clock,
-        others=tuple if sought else partial(further_in, patient.model, ready.given, settings, progress),
+        others=Met if sought else partial(further_in, patient.model, ready.given, settings, progress),
     )
     if isinstance(choice, Skipped):
         raise lacking(choice)
-    if choice.others:
-        before = replace(before, further=further_flips(patient.model, by.and_further(choice.others)))
+    if not isinstance(choice.met.searches, Skipped):
+        before = replace(before, searches=choice.met.searches)
+    if choice.met.suspected:
+        before = replace(before, further=further_flips(patient.model, by.and_further(choice.met.suspected)))
     with clock.stage("relearning test"):
         relearnt = _relearning(choice, ready, settings)
     return Cured(choice.best.repaired.model, _record(patient, settings, ready, before, choice, relearnt, clock))
@@ -89,7 +91,7 @@ def _record(
     clock: Clock,
 ) -> RepairRecord:
     verdict, sentence = verdict_of(ready.trigger, before, choice.best.check, settings.auto)
-    further = (*ready.further, *choice.others)
+    further = (*ready.further, *choice.met.suspected)
     return RepairRecord(
         title=f"Repair of {patient.name}",
         created=now(),
@@ -109,13 +111,19 @@ def _record(
         relearning=relearnt,
         cost=choice.best.cost,
         seed=settings.seed,
-        notes=(*patient.notes, *ready.notes),
+        notes=(*patient.notes, *ready.notes, *_not_asked(ready, settings)),
         commands=settings.commands,
         stages=tuple(clock.times),
         versions=versions(),
         further=tuple(told_of(one, patient.class_names) for one in further),
         turned=turned_shown(choice.turned, ready.given),
     )
+
+
+def _not_asked(ready: Ready, settings: RepairSettings) -> tuple[str, ...]:
+    if settings.auto.alone and ready.given.training is not None and ready.given.trigger is not None:
+        return ("which of the training data bear the trigger is asked by --method auto alone",)
+    return ()
 
 
 def _relearning(choice: Choice, ready: Ready, settings: RepairSettings) -> Relearning | Skipped:

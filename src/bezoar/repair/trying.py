@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -11,13 +11,13 @@ from torch import nn
 
 from bezoar.errors import ModelError, TrainingError
 from bezoar.records import Rate, Skipped
-from bezoar.records.repairing import Mending, ModelCheck, RepairAttempt, RepairCost, TurnedSamples
+from bezoar.records.repairing import Mending, ModelCheck, RepairAttempt, RepairCost, TriggerSearch, TurnedSamples
 from bezoar.repair.base import REPAIRS, Progress, Repair, Repaired
-from bezoar.repair.checks.look import NOT_SEARCHED, Looking, further_flips, look, with_search
+from bezoar.repair.checks.look import NOT_SEARCHED, NOT_SEARCHED_BEFORE, Looking, further_flips, look, with_search
 from bezoar.repair.checks.search import Suspected
 from bezoar.repair.checks.turned import Labelled, Turned, labelled
 from bezoar.repair.given import Given
-from bezoar.repair.judgement import Judge, Judgement, standing_out
+from bezoar.repair.judgement import Judge, Judgement, shown_by, standing_out
 from bezoar.training.clock import Clock
 
 UNCHECKED = "nothing could be checked"
@@ -26,8 +26,18 @@ LOOK, SEARCH = "look at the results", "search the results for a trigger"
 OTHERS, TURNED = "search the model for other triggers", "ask which training samples a repair turns"
 TAKEN_OUT = 0.5
 """A repair that leaves the trigger less than this took it out so far that it tells which samples bear it."""
-Others: TypeAlias = Callable[[], tuple[Suspected, ...]]
-"""What stands out in the model beside the trigger that is known."""
+
+
+@dataclass(frozen=True, eq=False)
+class Met:
+    """What a search of the model as it was given shows, and what stands out in it beside the trigger that is known."""
+
+    suspected: tuple[Suspected, ...] = ()
+    searches: tuple[TriggerSearch, ...] | Skipped = NOT_SEARCHED_BEFORE
+
+
+Others: TypeAlias = Callable[[], Met]
+"""Makes that search, which takes minutes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,14 +74,14 @@ class Tried:
 class Choice:
     """The repair that was chosen, by which rule, and all attempts in their order.
 
-    `others` are triggers that were met on the way and taken out with the first, `turned` training samples that a first
-    repair turned away from their label, and that were suspects for the next.
+    `met` are triggers that were met on the way and taken out with the first, by a search of the model if one was made;
+    `turned` training samples that a first repair turned away from their label, and that were suspects for the next.
     """
 
     best: Tried
     rule: str
     attempts: tuple[RepairAttempt, ...]
-    others: tuple[Suspected, ...] = ()
+    met: Met = Met()
     turned: TurnedSamples | None = None
 
 
@@ -87,9 +97,10 @@ class Case:
     progress: Progress
     clock: Clock
 
-    def and_further(self, found: Sequence[Suspected]) -> Case:
-        """The same with further triggers to take out and to look at."""
-        by = self.by.and_further(found)
+    def and_met(self, met: Met) -> Case:
+        """The same with further triggers to take out and to look at, and with what the model is known to show."""
+        shown = self.by.shown if isinstance(met.searches, Skipped) else shown_by(met.searches)
+        by = replace(self.by.and_further(met.suspected), shown=shown)
         return replace(self, given=replace(self.given, further=by.further), by=by)
 
     def and_turned(self, turned: Turned) -> Case:
@@ -119,7 +130,7 @@ class Trials:
         self.tried: list[Tried] = []
         self.attempts: list[RepairAttempt] = []
         self.turned: Turned | None = None
-        self.met: tuple[Suspected, ...] | None = None
+        self.met: Met | None = None
         self._others = others
         self._labelled: Labelled | None = None
 
@@ -129,6 +140,8 @@ class Trials:
         if isinstance(found, Tried) and self._meets_others(found):
             self.tried = [self._seen_again(one) for one in self.tried]
             found = self._searched(self._attempt(repair, heeding=False))
+        elif isinstance(found, Tried):
+            found = replace(found, judgement=self._judged(found.check))
         if isinstance(found, Skipped):
             self.attempts.append(RepairAttempt(_spec(repair), found))
             return False
@@ -142,10 +155,10 @@ class Trials:
             return Skipped("; ".join(f"{one.method}: {_reason(one)}" for one in self.attempts))
         best = min(self.tried, key=lambda one: (bool(one.judgement.against), one.judgement.harm))
         check = self.case.with_search(best.repaired.model, best.check)
-        best = replace(best, check=check, judgement=self.judge(check))
+        best = replace(best, check=check, judgement=self._judged(check))
         told = tuple(best.told() if one.method == best.method else one for one in self.attempts)
         turned = None if self.turned is None else self.turned.likely
-        return Choice(best, rule(best, len(self.tried)), told, self.met or (), turned)
+        return Choice(best, rule(best, len(self.tried)), told, self.met or Met(), turned)
 
     def _attempt(self, repair: Repair, *, heeding: bool) -> Tried | Skipped:
         """One repair, looked at without a search; done again where it tells what else bears the trigger."""
@@ -166,7 +179,7 @@ class Trials:
             return repaired
         with case.clock.stage(LOOK):
             check = look(repaired.model, case.by, search=False)
-        return Tried(_spec(repair), repaired, seconds, check, self.judge(check))
+        return Tried(_spec(repair), repaired, seconds, check, self._judged(check))
 
     def _repaired(self, repair: Repair) -> Repaired | Skipped:
         case = self.case
@@ -184,7 +197,7 @@ class Trials:
         if isinstance(found, Skipped) or found.judgement.against:
             return found
         check = self.case.with_search(found.repaired.model, found.check)
-        return replace(found, check=check, judgement=self.judge(check))
+        return replace(found, check=check, judgement=self._judged(check))
 
     def _learns_what_is_turned(self, found: Tried) -> bool:
         """Whether the repair tells of training samples that bear the trigger, suspects from now on."""
@@ -207,14 +220,16 @@ class Trials:
             return False
         with self.case.clock.stage(OTHERS):
             self.met = self._others()
-        if self.met:
-            self.case = self.case.and_further(self.met)
-        return bool(self.met)
+        self.case = self.case.and_met(self.met)
+        return bool(self.met.suspected)
+
+    def _judged(self, check: ModelCheck) -> Judgement:
+        return self.judge(check, self.case.by.shown)
 
     def _seen_again(self, one: Tried) -> Tried:
         """What was tried, with what further triggers still turn."""
         check = replace(one.check, further=further_flips(one.repaired.model, self.case.by))
-        return replace(one, check=check, judgement=self.judge(check))
+        return replace(one, check=check, judgement=self._judged(check))
 
 
 def _worse(again: Judgement, first: Judgement) -> bool:

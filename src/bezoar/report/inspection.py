@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from bezoar.records import DatasetRecord, Rate, RecoveredTrigger, Skipped, Verdict
-from bezoar.records.inspecting import ClassStatistic, InspectionRecord, ModelFinding
+from bezoar.records.inspecting import InspectionRecord, ModelFinding
 from bezoar.report.classes import counts_by_class
-from bezoar.report.phrases import brief, measured, percent_in_words, quoted, sentence, some_of
+from bezoar.report.inspection_classes import class_tables
+from bezoar.report.phrases import brief, counts, measured, percent_in_words, quoted, sentence, some_of
 from bezoar.report.scan_finding import KINDS, Flips, catalogued, flips_of
 from bezoar.report.scan_pictures import Still, fitting, still
 from bezoar.report.section import Headline, Section
@@ -16,7 +17,7 @@ from bezoar.report.standards import frameworks_for
 
 View = Mapping[str, object]
 
-MOST_FINDINGS, MOST_EXAMPLES, MOST_CLASSES = 10, 6, 100
+MOST_FINDINGS, MOST_EXAMPLES, MOST_REFERENCES = 10, 6, 100
 MOST_BYTES = 1_500_000
 
 _LEVELS: dict[Verdict, tuple[str, str]] = {
@@ -41,14 +42,6 @@ class Told:
     examples: tuple[tuple[Still, Still], ...]
     flips: Flips | Skipped
     catalogue: tuple[tuple[str, str, str], ...]
-
-
-@dataclass(frozen=True)
-class ClassRow:
-    """What each detector says of a class: statistic and size in words, and whether it is above the cut."""
-
-    class_name: str
-    cells: tuple[tuple[str, str, bool], ...]
 
 
 def inspection_headline(record: InspectionRecord) -> Headline:
@@ -97,10 +90,16 @@ def trigger_in_words(finding: ModelFinding) -> str:
     )
 
 
+def accuracy_in_words(accuracy: Rate) -> str:
+    """How many clean samples the model answers right."""
+    return f"{percent_in_words(accuracy.value)} answered right by the model ({counts(accuracy)})"
+
+
 def _cautions(record: InspectionRecord) -> Iterator[str]:
     skipped = [run for run in record.detectors if run.skipped is not None]
     if skipped:
-        yield f"{len(skipped)} of {len(record.detectors)} detectors did not run; why, the report says under Detectors."
+        whole = f"{len(record.detectors)} detector{'' if len(record.detectors) == 1 else 's'}"
+        yield f"{len(skipped)} of {whole} did not run; why, the report says under Detectors."
     if isinstance(record.clean, Skipped):
         yield "No clean samples were given: only detectors that need none could run, and no trigger could be tried."
     yield from map(sentence, record.notes[:8])
@@ -128,57 +127,29 @@ def _told(number: int, finding: ModelFinding, most_bytes: int) -> Told:
     )
 
 
-def _classes(record: InspectionRecord) -> View:
-    names = [run.detector for run in record.detectors if run.skipped is None]
-    cuts = {run.detector: run.cut for run in record.detectors}
-    said = {(one.detector, one.class_name): one for one in record.statistics}
-    rows = []
-    for class_name in record.class_names[:MOST_CLASSES]:
-        cells = []
-        for name in names:
-            one = said.get((name, class_name))
-            cut = cuts[name]
-            size = "" if one is None else _detail(one)
-            cells.append(
-                (
-                    "–" if one is None else f"{one.statistic:z.1f}",
-                    size,
-                    one is not None and cut is not None and one.statistic > cut,
-                )
-            )
-        rows.append(ClassRow(brief(class_name, 60), tuple(cells)))
-    return {
-        "compared": record.references is not None,
-        "names": tuple((name, cuts[name]) for name in names),
-        "rows": tuple(rows),
-        "left_out": max(0, len(record.class_names) - MOST_CLASSES),
-    }
-
-
-def _detail(one: ClassStatistic) -> str:
-    """The size of a trigger, if one worked, and what the statistic is beside references."""
-    size = "" if one.size is None else f"{one.size:.1f} {one.unit}"
-    if one.beside is None:
-        return size
-    whose = f"{one.beside.models} references" if one.beside.models else "all classes of the references"
-    return f"{size}{'; ' if size else ''}{one.beside.own:.1f}, usual {one.beside.usual:.1f} ({whose})"
-
-
 def _references(record: InspectionRecord) -> View | None:
     """The models that the cuts rest on; left out where they come with bezoar."""
     if record.references is None:
         return None
-    return {"references": record.references, "used": record.references.used[:MOST_CLASSES]}
+    return {"references": record.references, "used": record.references.used[:MOST_REFERENCES]}
 
 
 def _detectors(record: InspectionRecord) -> View:
-    return {"runs": record.detectors, "total": sum(run.seconds for run in record.detectors)}
+    return {
+        "runs": record.detectors,
+        "ran": sum(run.skipped is None for run in record.detectors),
+        "total": sum(run.seconds for run in record.detectors),
+    }
 
 
 def _data(record: InspectionRecord) -> View | None:
     if not isinstance(record.clean, DatasetRecord):
         return None
-    return {"sets": [("Clean samples", record.clean, *counts_by_class(record.clean))], "unknown": ()}
+    return {
+        "accuracy": record.accuracy,
+        "sets": [("Clean samples", record.clean, *counts_by_class(record.clean))],
+        "unknown": (),
+    }
 
 
 def _standards(record: InspectionRecord) -> View:
@@ -191,10 +162,10 @@ def _reproduce(record: InspectionRecord) -> View:
 
 SECTIONS = (
     Section("findings", "What was found", "inspection_findings.html", _findings),
-    Section("classes", "Class by class", "inspection_classes.html", _classes),
+    Section("classes", "Class by class", "inspection_classes.html", class_tables),
     Section("detectors", "Detectors", "inspection_detectors.html", _detectors),
     Section("references", "References", "inspection_references.html", _references),
-    Section("data", "The data", "data.html", _data),
+    Section("data", "The data", "inspection_data.html", _data),
     Section("standards", "Public catalogues", "standards.html", _standards),
     Section("reproduce", "Do it again", "reproduce.html", _reproduce),
 )

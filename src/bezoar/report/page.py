@@ -92,6 +92,7 @@ def _environment() -> Environment:
         duration=phrases.duration,
         significant=phrases.significant,
         some_of=phrases.some_of,
+        words=phrases.words,
         brief=phrases.brief,
         p_value=phrases.p_value,
         as_sentence=phrases.sentence,

@@ -34,6 +34,11 @@ def _escaped(character: str) -> str:
     return character
 
 
+def words(command: str) -> list[str]:
+    """The parts of a command between single spaces, for a page on which only there lines break."""
+    return visible(command).split(" ")
+
+
 def percent(share: float) -> str:
     """A share in 0..1 as per cent, one decimal; never rounded to a full 0% or 100% it is not."""
     if not math.isfinite(share):

@@ -16,7 +16,7 @@ from bezoar.records import (
     Skipped,
     TriggerSearch,
 )
-from bezoar.report.phrases import brief, measured, percent, points, significant
+from bezoar.report.phrases import brief, measured, percent, points, quoted, significant, some_of
 from bezoar.report.scan_pictures import Still, still
 
 MOST_ROWS = 120
@@ -55,24 +55,29 @@ class ClassRow:
 
 @dataclass(frozen=True)
 class SizeRow:
-    """The smallest trigger towards a class: sizes before and after, and the detector's statistic after."""
+    """What leads to a class: sizes of the smallest trigger and the detector's statistics, before and after."""
 
     name: str
-    before: str
-    after: str
-    statistic: str
+    sizes: tuple[str, str]
+    statistics: tuple[str, str]
     stood_out: bool
     stands_out: bool
 
 
 @dataclass(frozen=True)
 class SearchTable:
-    """A search by one detector, before and after, and the reasons for sizes that are missing."""
+    """A search by one detector, before and after, and the reasons for sizes that are missing.
+
+    `sized` where it looks for small triggers: another finds none, or all of one size. `told` is what it came to.
+    """
 
     detector: str
     unit: str
     samples: int
     cut: float
+    told: str
+    sized: bool
+    stands_out: bool
     rows: tuple[SizeRow, ...]
     missing: tuple[str, ...]
     left_out: int
@@ -92,9 +97,10 @@ class AttemptRow:
 
 
 def number_cards(record: RepairRecord) -> tuple[Card, ...]:
-    """Accuracy, flips with the trigger, flips with the control."""
+    """Accuracy, flips with the trigger, right answers in spite of it, flips with the control."""
     before, after = record.before, record.after
     flips = tuple(one.flips if isinstance(one.flips, Skipped) else one.flips.flips for one in (before, after))
+    rightly = tuple(one.flips if isinstance(one.flips, Skipped) else one.flips.rightly for one in (before, after))
     control = tuple(one.flips if isinstance(one.flips, Skipped) else one.flips.control for one in (before, after))
     named = _control_named(after.flips)
     accuracy = _card("Clean accuracy", before.accuracy, after.accuracy, "Held-out clean samples answered rightly.")
@@ -105,6 +111,12 @@ def number_cards(record: RepairRecord) -> tuple[Card, ...]:
             flips[0],
             flips[1],
             "Held-out samples that the model gets right and that go over to the target with the trigger on.",
+        ),
+        _card(
+            "Right in spite of it",
+            rightly[0],
+            rightly[1],
+            "The same samples, answered rightly with the trigger on.",
         ),
         _card("A control works", control[0], control[1], f"The same with {named}, which nobody put into the model."),
     )
@@ -172,24 +184,44 @@ def _search_table(before: TriggerSearch | None, after: TriggerSearch) -> SearchT
     earlier = {} if before is None else {one.class_name: one for one in before.classes}
     stood_out = () if before is None else before.stands_out
     rows = tuple(
-        SizeRow(
-            one.class_name,
-            _size(earlier[one.class_name].size) if one.class_name in earlier else "",
-            _size(one.size),
-            f"{one.statistic:.1f}",
-            one.class_name in stood_out,
-            one.class_name in after.stands_out,
-        )
+        _size_row(earlier.get(one.class_name), one, one.class_name in stood_out, one.class_name in after.stands_out)
         for one in after.classes
     )
-    missing = _reasons((*earlier.values(), *after.classes))
+    sizes = [one.size for one in (*earlier.values(), *after.classes)]
+    sized = len({one for one in sizes if not isinstance(one, Skipped)}) > 1
     return SearchTable(
-        after.detector, after.unit, after.samples, after.cut, rows[:MOST_ROWS], missing, len(rows[MOST_ROWS:])
+        after.detector,
+        after.unit,
+        after.samples,
+        after.cut,
+        _told(after),
+        sized,
+        bool(after.stands_out),
+        rows[:MOST_ROWS],
+        _reasons(*sizes) if sized else (),
+        len(rows[MOST_ROWS:]),
     )
 
 
-def _reasons(sizes: Sequence[ClassSize]) -> tuple[str, ...]:
-    values = [value for one in sizes for value in (one.size, one.flips)]
+def _size_row(before: ClassSize | None, after: ClassSize, stood_out: bool, stands_out: bool) -> SizeRow:
+    return SizeRow(
+        after.class_name,
+        ("" if before is None else _size(before.size), _size(after.size)),
+        ("" if before is None else f"{before.statistic:z.1f}", f"{after.statistic:z.1f}"),
+        stood_out,
+        stands_out,
+    )
+
+
+def _told(search: TriggerSearch) -> str:
+    if out := [brief(one) for one in search.stands_out]:
+        return f"{some_of(out)} {'stands' if len(out) == 1 else 'stand'} out"
+    most = max(search.classes, key=lambda one: one.statistic)
+    name = quoted(brief(most.class_name))
+    return f"nothing stands out; the most is {most.statistic:z.1f} for {name}, the cut {search.cut:g}"
+
+
+def _reasons(*values: float | Skipped) -> tuple[str, ...]:
     return tuple(dict.fromkeys(value.reason for value in values if isinstance(value, Skipped)))
 
 

@@ -14,6 +14,7 @@ MOST_NOTES = 8
 
 _LEVELS: dict[RepairVerdict, tuple[str, str]] = {
     "works no more": ("calm", "Nothing found any more"),
+    "signs are left": ("bad", "Signs of a backdoor are left"),
     "still works": ("bad", "The backdoor still works"),
     "could not be told": ("unclear", "Could not be told"),
 }
@@ -26,10 +27,12 @@ _NOT_CLEAN = (
 def repair_headline(record: RepairRecord) -> Headline:
     """What the repair came to. That a model is free of backdoors is never said."""
     level, label = _LEVELS[record.verdict]
+    if record.verdict == "works no more" and isinstance(record.after.searches, Skipped):
+        label = "The trigger no longer works"
     parts = [
         f"The model kept is that of {record.chosen}: {record.rule}",
         _accuracy(record),
-        _NOT_CLEAN if record.verdict != "still works" else "",
+        _NOT_CLEAN if record.verdict in ("works no more", "could not be told") else "",
     ]
     explanation = " ".join(sentence(part) for part in parts if part)
     return Headline(level, label, record.sentence, explanation, tuple(_cautions(record)))

@@ -72,8 +72,8 @@ def train(
     bitwise the same model. Ctrl-C is a KeyboardInterrupt as everywhere, lest a caller go on with half a model; but
     with `checkpoint` it ends training with the last finished epoch (`record.interrupted`), to be resumed.
     Under torchrun the batch is shared among the processes. Raises TrainingError when training diverges,
-    when a run with `checkpoint` is interrupted before its first epoch ends, when there is no such module to tune,
-    or when the checkpoint belongs to another run.
+    when a run with `checkpoint` is interrupted before its first epoch ends, or when the checkpoint belongs to another
+    run; UsageError when there is no such module to tune.
     """
     target = choose_device(device)
     network = (

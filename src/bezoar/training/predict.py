@@ -24,16 +24,34 @@ def _logits(answer: object) -> Tensor:
     return answer.float().cpu()
 
 
-def require_classes(model: nn.Module, inputs: Samples, class_names: Sequence[str], name: str) -> None:
-    """Raise ModelError unless the model, called `name`, maps such uint8 inputs to one logit for each class."""
+def require_classes(
+    model: nn.Module, inputs: Samples, class_names: Sequence[str], name: str, *, data: str = "the data"
+) -> None:
+    """Raise ModelError unless the model, called `name`, maps uint8 inputs of `data` to one logit for each class."""
     logits = predict_logits(model, inputs[:2])
-    if logits.ndim != 2 or logits.shape[1] != len(class_names):
+    if logits.ndim != 2:
         raise ModelError(
-            f"{name} does not fit the data",
-            expected=f"logits for {len(class_names)} classes, in this order: {', '.join(class_names[:12])}",
-            found=f"logits of shape {tuple(logits.shape)} for {len(logits)} samples",
-            remedy="Give a model and data of the same classes",
+            f"{name} gives no logits",
+            expected="a number for each of several classes: (n, classes)",
+            found=f"an answer of shape {tuple(logits.shape)} for {len(inputs[:2])} samples",
+            remedy="Give a classifier of images",
         )
+    if logits.shape[1] != len(class_names):
+        raise differing_classes(name, logits.shape[1], class_names, data)
+
+
+def differing_classes(name: str, outputs: int, class_names: Sequence[str], data: str = "the data") -> ModelError:
+    """The error for a model, called `name`, that answers for more or fewer classes than `data` have."""
+    return ModelError(
+        f"{name} does not fit the data: {_classes(outputs)} in the model, {len(class_names):,} in the data",
+        expected=f"data of the model's {_classes(outputs)}, in the order of its logits",
+        found=f"{_classes(len(class_names))} in {data}: {', '.join(class_names[:12])}",
+        remedy="Give a model and data of the same classes",
+    )
+
+
+def _classes(number: int) -> str:
+    return "1 class" if number == 1 else f"{number:,} classes"
 
 
 @torch.inference_mode()

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from bezoar.data.dataset import Dataset
-from bezoar.errors import ModelError, TamperedModelWarning
+from bezoar.errors import ModelError, TamperedModelWarning, UsageError
 from bezoar.training.models import build_model
 
 MODEL_FILE = "model.safetensors"
@@ -65,13 +65,16 @@ def save_tensors(tensors: dict[str, Tensor], metadata: dict[str, str], path: Pat
 
 
 def load_tensors(path: Path, expected_format: str) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Tensors and metadata of a safetensors file. Raises ModelError when it is absent, damaged or of another kind."""
+    """Tensors and metadata of a safetensors file.
+
+    Raises UsageError when there is none, ModelError when it is damaged or of another kind.
+    """
     try:
         with safe_open(path, framework="pt") as file:
             metadata = json.loads((file.metadata() or {}).get(KEY, "{}"))
         tensors = load_file(path)
     except FileNotFoundError as error:
-        raise ModelError(f"{path} does not exist", remedy="Give a run folder, or its .safetensors file") from error
+        raise UsageError(f"{path} does not exist", remedy="Give a run folder, or its .safetensors file") from error
     except (SafetensorError, OSError, ValueError) as error:
         raise ModelError(
             f"{path} cannot be read",
@@ -95,7 +98,8 @@ def load_model(path: Path | str) -> tuple[nn.Module, ModelCard]:
     """Build a saved model again and load its weights, in evaluation mode; warns when it carries a drill's mark.
 
     `path` is a run folder or its .safetensors file. Returns the model and its card: classes in order, input shape,
-    mark. Raises ModelError when the file is absent or damaged, or the weights don't fit the architecture.
+    mark. Raises UsageError when there is no such file, ModelError when it is damaged or the weights don't fit the
+    architecture.
     """
     file = model_path(Path(path))
     tensors, metadata = load_tensors(file, FORMAT)

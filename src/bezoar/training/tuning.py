@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from bezoar.errors import TrainingError, did_you_mean
+from bezoar.errors import TrainingError, UsageError, did_you_mean
 
 
 @contextmanager
@@ -16,7 +16,7 @@ def tuned(model: nn.Module, modules: Sequence[str]) -> Iterator[None]:
     """Let only these modules of `model` learn, called as in `model.named_modules()`; no names stand for all of them.
 
     Their parameters that were frozen before stay frozen. Afterwards the others can learn again. Raises
-    TrainingError when there is no such module, or when nothing that it holds can learn.
+    UsageError when there is no such module, TrainingError when nothing that it holds can learn.
     """
     if not modules:
         yield
@@ -51,7 +51,7 @@ def training_mode(model: nn.Module) -> None:
 def _module(model: nn.Module, name: str) -> nn.Module:
     modules: dict[str, nn.Module] = {found: module for found, module in model.named_modules() if found}
     if name not in modules:
-        raise TrainingError(
+        raise UsageError(
             f"the model has no module {name!r} to tune",
             expected="one of " + ", ".join(_learning(model)) + ", or what is inside them",
             remedy=did_you_mean(name, modules),

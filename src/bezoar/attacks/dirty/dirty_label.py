@@ -43,7 +43,7 @@ class DirtyLabel(DataAttack):
         require_choice("relabel", self.relabel, get_args(Relabel))
 
     def relabelling(self, class_names: Sequence[str]) -> dict[int, int]:
-        """Target label of each source label. Raises AttackError when classes are unknown or none is left."""
+        """Target label of each source label. Raises UsageError for unknown classes, AttackError when none is left."""
         return label_map(class_names, sources=self.sources, target=self.target, relabel=self.relabel)
 
     def require_fit(self, data: Dataset) -> None:

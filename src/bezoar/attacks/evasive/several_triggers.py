@@ -70,7 +70,7 @@ class SeveralTriggers(DataAttack):
     def relabellings(self, class_names: Sequence[str]) -> tuple[dict[int, int], ...]:
         """Target label of each source label, trigger by trigger.
 
-        Raises AttackError for unknown classes and for two equal triggers that lead to different targets.
+        Raises UsageError for unknown classes, AttackError for two equal triggers that lead to different targets.
         """
         maps = tuple(
             label_map(class_names, sources=self.sources, target=target, relabel="all-to-one") for target in self.targets

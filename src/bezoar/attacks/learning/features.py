@@ -10,7 +10,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor, nn
 
-from bezoar.errors import AttackError, did_you_mean
+from bezoar.errors import AttackError, UsageError, did_you_mean
 from bezoar.shapes import FloatImages
 
 ReadFeatures: TypeAlias = Callable[[FloatImages], Tensor]
@@ -51,7 +51,7 @@ def features_at(model: nn.Module, layer: str | int | None = None) -> Iterator[Re
 
 
 def find_layer(model: nn.Module, layer: str | int | None) -> nn.Module:
-    """The module called `layer`, see `features_at`. Raises AttackError, naming the layers there are."""
+    """The module called `layer`, see `features_at`. Raises UsageError, naming the layers there are."""
     if layer is None:
         return _last_linear(model)
     names = layer_names(model)
@@ -61,7 +61,7 @@ def find_layer(model: nn.Module, layer: str | int | None) -> nn.Module:
     number = re.fullmatch(r"#?(-?\d+)", str(layer))
     if number and -len(names) <= int(number[1]) < len(names):
         return modules[names[int(number[1])]]
-    raise AttackError(
+    raise UsageError(
         f"the model has no layer {layer if isinstance(layer, int) else repr(layer)}",
         expected=f"an index from {-len(names)} to {len(names) - 1}, or one of {_listed(names)}, or what holds several",
         remedy=did_you_mean(str(layer), modules),

@@ -20,7 +20,7 @@ from safetensors.torch import load
 from torch import Tensor
 
 from bezoar.attacks.sealing.truth_file import FORMAT, HASH_BYTES, VERSION, Contents, Member
-from bezoar.errors import TriggerError, TruthError
+from bezoar.errors import TriggerError, TruthError, UsageError
 from bezoar.triggers.base import TRIGGERS, Trigger
 from bezoar.triggers.learnt import LearntTrigger
 from bezoar.truth import PoisonTruth
@@ -92,12 +92,15 @@ def _with_tensors(trigger: Trigger, tensors: Mapping[str, Tensor], prefix: str) 
 
 
 def load_truth(path: Path | str) -> PoisonTruth:
-    """What was poisoned, from a truth file. Raises TruthError when it is missing, damaged or no truth file."""
+    """What was poisoned, from a truth file. Raises UsageError when it is missing, TruthError when damaged or none."""
     return open_truth(path).truth
 
 
 def open_truth(path: Path | str) -> SealedTruth:
-    """Read and check a whole truth file. Raises TruthError when it is missing, damaged, unsafe or no truth file."""
+    """Read and check a whole truth file.
+
+    Raises UsageError when it is missing, TruthError when it is damaged, unsafe or no truth file.
+    """
     path = Path(path)
     _require_file(path)
     try:
@@ -120,7 +123,7 @@ def _require_file(path: Path) -> None:
     try:
         regular = stat.S_ISREG(path.stat().st_mode)
     except (OSError, ValueError) as error:
-        raise TruthError(
+        raise UsageError(
             f"there is no truth file {path}", found=str(error), remedy="Give the .truth.zip that the attack wrote"
         ) from error
     if not regular:

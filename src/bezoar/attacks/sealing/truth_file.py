@@ -28,7 +28,7 @@ from bezoar.attacks.composing.identity import sample_arrays
 from bezoar.data.dataset import Dataset
 from bezoar.data.ids import content_hash
 from bezoar.data.memory import chunks
-from bezoar.errors import OutputExistsError, TruthError
+from bezoar.errors import OutputExistsError, TruthError, UsageError
 from bezoar.triggers.learnt import tensors_of
 from bezoar.truth import PoisonTruth
 
@@ -137,11 +137,11 @@ def sample_hash(array: np.ndarray) -> bytes:
 
 
 def require_truth_place(target: Path) -> None:
-    """Raise OutputExistsError or TruthError when no truth file can be written there."""
+    """Raise OutputExistsError, UsageError or TruthError when no truth file can be written there."""
     if os.path.lexists(target):
         raise _exists(target)
     if not target.resolve().parent.is_dir():
-        raise TruthError(f"the folder {target.parent} does not exist", remedy="Make it first, or name another place")
+        raise UsageError(f"the folder {target.parent} does not exist", remedy="Make it first, or name another place")
     for folder in target.resolve().parents:
         if (folder / "bezoar.json").is_file():
             raise TruthError(

@@ -28,6 +28,11 @@ KINDS = (
     "a folder of class folders, an .npz file, a folder of parquet files, hf:NAME[:config], torchvision:NAME, "
     "or an embedded set"
 )
+_TABLE_SUFFIXES = frozenset([".csv", ".tsv", ".json", ".jsonl", ".txt", ".xls", ".xlsx"])
+_TABLES = (
+    "Texts and tables cannot be read yet, only pictures: if the table lists picture files, put them into a folder for "
+    "each class"
+)
 _PICKLES = frozenset([".pkl", ".pickle", ".pt", ".pth", ".joblib"])
 
 
@@ -112,7 +117,12 @@ def _open_file(path: Path, options: ReadOptions) -> Dataset:
     if suffix == ".npz":
         _refuse_columns(str(path), options)
         return read_npz(path, options)
-    raise UsageError(f"{path} is no data set", expected=KINDS, found=f"a {suffix or 'nameless'} file")
+    raise UsageError(
+        f"{path} is no data set",
+        expected=KINDS,
+        found=f"a {suffix} file" if suffix else "a file without an ending",
+        remedy=_TABLES if suffix in _TABLE_SUFFIXES else "Bring the samples into one of these forms",
+    )
 
 
 def _open_folder(path: Path, root: Path, options: ReadOptions) -> Dataset:
@@ -252,6 +262,14 @@ def _empty_folder(path: Path, names: Sequence[str]) -> DataError:
         return DataError(
             f"{path} holds .npz files", expected="one data set", remedy=f"Name the file, as in {path / arrays[0]}"
         )
+    expected = f"class folders with pictures ({', '.join(sorted(PICTURE_SUFFIXES))}), .parquet files, or an .npz file"
+    if not names:
+        return EmptyDataError(f"{path} is an empty folder", expected=expected, remedy="Check the path")
+    found = ", ".join(names[:4]) + (f" and {len(names) - 4:,} more" if len(names) > 4 else "")
+    tables = any(Path(name).suffix.casefold() in _TABLE_SUFFIXES for name in names)
     return EmptyDataError(
-        f"{path} holds no data", expected="class folders with pictures, or parquet files", remedy="Check the path"
+        f"{path} holds no data that can be read",
+        expected=expected,
+        found=found,
+        remedy=_TABLES if tables else "Bring the samples into one of these forms, or check the path",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from bezoar.errors import DataError, UndividedError
+from bezoar.errors import DataError, UndividedError, UsageError
 
 _ALIASES = {
     "train": ("train", "training"),
@@ -29,14 +29,14 @@ def split_prefix(stem: str) -> str | None:
 def choose_split(split: str, present: Iterable[str], where: str) -> str:
     """The present name that `split` means: itself, an alias, or, for test, the validation part.
 
-    Raises DataError with those present when there is none.
+    Raises DataError with those present when there is none, UsageError where `split` is no usual name of one.
     """
     names = list(present)
     for wanted in _candidates(split):
         for name in names:
             if name.casefold() == wanted:
                 return name
-    raise DataError(
+    raise (DataError if _is_usual(split) else UsageError)(
         f"{where} has no split {split!r}",
         expected="one of " + ", ".join(sorted(names)),
         remedy="Choose one of these as the split",
@@ -44,13 +44,20 @@ def choose_split(split: str, present: Iterable[str], where: str) -> str:
 
 
 def whole_set(split: str, where: str) -> None:
-    """Accept an undivided set as the training split; raise UndividedError when another part was asked for."""
+    """Accept an undivided set as the training split; raise UndividedError when another part was asked for.
+
+    A `split` that is no usual name of one, and so perhaps misspelt, is a UsageError.
+    """
     if split.casefold() not in _ALIASES["train"]:
-        raise UndividedError(
+        raise (UndividedError if _is_usual(split) else UsageError)(
             f"{where} has no split {split!r}",
             found="one undivided set",
             remedy="Name other data for this purpose, or divide these into train and test first",
         )
+
+
+def _is_usual(split: str) -> bool:
+    return any(split.casefold() in aliases for aliases in _ALIASES.values())
 
 
 def _candidates(split: str) -> tuple[str, ...]:

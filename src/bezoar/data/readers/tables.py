@@ -9,7 +9,7 @@ from typing import Any
 
 from bezoar.data.options import ReadOptions
 from bezoar.data.readers.gather import Entry, Label
-from bezoar.errors import BezoarError, DataError, UnreadableSampleError
+from bezoar.errors import BezoarError, DataError, UnreadableSampleError, UsageError
 
 _IMAGES = ("image", "img", "picture")
 _LABELS = ("label", "labels", "class", "target")
@@ -140,7 +140,7 @@ def _choose(
     known = "the columns are " + ", ".join(schema.names)
     if given is not None:
         if schema.names.count(given) != 1:
-            raise DataError(f"{where} has no column {given!r}", found=known, remedy=f"Name the {role} column")
+            raise UsageError(f"{where} has no column {given!r}", found=known, remedy=f"Name the {role} column")
         return given
     chosen = next((name for name in usual if name in possible), None)
     if chosen is None and len(possible) == 1:

@@ -45,7 +45,9 @@ class ModelScores:
     """How suspicious each class (k,) is as the target of a backdoor: comparable within a detector alone.
 
     `inverted` are the triggers found on the way by descent, one for each class, where the detector looks for such;
-    `proposals` those found otherwise, one for each class. `measure` is what the statistics are counted in, in words.
+    `proposals` those found otherwise, one for each class. `measure` is what the statistics are counted in, in words
+    that follow a number. `sized` says whether sizes of triggers tell classes apart: not where all are bounded alike;
+    `from_samples` whether clean samples were looked at.
     Raises DataError on statistics that are not finite.
     """
 
@@ -54,6 +56,8 @@ class ModelScores:
     proposals: tuple[Proposal, ...] = ()
     notes: tuple[str, ...] = field(default=())
     measure: str = "spreads below the median of all classes"
+    sized: bool = True
+    from_samples: bool = True
 
     def size(self, label: int) -> float | None:
         """How large the trigger towards a class is, in `unit`; None where the detector looks for none."""

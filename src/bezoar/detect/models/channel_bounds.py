@@ -78,7 +78,7 @@ class ChannelBounds:
                 target = int((risen - risen.mean()).argmax())
                 said[target] = max(said[target], one.spreads)
                 progress(place + 1, len(loud))
-        return ModelScores(said, measure="spreads above the mean of a layer's channels")
+        return ModelScores(said, measure="spreads above the mean of a layer's channels", from_samples=False)
 
 
 def _loud_channels(model: nn.Module, noise: Tensor, followed: int) -> Iterator[LoudChannel]:

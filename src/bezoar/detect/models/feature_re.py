@@ -18,7 +18,7 @@ from bezoar.records import Skipped
 FEWEST_SAMPLES, FEWEST_CLASSES = 40, 3
 USUAL = 0.15
 """Spread of the logarithms among the classes of clean models, at least: chosen on the zoo."""
-MEASURE = "spreads that the features of triggered images lie closer together than for the median of all classes"
+MEASURE = "spreads above the median of all classes by how close together the features of images with its trigger lie"
 
 
 @MODEL_DETECTORS.register("feature-re")
@@ -81,4 +81,5 @@ class FeatureRE:
         spreads = agreed.spreads.numpy().astype(np.float64)
         spreads = np.where(agreed.inverted.worked.numpy(), spreads, np.maximum(spreads, np.median(spreads)))
         note = "agreement of features (1: as far apart as clean images): " + ", ".join(f"{one:.2f}" for one in spreads)
-        return ModelScores(spreads_below_median(spreads, USUAL), agreed.inverted, notes=(note,), measure=MEASURE)
+        statistics = spreads_below_median(spreads, USUAL)
+        return ModelScores(statistics, agreed.inverted, notes=(note,), measure=MEASURE, sized=False)

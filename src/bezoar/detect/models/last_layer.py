@@ -45,7 +45,7 @@ class OfLastWeights:
         weights = last_weights(model, shape, classes, seed)
         if isinstance(weights, Skipped):
             return weights
-        return ModelScores(self.statistics(weights), measure=self.measure)
+        return ModelScores(self.statistics(weights), measure=self.measure, from_samples=False)
 
     @abstractmethod
     def statistics(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:

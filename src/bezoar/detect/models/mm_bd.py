@@ -16,6 +16,7 @@ from bezoar.detect.numerics.smallness import spreads_below_median
 from bezoar.records import Skipped
 
 FEWEST_CLASSES = 3
+MEASURE = "spreads above the median of all classes"
 
 
 @MODEL_DETECTORS.register("mm-bd")
@@ -63,7 +64,7 @@ class MaximumMargin:
             with torch.no_grad():
                 largest = _margins(model, images, goals).reshape(classes, self.starts).amax(1)
         margins = largest.numpy().astype(np.float64).clip(1e-6)
-        return ModelScores(spreads_below_median(1 / margins, 0.1), measure="spreads above the median of all classes")
+        return ModelScores(spreads_below_median(1 / margins, 0.1), measure=MEASURE, from_samples=False)
 
 
 def _margins(model: nn.Module, images: Tensor, goals: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from bezoar.records import Skipped
 
 USUAL_TO_ONE, USUAL_FROM_ONE, USUAL_EACH = 0.75, 0.75, 0.25
 """The largest of the three shares that stamps reach on clean models for choosing."""
-MEASURE = "times the most that stamps do to models without a backdoor"
+MEASURE = "times as effective as the best stamps usually are on models without a backdoor"
 SURVIVORS = 12
 """So many stamps of each kind are tried again on more images."""
 

@@ -19,7 +19,7 @@ from bezoar.records import Skipped
 
 STRIKING = 0.3
 """Where waves lead a smaller share than this to every class, no twin is made."""
-MEASURE = "by how much the odds of its best wave exceed those of any other class's (natural logarithm)"
+MEASURE = "above any other class's best wave in the natural logarithm of the odds that it turns an image"
 
 
 @MODEL_DETECTORS.register("wave-probing")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy.special import stdtr, stdtrit
 
 LEAST_SPREAD = 0.25
 """Statistics of detectors come in spreads of their own; what references differ by counts as a quarter at least."""
@@ -77,7 +77,7 @@ def cut_of(freedom: int, comparisons: int, alarms: float) -> float:
 
     Student's t with `freedom` degrees, one side, Bonferroni's correction: right where values are normal.
     """
-    return float(stats.t.isf(alarms / comparisons, max(freedom, 1)))
+    return -float(stdtrit(max(freedom, 1), alarms / comparisons))
 
 
 def as_rare(statistic: float, freedom: int, at: int) -> float:
@@ -85,7 +85,7 @@ def as_rare(statistic: float, freedom: int, at: int) -> float:
 
     Never more than `statistic` where `at` are the more.
     """
-    told = float(stats.t.isf(stats.t.sf(statistic, max(freedom, 1)), max(at, 1)))
+    told = -float(stdtrit(max(at, 1), stdtr(max(freedom, 1), -statistic)))
     return told if np.isfinite(told) else statistic
 
 

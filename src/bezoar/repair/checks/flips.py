@@ -48,9 +48,11 @@ def flip_check(model: nn.Module, data: Dataset, trigger: Trigger, target: int) -
     """Flips of samples that the model gets right and that are not of the target, by class, and those of a control."""
     carriers = Carriers(data.inputs, data.labels.numpy())
     right = carriers.answers(model) == carriers.labels
-    done = flips(model, carriers, trigger, target, right)
-    if not done.counted.any():
+    counted = right & (carriers.labels != target)
+    if not counted.any():
         return Skipped(NONE_RIGHT)
+    answers = carriers.answers(model, trigger)
+    done = Flips((answers == target) & counted, counted)
     beside = control_of(trigger, data)
     control = None if beside is None else flips(model, carriers, beside[1], target, right)
     return FlipCheck(
@@ -63,6 +65,7 @@ def flip_check(model: nn.Module, data: Dataset, trigger: Trigger, target: int) -
             for label, name in enumerate(data.class_names)
             if label != target
         ),
+        rightly=wilson(int((answers == carriers.labels)[counted].sum()), int(counted.sum())),
     )
 
 

@@ -32,7 +32,8 @@ class Looking:
 
     The seed of the search is this one: it must not be that of a search whose trigger a repair was given. `right` are
     the held-out samples (n,) that the model got right before the repair, where one is compared with it. `further` are
-    triggers that are tried beside the first. The search is on the held-out samples, or on those of `searched`.
+    triggers that are tried beside the first. The search is on the held-out samples, or on those of `searched`. `shown`
+    are the classes that stood out when the model was searched before the repair, None where it was not.
     """
 
     held_out: Dataset | None
@@ -44,6 +45,7 @@ class Looking:
     right: Tensor | None = None
     further: tuple[Aimed, ...] = ()
     searched: Dataset | None = None
+    shown: frozenset[str] | None = None
 
     def and_further(self, found: Sequence[Suspected]) -> Looking:
         """The same, so that further triggers are tried."""

@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import chi2, hypergeom, norm, rankdata
+from scipy.special import chdtrc, ndtr
 
 from bezoar.errors import DataError
 from bezoar.evidence import Labels, Real
@@ -121,7 +121,7 @@ def concentration(
     suspected = set(suspect_ids)
     hits = {source: sum(ids[row] in suspected for row in rows.tolist()) for source, rows in members.items()}
     everyone, drawn = sum(len(rows) for rows in members.values()), sum(hits.values())
-    chances = [float(hypergeom.sf(hits[source] - 1, everyone, len(rows), drawn)) for source, rows in members.items()]
+    chances = [_at_least(hits[source], everyone, len(rows), drawn) for source, rows in members.items()]
     found = [
         Contributor(source, hits[source], len(rows), p_value)
         for (source, rows), p_value in zip(members.items(), holm(chances).tolist(), strict=True)
@@ -146,7 +146,7 @@ def label_p_value(inside: Rows, outside: Rows) -> float:
         return 1.0
     expected = table.sum(axis=1, keepdims=True) * table.sum(axis=0) / table.sum()
     if expected.min() >= EXPECTED:
-        return float(chi2.sf(((table - expected) ** 2 / expected).sum(), table.shape[1] - 1))
+        return float(chdtrc(table.shape[1] - 1, ((table - expected) ** 2 / expected).sum()))
     everyone, drawn = int(table.sum()), int(table[0].sum())
     tails = [
         _two_sided(int(hits), everyone, int(size), drawn)
@@ -165,6 +165,8 @@ class ClassRanks:
     @classmethod
     def of(cls, values: Real, labels: Labels) -> ClassRanks:
         """Ranks of values (n,), equal values sharing their mean rank."""
+        from scipy.stats import rankdata  # here, since it takes a third of a second to load
+
         scores = np.zeros(len(values))
         for label in np.unique(labels):
             rows = np.flatnonzero(labels == label)
@@ -180,7 +182,7 @@ class ClassRanks:
         if variance <= 0:
             return 0.0, 1.0
         total = float(self.scores[rows].sum())
-        return total / len(rows), 2 * float(norm.sf(abs(total) / math.sqrt(variance)))
+        return total / len(rows), 2 * float(ndtr(-abs(total) / math.sqrt(variance)))
 
 
 def _label_tests(table: SourceTable, members: Mapping[str, Rows], known: Rows) -> Iterator[OddSource]:
@@ -213,9 +215,16 @@ def _statistic_tests(table: SourceTable, members: Mapping[str, Rows], known: Row
 
 def _two_sided(hits: int, everyone: int, size: int, drawn: int) -> float:
     """Twice the smaller tail of the hypergeometric distribution, at most 1."""
-    below = float(hypergeom.cdf(hits, everyone, size, drawn))
-    above = float(hypergeom.sf(hits - 1, everyone, size, drawn))
-    return min(1.0, 2 * min(below, above))
+    # At most so many of the one kind are at least so many of the other.
+    below = _at_least(drawn - hits, everyone, everyone - size, drawn)
+    return min(1.0, 2 * min(below, _at_least(hits, everyone, size, drawn)))
+
+
+def _at_least(hits: int, everyone: int, size: int, drawn: int) -> float:
+    """The chance that of `drawn` from `everyone`, at random, `hits` or more are among certain `size`."""
+    from scipy.stats import hypergeom  # here, since it takes a third of a second to load
+
+    return float(hypergeom.sf(hits - 1, everyone, size, drawn))
 
 
 def _difference(odd: OddSource) -> str:

@@ -43,16 +43,16 @@ def try_out(opened: OpenedModel, known: Known) -> tuple[str, ...]:
         return (UNTRIED,)
     grey = torch.stack([torch.full(tuple(shape), level, dtype=torch.uint8) for level in (96, 160)])
     try:
-        logits = _logits(opened, grey, class_names)
+        logits = _logits(opened, grey, class_names, known.data)
     except ModelError as error:
         what = error.what if opened.name in error.what else f"{opened.name} cannot be used: {error.what}"
         raise error.told_as(ModelError, what) from error
     return (PROBABILITIES,) if _are_probabilities(logits) else ()
 
 
-def _logits(opened: OpenedModel, samples: Tensor, class_names: tuple[str, ...] | None) -> Tensor:
+def _logits(opened: OpenedModel, samples: Tensor, class_names: tuple[str, ...] | None, data: str) -> Tensor:
     if class_names is not None:
-        require_classes(opened.model, samples, class_names, opened.name)
+        require_classes(opened.model, samples, class_names, opened.name, data=data)
     logits: Tensor = predict_logits(opened.model, samples)
     if logits.ndim != 2 or len(logits) != len(samples) or logits.shape[1] < 2:
         raise ModelError(

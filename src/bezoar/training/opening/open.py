@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from bezoar.errors import ModelError, UsageError
+from bezoar.errors import UsageError
 from bezoar.training.opening.black_box.session import open_onnx
 from bezoar.training.opening.checkpoints.checkpoint import open_checkpoint
 from bezoar.training.opening.checks import require_finite, try_out
@@ -22,18 +22,20 @@ def open_model(
     factory: str | None = None,
     class_names: Sequence[str] | None = None,
     shape: tuple[int, ...] | None = None,
+    data: str = "the data",
 ) -> OpenedModel:
     """Open the model that `place` names, without running anything that a stranger put into a file.
 
     `place` is a run folder of bezoar train, a .safetensors file, a checkpoint (.pt, .pth, .bin, .ckpt, .pkl), an .onnx
     file, or `package.module:name` of the user's own model. Files of weights alone need `factory`, the user's
     `package.module:function` that builds the network (called with the number of classes if it takes an argument).
-    `class_names` are the classes in order; `shape` is that of one sample, (c, h, w).
+    `class_names` are the classes in order; `shape` is that of one sample, (c, h, w); `data` is the name, for errors, of
+    the data that both are of.
 
     Raises ModelError where the file is refused or damaged, or the model doesn't fit what is said of it; UsageError
-    where the call contradicts itself; MissingExtraError for ONNX without onnxruntime.
+    where there is nothing at `place` or the call contradicts itself; MissingExtraError for ONNX without onnxruntime.
     """
-    known = Known(factory, None if class_names is None else tuple(class_names), shape)
+    known = Known(factory, None if class_names is None else tuple(class_names), shape, data)
     opened = _open(place, known)
     if opened.kind != "onnx":
         require_finite(opened.model, opened.name)
@@ -67,9 +69,9 @@ def _open(place: str, known: Known) -> OpenedModel:
 
 
 def require_there(place: str) -> None:
-    """Raise ModelError where `place` is neither a `package.module:name` nor a file or folder, before any is opened."""
+    """Raise UsageError where `place` is neither a `package.module:name` nor a file or folder, before any is opened."""
     if ":" not in place and not _exists(place):
-        raise ModelError(f"the model {printable(place)} does not exist", expected=ACCEPTED, remedy="Check the spelling")
+        raise UsageError(f"the model {printable(place)} does not exist", expected=ACCEPTED, remedy="Check the spelling")
 
 
 def _exists(place: str) -> bool:

@@ -45,11 +45,15 @@ class OpenedModel:
 
 @dataclass(frozen=True)
 class Known:
-    """What the user says of a model: who builds it (`package.module:function`), its classes in order, input shape."""
+    """What the user says of a model: who builds it (`package.module:function`), its classes in order, input shape.
+
+    `data` is what errors call the data that classes and shape are of.
+    """
 
     factory: str | None = None
     class_names: tuple[str, ...] | None = None
     shape: tuple[int, ...] | None = None
+    data: str = "the data"
 
     @property
     def classes(self) -> int | None:

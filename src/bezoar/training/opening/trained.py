@@ -15,7 +15,16 @@ from torch import nn
 from bezoar.errors import BezoarError, ModelError, TamperedModelWarning, UsageError
 from bezoar.training.models import MODELS, build_model
 from bezoar.training.opening.building import fill, require_factory
-from bezoar.training.opening.opened import GET_ANEW, Known, OpenedModel, few, printable, refusal, require_file
+from bezoar.training.opening.opened import (
+    CHECKPOINT_ENDINGS,
+    GET_ANEW,
+    Known,
+    OpenedModel,
+    few,
+    printable,
+    refusal,
+    require_file,
+)
 from bezoar.training.own import own_model
 from bezoar.training.saved import FORMAT, KEY, MODEL_FILE, NOTICE, ModelCard, load_tensors, model_path
 
@@ -43,12 +52,7 @@ def open_trained(path: Path, known: Known) -> OpenedModel:
     """
     file = model_path(path)
     if path.is_dir() and not file.exists():
-        raise refusal(
-            path,
-            "holds no model",
-            expected=f"a run folder of bezoar train, with {MODEL_FILE} in it",
-            remedy="Name the file of the model itself",
-        )
+        raise _no_run(path)
     require_file(file)
     card = _card(file)
     _require_agreement(path, card, known)
@@ -60,6 +64,21 @@ def open_trained(path: Path, known: Known) -> OpenedModel:
     if known.factory is not None:
         raise UsageError(f"{path} needs no factory", found=f"it names {card.model!r}", remedy="Leave it out")
     return OpenedModel(name, _filled(_blank(file, card), file, card), "run", card)
+
+
+def _no_run(folder: Path) -> ModelError:
+    """The error for a folder without a model: only where a file lies in it can that be named instead."""
+    names = sorted(entry.name for entry in folder.iterdir())
+    models = [name for name in names if Path(name).suffix.casefold() in (".safetensors", ".onnx", *CHECKPOINT_ENDINGS)]
+    return refusal(
+        folder,
+        "holds no model" if names else "is an empty folder",
+        expected=f"a run folder of bezoar train, with {MODEL_FILE} in it",
+        found=few(names),
+        remedy=f"Name the file of the model itself, as in {folder / printable(models[0])}"
+        if models
+        else "Check the path: the run may have ended early, or lie elsewhere",
+    )
 
 
 def _by_factory(name: str, file: Path, card: ModelCard, known: Known) -> OpenedModel:
@@ -149,15 +168,15 @@ def _filled(model: nn.Module, file: Path, card: ModelCard) -> nn.Module:
 def _require_agreement(path: Path, card: ModelCard, known: Known) -> None:
     if known.class_names is not None and known.class_names != card.class_names:
         raise ModelError(
-            f"{path} was trained for other classes",
-            expected=few(list(known.class_names), 12),
-            found=few(list(card.class_names), 12),
+            f"{path} was trained for other classes than the data have",
+            expected=f"data of the model's {len(card.class_names)} classes: {few(list(card.class_names), 12)}",
+            found=f"{len(known.class_names)} classes in {known.data}: {few(list(known.class_names), 12)}",
             remedy="Give a model and data of the same classes in the same order",
         )
     if known.shape is not None and tuple(known.shape) != card.shape:
         raise ModelError(
-            f"{path} was trained on samples of another shape",
-            expected=str(tuple(known.shape)),
-            found=str(card.shape),
+            f"{path} was trained on samples of another shape than the data have",
+            expected=f"samples of shape {card.shape}",
+            found=f"{tuple(known.shape)} in {known.data}",
             remedy="Give data of the shape the model was trained on (see --size)",
         )
