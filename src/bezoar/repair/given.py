@@ -32,8 +32,9 @@ class Given:
 
     `trusted` are clean samples with labels that the defender trusts; `training` is what the model was trained on,
     where there is such; `suspects` are ids among it. `trigger` is recovered or supposed, `target` the class it leads
-    to; `further` ones are to be taken out with it. `fresh` makes the untrained network anew, and `recipe` is how it was
-    trained, where that is known. Raises DataError where the parts don't belong together.
+    to; `further` ones are to be taken out with it, and `kin` are only like one of these, for repairs to learn from.
+    `fresh` makes the untrained network anew, and `recipe` is how it was trained, where that is known. Raises DataError
+    where the parts don't belong together.
     """
 
     trusted: Dataset | None = None
@@ -43,6 +44,7 @@ class Given:
     target: int | None = None
     fresh: Callable[[], nn.Module] | None = None
     further: tuple[Aimed, ...] = ()
+    kin: tuple[Aimed, ...] = ()
     recipe: Recipe | None = None
 
     def __post_init__(self) -> None:
@@ -72,13 +74,14 @@ class Given:
     def aimed(self) -> tuple[Aimed, ...]:
         """All triggers of which the target is known."""
         if self.trigger is None or self.target is None:
-            return self.further
-        return (Aimed(self.trigger, self.target), *self.further)
+            return (*self.further, *self.kin)
+        return (Aimed(self.trigger, self.target), *self.further, *self.kin)
 
     @property
     def triggers(self) -> tuple[Trigger, ...]:
         """All triggers, whether their targets are known or not."""
-        return (*(() if self.trigger is None else (self.trigger,)), *(one.trigger for one in self.further))
+        own = () if self.trigger is None else (self.trigger,)
+        return (*own, *(one.trigger for one in (*self.further, *self.kin)))
 
     @property
     def epoch(self) -> int:

@@ -13,6 +13,7 @@ from bezoar.records import Skipped
 from bezoar.records.repairing import RepairGiven, RepairTrigger, TriggerSearch
 from bezoar.repair.base import Progress
 from bezoar.repair.checks.from_suspects import trigger_of_suspects
+from bezoar.repair.checks.kin import kin_of
 from bezoar.repair.checks.look import NO_TRIGGER, NOT_SEARCHED_BEFORE, Looking
 from bezoar.repair.checks.parts import Parts, Sorted, cleared, parted, sorted_out, unseen_training
 from bezoar.repair.checks.search import NO_DETECTOR, Finder, Suspected, suspected_trigger
@@ -136,9 +137,9 @@ def further_in(model: nn.Module, given: Given, settings: RepairSettings, progres
     if isinstance(seen, Skipped):
         return Met(searches=seen)
     searches = seen.searches() or NOT_SEARCHED_BEFORE
-    seen = as_strong(model, given.trusted, seen, seed=settings.seed, device=settings.device)
+    seen = _as_learnt(model, given.trusted, seen, settings)
     others = tuple(one for one in (seen, *seen.further) if one.stands_out and one.target != given.target)
-    return Met(others, searches)
+    return Met(others, searches, tuple(one for one in seen.kin if one.target != given.target))
 
 
 def _for_learning(given: Given, parts: Parts | None) -> Given:
@@ -162,9 +163,13 @@ def _suspected(
         if isinstance(found, Suspected) and found.stands_out:
             return found
     found = finder() if finder is not None else _sought(model, given.trusted, given.target, settings, progress)
-    if isinstance(found, Skipped):
-        return found
-    return as_strong(model, given.trusted, found, seed=settings.seed, device=settings.device)
+    return found if isinstance(found, Skipped) else _as_learnt(model, given.trusted, found, settings)
+
+
+def _as_learnt(model: nn.Module, trusted: Dataset, found: Suspected, settings: RepairSettings) -> Suspected:
+    """The same, as a repair should learn it: as strong as turns most, and with its kin."""
+    found = as_strong(model, trusted, found, seed=settings.seed, device=settings.device)
+    return replace(found, kin=kin_of(model, trusted, found, seed=settings.seed, device=settings.device))
 
 
 def _sought(
@@ -209,7 +214,7 @@ def _with_suspected(
         return given, Skipped(f"no trigger stands out; the likeliest leads to {target!r}: {found.found}")
     further = tuple(one.aimed for one in found.further)
     told = told_of(found, given.any_data.class_names)
-    return replace(given, trigger=found.trigger, target=found.target, further=further), told
+    return replace(given, trigger=found.trigger, target=found.target, further=further, kin=found.kin), told
 
 
 def _without_bearing(

@@ -16,7 +16,7 @@ from bezoar.repair.base import REPAIRS, Progress, Repair, Repaired
 from bezoar.repair.checks.look import NOT_SEARCHED, NOT_SEARCHED_BEFORE, Looking, further_flips, look, with_search
 from bezoar.repair.checks.search import Suspected
 from bezoar.repair.checks.turned import Labelled, Turned, labelled
-from bezoar.repair.given import Given
+from bezoar.repair.given import Aimed, Given
 from bezoar.repair.judgement import Judge, Judgement, shown_by, standing_out
 from bezoar.training.clock import Clock
 
@@ -30,10 +30,14 @@ TAKEN_OUT = 0.5
 
 @dataclass(frozen=True, eq=False)
 class Met:
-    """What a search of the model as it was given shows, and what stands out in it beside the trigger that is known."""
+    """What a search of the model as it was given shows, and what stands out in it beside the trigger that is known.
+
+    `kin` do what one of the suspected triggers does.
+    """
 
     suspected: tuple[Suspected, ...] = ()
     searches: tuple[TriggerSearch, ...] | Skipped = NOT_SEARCHED_BEFORE
+    kin: tuple[Aimed, ...] = ()
 
 
 Others: TypeAlias = Callable[[], Met]
@@ -101,7 +105,7 @@ class Case:
         """The same with further triggers to take out and to look at, and with what the model is known to show."""
         shown = self.by.shown if isinstance(met.searches, Skipped) else shown_by(met.searches)
         by = replace(self.by.and_further(met.suspected), shown=shown)
-        return replace(self, given=replace(self.given, further=by.further), by=by)
+        return replace(self, given=replace(self.given, further=by.further, kin=(*self.given.kin, *met.kin)), by=by)
 
     def and_turned(self, turned: Turned) -> Case:
         """The same with further suspects."""

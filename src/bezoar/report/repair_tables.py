@@ -188,7 +188,7 @@ def _search_table(before: TriggerSearch | None, after: TriggerSearch) -> SearchT
         for one in after.classes
     )
     sizes = [one.size for one in (*earlier.values(), *after.classes)]
-    sized = len({one for one in sizes if not isinstance(one, Skipped)}) > 1
+    sized = len({_size(one) for one in sizes if not isinstance(one, Skipped)}) > 1
     return SearchTable(
         after.detector,
         after.unit,

@@ -84,5 +84,28 @@ def neighbours(stamp: Stamp, shape: tuple[int, ...]) -> Iterator[Stamp]:
             yield Stamp(stamp.top, stamp.left, stamp.size, color)
 
 
+def around(stamp: Stamp, shape: tuple[int, ...]) -> Iterator[Stamp]:
+    """Stamps of its colour that are as large or up to two thirds larger, moved by their side at most."""
+    third = max(1, stamp.size // 3)
+    for size in (stamp.size, stamp.size + third, stamp.size + 2 * third):
+        for down in (-stamp.size, 0, stamp.size):
+            for right in (-stamp.size, 0, stamp.size):
+                moved = Stamp(stamp.top + down, stamp.left + right, size, stamp.color)
+                if moved.fits(shape) and moved != stamp:
+                    yield moved
+
+
+def stamp_of(patch: Parameters) -> Stamp | None:
+    """The stamp whose parameters `as_patch` gave; None for any other patch."""
+    mask, pattern = patch["mask"][0, 0], patch["pattern"][0]
+    rows, columns = ((mask > 0).any(axis).nonzero().flatten().tolist() for axis in (1, 0))
+    if not rows:
+        return None
+    color = tuple(float(value > 0) for value in pattern[:, rows[0], columns[0]].tolist())
+    stamp = Stamp(rows[0], columns[0], len(rows), color)
+    same = stamp.as_patch(tuple(pattern.shape))
+    return stamp if all(bool(torch.equal(same[name], patch[name].cpu())) for name in same) else None
+
+
 def _places(last: int, count: int) -> list[int]:
     return sorted({round(place) for place in torch.linspace(0, last, min(count, last + 1)).tolist()})

@@ -48,7 +48,8 @@ class Suspected:
 
     `stands_out` says whether there is a reason to suspect anybody: the smallest trigger of a sound model is one, too.
     `searches` tells all that the search showed which found it, where it was one: asked again about every class, and
-    so only when somebody wants it. `further` ones stand out as well, towards other classes.
+    so only when somebody wants it. `further` ones stand out as well, towards other classes; `kin` do what one of
+    all these does, and are nothing of their own.
     """
 
     trigger: Trigger
@@ -59,6 +60,7 @@ class Suspected:
     picture: Tensor | None = None
     searches: Callable[[], tuple[TriggerSearch, ...]] = tuple
     further: tuple[Suspected, ...] = ()
+    kin: tuple[Aimed, ...] = ()
 
     @property
     def aimed(self) -> Aimed:
