@@ -8,9 +8,16 @@ from torch import Tensor, nn
 from bezoar.confirm.recover.inverted import rebuilt
 from bezoar.data import from_arrays
 from bezoar.detect.probing.stamps import Stamp, around, every_stamp, stamp_of
+from bezoar.repair.auto import Auto
+from bezoar.repair.base import unheard
+from bezoar.repair.checks import Bar
 from bezoar.repair.checks.kin import MOST_KIN, kin_of
 from bezoar.repair.checks.search import Suspected, Worn
 from bezoar.repair.given import Aimed, Given
+from bezoar.repair.ready import made_ready
+from bezoar.repair.settings import Patient, RepairSettings
+from bezoar.training.clock import Clock
+from bezoar.training.listening import Silence
 
 SHAPE = (3, 12, 12)
 GREEN, CYAN, RED = (0.0, 1.0, 0.0), (0.0, 1.0, 1.0), (1.0, 0.0, 0.0)
@@ -80,6 +87,23 @@ def test_a_stamp_that_turns_nothing_and_other_triggers_have_no_kin():
 def test_further_stamps_have_their_kin_as_well():
     other = Suspected(lambda batch: batch, 2, True, "found", "a function", further=(suspected(Stamp(0, 0, 4, GREEN)),))
     assert kin_of(Corner(), plain(), other, seed=0, device="cpu")
+
+
+def test_a_stamp_that_was_found_comes_to_the_repair_with_its_kin(monkeypatch):
+    """The whole way: what a search finds is made as strong as turns most, and its kin go to every repair."""
+    monkeypatch.setattr("bezoar.repair.ready.suspected_trigger", lambda *_, **__: suspected(Stamp(0, 0, 4, GREEN)))
+    settings = RepairSettings(Auto(methods=("clp",)), (Bar("neural-cleanse", 3.5),), device="cpu")
+    ready = made_ready(
+        Patient(Corner(), "toy", "run", plain().class_names),
+        Given(plain(80)),
+        settings,
+        None,
+        unheard,
+        Clock(Silence()),
+    )
+    assert ready.given.trigger is not None
+    assert len(ready.given.kin) >= 2
+    assert ready.looking(settings).further == ()
 
 
 def test_repairs_learn_from_kin():

@@ -168,8 +168,9 @@ def _suspected(
 
 def _as_learnt(model: nn.Module, trusted: Dataset, found: Suspected, settings: RepairSettings) -> Suspected:
     """The same, as a repair should learn it: as strong as turns most, and with its kin."""
-    found = as_strong(model, trusted, found, seed=settings.seed, device=settings.device)
-    return replace(found, kin=kin_of(model, trusted, found, seed=settings.seed, device=settings.device))
+    kin = kin_of(model, trusted, found, seed=settings.seed, device=settings.device)  # of stamps as they were found
+    strong = as_strong(model, trusted, found, seed=settings.seed, device=settings.device)
+    return replace(strong, kin=kin)
 
 
 def _sought(
