@@ -106,8 +106,8 @@ def suspected_by(inspected: Inspected, opened: OpenedModel, data: Dataset) -> Su
     if first is None or inspected.alone:
         return first
     others = [_suspected(inspected, place, data) for place in inspected.others]
-    first = replace(first, searches=partial(_searches, inspected.record))
-    return replace(first, further=tuple(one for one in others if one is not None)[:MOST_FURTHER])
+    further = tuple(one for one in others if one is not None)[:MOST_FURTHER]
+    return replace(first, searches=partial(_searches, inspected.record), further=further)
 
 
 def _suspected(inspected: Inspected, place: int, data: Dataset) -> Suspected | None:

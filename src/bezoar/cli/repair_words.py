@@ -8,11 +8,13 @@ from pathlib import Path
 from rich.markup import escape
 
 from bezoar.cli.console import say
-from bezoar.records import ModelCheck, Rate, RepairAttempt, RepairRecord, Skipped
+from bezoar.records import RepairAttempt, RepairRecord, Skipped
 from bezoar.report import repair_headline
 from bezoar.report.phrases import duration, sentence, visible
-from bezoar.report.repair_tables import gained, share_text
+from bezoar.report.repair_tables import flip_rates, gained, share_text
 from bezoar.report.repair_verdict import relearning_sentence, turned_sentence
+
+FLIPS = ("the trigger turns", "right in spite", "a control turns")
 
 
 def say_repair(record: RepairRecord, page: Path) -> None:
@@ -27,11 +29,10 @@ def repair_lines(record: RepairRecord) -> Iterator[str]:
     """The summary as lines of rich markup."""
     headline = repair_headline(record)
     yield f"[bold]{headline.label}.[/] {_safe(headline.sentence)}"
+    flips = (flip_rates(record.before), flip_rates(record.after))
     for name, before, after, change in (
         ("clean accuracy", record.before.accuracy, record.after.accuracy, gained(record.after.lost)),
-        ("the trigger turns", _flips(record.before), _flips(record.after), ""),
-        ("right in spite", _rightly(record.before), _rightly(record.after), ""),
-        ("a control turns", _control(record.before), _control(record.after), ""),
+        *((name, before, after, "") for name, before, after in zip(FLIPS, *flips, strict=True)),
     ):
         beside = f"before {share_text(before)}" + (f" ({change})" if change else "")
         yield f"  {name:<18} {_safe(share_text(after))}[dim], {_safe(beside)}[/]"
@@ -52,18 +53,6 @@ def _attempt(attempt: RepairAttempt) -> str:
         return f"{attempt.method}: not done, {outcome.reason}"
     came_to = "good" if outcome.good else outcome.why
     return f"{attempt.method}: {came_to}, {duration(outcome.cost.seconds)}"
-
-
-def _flips(check: ModelCheck) -> Rate | Skipped:
-    return check.flips if isinstance(check.flips, Skipped) else check.flips.flips
-
-
-def _rightly(check: ModelCheck) -> Rate | Skipped:
-    return check.flips if isinstance(check.flips, Skipped) else check.flips.rightly
-
-
-def _control(check: ModelCheck) -> Rate | Skipped:
-    return check.flips if isinstance(check.flips, Skipped) else check.flips.control
 
 
 def _safe(text: str) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from bezoar.confirm.flips import Carriers, Flags
+from bezoar.confirm.flips import Carriers, Flags, mean_of_classes
 from bezoar.data.dataset import Dataset
 from bezoar.metrics.intervals import wilson
 from bezoar.records import Rate
@@ -45,7 +45,7 @@ class Answers:
         """
         if len(np.unique(self.labels)) < 2:
             return ""
-        share, error = _mean_of_classes(self.right, self.labels)
+        share, error = mean_of_classes(self.right, self.labels)
         chance = 1 / self.classes
         most = min(CHANCE_TIMES * chance, chance + OF_THE_WAY * (1 - chance))
         if share >= most or share + SURE * error >= (1 + chance) / 2:
@@ -62,13 +62,3 @@ def answers(model: nn.Module, clean: Dataset, seed: int) -> Answers:
     rows = np.sort(np.random.default_rng(seed).permutation(len(clean))[:MOST_ASKED])
     carriers = Carriers.of(clean, rows)
     return Answers(carriers.answers(model) == carriers.labels, carriers.labels, len(clean.class_names))
-
-
-def _mean_of_classes(right: Flags, labels: NDArray[np.int64]) -> tuple[float, float]:
-    """The mean over classes of the share of right answers, and its standard error."""
-    _, where = np.unique(labels, return_inverse=True)
-    counts, hits = np.bincount(where), np.bincount(where, right)
-    # One hit and one miss more: rates of 0 and 1 among few samples are not certain.
-    softened = (hits + 1) / (counts + 2)
-    error = float(np.sqrt((softened * (1 - softened) / counts).sum())) / len(counts)
-    return float((hits / counts).mean()), error

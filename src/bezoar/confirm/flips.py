@@ -102,12 +102,18 @@ def above_chance(right: Flags, labels: NDArray[np.int64]) -> bool:
     The mean over classes of the share of right answers exceeds one in the number of classes by two standard errors. So
     one who answers the commonest class is at chance, however common it is. False with fewer than two classes.
     """
-    present, where = np.unique(labels, return_inverse=True)
-    if len(present) < 2:
+    present = len(np.unique(labels))
+    if present < 2:
         return False
-    counts = np.bincount(where)
-    hits = np.bincount(where, right)
+    share, error = mean_of_classes(right, labels)
+    return share - 2 * error > 1 / present
+
+
+def mean_of_classes(right: Flags, labels: NDArray[np.int64]) -> tuple[float, float]:
+    """The mean over classes of the share of right answers, and its standard error; there must be some."""
+    _, where = np.unique(labels, return_inverse=True)
+    counts, hits = np.bincount(where), np.bincount(where, right)
     # One hit and one miss more: rates of 0 and 1 among few samples are not certain.
     softened = (hits + 1) / (counts + 2)
-    error = np.sqrt((softened * (1 - softened) / counts).sum()) / len(present)
-    return bool((hits / counts).mean() - 2 * error > 1 / len(present))
+    error = float(np.sqrt((softened * (1 - softened) / counts).sum())) / len(counts)
+    return float((hits / counts).mean()), error

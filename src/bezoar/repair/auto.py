@@ -122,8 +122,8 @@ class Auto:
     def judged(self, after: ModelCheck, shown: frozenset[str] | None = None) -> Judgement:
         """What speaks against a repaired model.
 
-        A class that stands out in it alone, and not in the model before, of which all that is `shown` is known: that
-        was not put there by an attacker, and no other repair would know of it either.
+        `shown` are the classes that stood out before, None where nobody looked. One that stands out since the repair
+        alone counts for nothing: no attacker put it there, and no other repair would know of it either.
         """
         against: list[str] = []
         lost = left = 0.0

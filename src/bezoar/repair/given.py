@@ -73,9 +73,8 @@ class Given:
     @property
     def aimed(self) -> tuple[Aimed, ...]:
         """All triggers of which the target is known."""
-        if self.trigger is None or self.target is None:
-            return (*self.further, *self.kin)
-        return (Aimed(self.trigger, self.target), *self.further, *self.kin)
+        own = () if self.trigger is None or self.target is None else (Aimed(self.trigger, self.target),)
+        return (*own, *self.further, *self.kin)
 
     @property
     def triggers(self) -> tuple[Trigger, ...]:

@@ -11,6 +11,7 @@ from bezoar.records import (
     ClassSize,
     FlipCheck,
     Mending,
+    ModelCheck,
     Rate,
     RepairRecord,
     Skipped,
@@ -99,9 +100,7 @@ class AttemptRow:
 def number_cards(record: RepairRecord) -> tuple[Card, ...]:
     """Accuracy, flips with the trigger, right answers in spite of it, flips with the control."""
     before, after = record.before, record.after
-    flips = tuple(one.flips if isinstance(one.flips, Skipped) else one.flips.flips for one in (before, after))
-    rightly = tuple(one.flips if isinstance(one.flips, Skipped) else one.flips.rightly for one in (before, after))
-    control = tuple(one.flips if isinstance(one.flips, Skipped) else one.flips.control for one in (before, after))
+    flips, rightly, control = zip(*(flip_rates(one) for one in (before, after)), strict=True)
     named = _control_named(after.flips)
     accuracy = _card("Clean accuracy", before.accuracy, after.accuracy, "Held-out clean samples answered rightly.")
     return (
@@ -120,6 +119,13 @@ def number_cards(record: RepairRecord) -> tuple[Card, ...]:
         ),
         _card("A control works", control[0], control[1], f"The same with {named}, which nobody put into the model."),
     )
+
+
+def flip_rates(check: ModelCheck) -> tuple[Rate | Skipped, Rate | Skipped, Rate | Skipped]:
+    """What the trigger turns, what is right in spite of it, and what its control turns."""
+    if isinstance(check.flips, Skipped):
+        return check.flips, check.flips, check.flips
+    return check.flips.flips, check.flips.rightly, check.flips.control
 
 
 def gained(lost: AccuracyLost | None) -> str:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
 
-import numpy as np
 from torch import nn
 
-from bezoar.confirm.flips import Carriers, flips
 from bezoar.confirm.recover.inverted import kept, rebuilt
 from bezoar.data.dataset import Dataset
 from bezoar.detect.probing.stamps import Stamp, around, colors, stamp_of
 from bezoar.repair.checks.search import Suspected, Worn
-from bezoar.repair.given import Aimed, drawn
+from bezoar.repair.checks.turning import Turning
+from bezoar.repair.given import Aimed
 from bezoar.training.elsewhere import computing_on
 
 MOST_KIN, MOST_ASKED = 8, 200
@@ -26,34 +27,28 @@ def kin_of(model: nn.Module, data: Dataset, found: Suspected, *, seed: int, devi
     A square of three pixels shows a backdoor whose own mark is one of five and of another colour; a model that unlearnt
     that square alone followed the mark as before (99% on drawn signs, and 0% with its kin). () for all other triggers.
     """
-    asked = drawn(data, MOST_ASKED, seed)
     with computing_on(model, device):
-        carriers = Carriers.of(asked, np.arange(len(asked), dtype=np.int64))
-        right = carriers.answers(model) == carriers.labels
+        turning = Turning.asked(model, data, MOST_ASKED, seed)
         return tuple(
             Aimed(Worn(rebuilt("patch", stamp.as_patch(data.shape), data.shape)), one.target)
             for one in (found, *found.further)
-            for stamp in _kin(model, carriers, right, data.shape, one)
+            for stamp in _kin(turning, data.shape, one)
         )
 
 
-def _kin(
-    model: nn.Module, carriers: Carriers, right: np.ndarray, shape: tuple[int, ...], one: Suspected
-) -> Sequence[Stamp]:
+def _kin(turning: Turning, shape: tuple[int, ...], one: Suspected) -> Sequence[Stamp]:
     own = kept(one.trigger.recovered) if isinstance(one.trigger, Worn) else None
     stamp = None if own is None or own[0] != "patch" else stamp_of(own[1])
     if stamp is None:
         return ()
 
+    @cache
     def share(other: Stamp) -> float:
-        worn = rebuilt("patch", other.as_patch(shape), shape)
-        return float(np.nan_to_num(flips(model, carriers, worn, one.target, right).rate))
+        return turning.share(rebuilt("patch", other.as_patch(shape), shape), one.target)
 
     least = AS_GOOD * share(stamp)
     if not least > 0:
         return ()
-    painted = [Stamp(stamp.top, stamp.left, stamp.size, color) for color in colors(len(stamp.color))]
-    painted = [each for each in painted if share(each) >= least]
-    told = {each: share(each) for like in painted for each in (like, *around(like, shape))}
-    best = sorted((each for each in told if each != stamp and told[each] >= least), key=lambda each: -told[each])
-    return best[:MOST_KIN]
+    painted = [like for color in colors(len(stamp.color)) if share(like := replace(stamp, color=color)) >= least]
+    near = [each for like in painted for each in (like, *around(like, shape))]
+    return sorted((each for each in near if each != stamp and share(each) >= least), key=share, reverse=True)[:MOST_KIN]

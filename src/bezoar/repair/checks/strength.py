@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
 import torch
 from torch import nn
 
-from bezoar.confirm.flips import Carriers, flips
 from bezoar.confirm.recover.inverted import kept, rebuilt
 from bezoar.data.dataset import Dataset
 from bezoar.detect.inversion.forms import FORMS
 from bezoar.repair.checks.search import Suspected, Worn
-from bezoar.repair.given import drawn
+from bezoar.repair.checks.turning import Turning
 from bezoar.training.elsewhere import computing_on
 
 STRENGTHS, MOST_ASKED = (1.0, 1.5, 2.0), 500
@@ -28,22 +26,18 @@ def as_strong(model: nn.Module, data: Dataset, found: Suspected, *, seed: int, d
     model that unlearnt the weak one still follows it: with 100 samples of CIFAR-10 attack success was 60% afterwards,
     and is 2%. Too strong is not better: a warp then leads elsewhere, and a pattern costs accuracy.
     """
-    asked = drawn(data, MOST_ASKED, seed)
     with computing_on(model, device):
-        carriers = Carriers.of(asked, np.arange(len(asked), dtype=np.int64))
-        right = carriers.answers(model) == carriers.labels
-        first, *further = (_as_strong(model, carriers, right, data.shape, one) for one in (found, *found.further))
+        turning = Turning.asked(model, data, MOST_ASKED, seed)
+        first, *further = (_as_strong(turning, data.shape, one) for one in (found, *found.further))
     return replace(first, further=tuple(further))
 
 
-def _as_strong(
-    model: nn.Module, carriers: Carriers, right: np.ndarray, shape: tuple[int, ...], one: Suspected
-) -> Suspected:
+def _as_strong(turning: Turning, shape: tuple[int, ...], one: Suspected) -> Suspected:
     own = kept(one.trigger.recovered) if isinstance(one.trigger, Worn) else None
     if own is None:
         return one
     name, parameters = own
     tried = [rebuilt(name, FORMS[name].scaled(parameters, torch.tensor([by])), shape) for by in STRENGTHS]
-    shares = [float(np.nan_to_num(flips(model, carriers, trigger, one.target, right).rate)) for trigger in tried]
+    shares = [turning.share(trigger, one.target) for trigger in tried]
     trigger = next(each for each, share in zip(tried, shares, strict=True) if share >= max(shares) - AS_MANY)
     return replace(one, trigger=Worn(trigger), description=trigger.description, picture=trigger.picture)

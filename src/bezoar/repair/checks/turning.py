@@ -1,0 +1,32 @@
+"""How many of some trusted samples a trigger turns, for checks that try one trigger after another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from torch import nn
+
+from bezoar.confirm.flips import Carriers, Change, Flags, flips
+from bezoar.data.dataset import Dataset
+from bezoar.repair.given import drawn
+
+
+@dataclass(frozen=True, eq=False)
+class Turning:
+    """A model, samples that it is asked about, and which of them (n,) it gets right."""
+
+    model: nn.Module
+    carriers: Carriers
+    right: Flags
+
+    @staticmethod
+    def asked(model: nn.Module, data: Dataset, most: int, seed: int) -> Turning:
+        """On at most so many samples of `data`, drawn by the seed."""
+        some = drawn(data, most, seed)
+        carriers = Carriers.of(some, np.arange(len(some), dtype=np.int64))
+        return Turning(model, carriers, carriers.answers(model) == carriers.labels)
+
+    def share(self, trigger: Change, target: int) -> float:
+        """The share that the trigger turns to the target, 0 where none could be turned."""
+        return float(np.nan_to_num(flips(self.model, self.carriers, trigger, target, self.right).rate))
