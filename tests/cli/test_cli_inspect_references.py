@@ -80,14 +80,14 @@ def test_without_references_the_built_in_cuts_are_named(bezoar, place):
 def test_wrong_folders_are_refused_before_anything_is_made(bezoar, place):
     (place / "empty").mkdir()
     write_weights(place / "few", 2)
-    for folder, said in (
-        ("nowhere", "nothing of this name"),
-        ("quarters.npz", "a file"),
-        ("empty", "too few references"),
-        ("few", "at least 3"),
+    for folder, said, code in (
+        ("nowhere", "does not exist", 4),
+        ("quarters.npz", "a file", 2),
+        ("empty", "too few references", 2),
+        ("few", "at least 3", 2),
     ):
         done = bezoar("inspect", *WEIGHTS, "--reference-from", folder, *QUICK)
-        assert done.code == 2
+        assert done.code == code
         assert said in done.err, folder
         assert "what to do" in done.err
     assert not (place / "inspection").exists()

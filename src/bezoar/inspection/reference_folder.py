@@ -6,7 +6,7 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
-from bezoar.errors import BezoarError, ModelError, TamperedModelWarning
+from bezoar.errors import BezoarError, ModelError, TamperedModelWarning, UsageError
 from bezoar.inspection.samples import Kind
 from bezoar.training.opening import OpenedModel, open_model
 from bezoar.training.opening.opened import CHECKPOINT_ENDINGS
@@ -25,12 +25,16 @@ ADVICE = (
 def models_in(folder: Path) -> tuple[Path, ...]:
     """Run folders and files of models in a folder, by name; other files and hidden ones don't count.
 
-    Raises ModelError where it is no folder, is the run folder of a single model, or holds fewer than three.
+    Raises UsageError where it does not exist, ModelError where it is no folder, is the run folder of a single model,
+    or holds fewer than three.
     """
+    if not folder.exists():
+        raise UsageError(
+            f"{folder} does not exist", expected=f"a folder of {FEWEST} models or more", remedy="Check the spelling"
+        )
     if not folder.is_dir():
-        found = "a file" if folder.exists() else "nothing of this name"
         raise ModelError(
-            f"{folder} is no folder of references", expected=f"a folder of {FEWEST} models", found=found, remedy=ADVICE
+            f"{folder} is no folder of references", expected=f"a folder of {FEWEST} models", found="a file", remedy=ADVICE
         )
     if (folder / MODEL_FILE).exists():
         raise ModelError(
