@@ -34,7 +34,10 @@ def models_in(folder: Path) -> tuple[Path, ...]:
         )
     if not folder.is_dir():
         raise ModelError(
-            f"{folder} is no folder of references", expected=f"a folder of {FEWEST} models", found="a file", remedy=ADVICE
+            f"{folder} is no folder of references",
+            expected=f"a folder of {FEWEST} models",
+            found="a file",
+            remedy=ADVICE,
         )
     if (folder / MODEL_FILE).exists():
         raise ModelError(
