@@ -28,7 +28,7 @@ from bezoar.records import to_json, write_text_atomically
 from bezoar.records.inspecting import InspectionRecord
 from bezoar.records.scanning import Strength
 from bezoar.report import write_report
-from bezoar.training.opening import OpenedModel, open_model, require_there
+from bezoar.training.opening import OpenedModel, open_model_for, require_there
 
 
 def add_to(app: typer.Typer) -> None:
@@ -98,17 +98,14 @@ def inspect(
 
 def _opened(model: str, factory: str | None, data: Dataset | None) -> OpenedModel:
     """The model. Raises ModelError where it was trained on other classes than the clean samples have."""
-    if data is None:
-        opened = open_model(model, factory=factory)
-        if opened.card is None:
-            raise UsageError(
-                f"nothing tells which classes {model} has, or of what shape its samples are",
-                expected="clean samples of its classes",
-                remedy="Give them as --clean DATA",
-            )
-        return opened
-    opened = open_model(model, factory=factory, class_names=data.class_names, shape=data.shape, data=data.name)
-    if opened.card is not None and not opened.card.fits(data):
+    opened = open_model_for(model, data, factory=factory)
+    if data is None and opened.card is None:
+        raise UsageError(
+            f"nothing tells which classes {model} has, or of what shape its samples are",
+            expected="clean samples of its classes",
+            remedy="Give them as --clean DATA",
+        )
+    if data is not None and opened.card is not None and not opened.card.fits(data):
         raise ModelError(
             f"the clean samples {data.name} don't fit the model {model}",
             expected=f"{len(opened.card.class_names)} classes of samples {opened.card.shape}: "

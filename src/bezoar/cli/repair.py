@@ -28,7 +28,7 @@ from bezoar.repair.auto import Auto, choice_of
 from bezoar.repair.settings import Patient, RepairSettings
 from bezoar.repair.story import repair_model
 from bezoar.scan.clean import require_same_data
-from bezoar.training.opening import OpenedModel, open_model
+from bezoar.training.opening import OpenedModel, open_model_for
 from bezoar.training.precision import choose_device
 from bezoar.triggers import TRIGGERS, Trigger
 
@@ -211,10 +211,7 @@ def _suspects(known: ScanRecord | TurnedSamples | None, training: Dataset | None
 
 
 def _open(place: str, factory: str | None, known: Dataset | None) -> OpenedModel:
-    if known is None:
-        opened = open_model(place, factory=factory)
-    else:
-        opened = open_model(place, factory=factory, class_names=known.class_names, shape=known.shape, data=known.name)
+    opened = open_model_for(place, known, factory=factory)
     if not opened.differentiable:
         raise ModelError(f"{place} can only be asked, not changed", remedy="Give the weights in their network")
     return opened

@@ -38,7 +38,7 @@ from bezoar.records.scanning import Strength
 from bezoar.scan import ScanSettings, TrainedModel, scan
 from bezoar.scan.clean import require_same_data
 from bezoar.scan.panel import Budget
-from bezoar.training.opening import open_model, require_there
+from bezoar.training.opening import open_model_for, require_there
 from bezoar.training.precision import choose_device
 
 CACHE_LIMIT = 10 * 2**30
@@ -179,7 +179,7 @@ def _explain(data: Dataset, record: ScanRecord, wanted: str, *, fail_on: Strengt
 
 def _open_model(place: str, factory: str | None, data: Dataset) -> TrainedModel:
     """The model, opened as any stranger's is; raises ModelError where it is refused or doesn't fit the data."""
-    opened = open_model(place, factory=factory, class_names=data.class_names, shape=data.shape, data=data.name)
+    opened = open_model_for(place, data, factory=factory)
     if not opened.differentiable:
         raise ModelError(
             f"{place} can only be asked, and a scan reads features",

@@ -12,7 +12,7 @@ from bezoar.drill.stages import RECORD_FILE
 from bezoar.errors import UsageError
 from bezoar.records import DatasetRecord, RepairRecord, Skipped, TrainingRecord, TrainingRunRecord, from_json
 from bezoar.training import default_recipe
-from bezoar.training.opening import OpenedModel, open_model
+from bezoar.training.opening import OpenedModel, open_model_for
 from bezoar.training.recipe import Recipe, read_recipe
 
 REPAIRED = Skipped("the model was repaired, and its record tells of the repair alone")
@@ -40,7 +40,7 @@ def open_subject(place: str, test: Dataset, *, factory: str | None = None) -> Su
     A run folder has such a record; what was repaired, or trained elsewhere, has none. Raises ModelError or UsageError
     where there is no such model, it is refused, or it does not fit the test data.
     """
-    opened = open_model(place, factory=factory, class_names=test.class_names, shape=test.shape, data=test.name)
+    opened = open_model_for(place, test, factory=factory)
     folder = Path(place)
     if opened.kind != "run" or not (folder / RECORD_FILE).is_file():
         return Subject(opened.name, opened.model)

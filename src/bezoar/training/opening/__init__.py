@@ -5,7 +5,7 @@ checkpoints, `black_box/` ONNX; `building.py` puts weights into a network of the
 result.
 """
 
-from bezoar.training.opening.open import open_model, require_there
+from bezoar.training.opening.open import open_model, open_model_for, require_there
 from bezoar.training.opening.opened import Kind, OpenedModel
 
-__all__ = ["Kind", "OpenedModel", "open_model", "require_there"]
+__all__ = ["Kind", "OpenedModel", "open_model", "open_model_for", "require_there"]

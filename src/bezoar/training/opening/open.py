@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from bezoar.data.dataset import Dataset
 from bezoar.errors import UsageError
 from bezoar.training.opening.black_box.session import open_onnx
 from bezoar.training.opening.checkpoints.checkpoint import open_checkpoint
@@ -42,6 +43,13 @@ def open_model(
     notes = try_out(opened, known)
     opened.model.eval()
     return replace(opened, notes=(*opened.notes, *notes))
+
+
+def open_model_for(place: str, data: Dataset | None, *, factory: str | None = None) -> OpenedModel:
+    """Open the model as `open_model` does, by the classes and shape of `data` that it is for, where there are any."""
+    if data is None:
+        return open_model(place, factory=factory)
+    return open_model(place, factory=factory, class_names=data.class_names, shape=data.shape, data=data.name)
 
 
 def _open(place: str, known: Known) -> OpenedModel:
