@@ -102,12 +102,12 @@ def test_a_stamp_that_was_found_comes_to_the_repair_with_its_kin(monkeypatch):
         Clock(Silence()),
     )
     assert ready.given.trigger is not None
-    assert len(ready.given.kin) >= 2
+    assert len(ready.given.supposed) >= 2
     assert ready.looking(settings).further == ()
 
 
 def test_repairs_learn_from_kin():
     kin = (Aimed(worn(Stamp(0, 0, 5, CYAN)), 2),)
-    given = Given(plain(), trigger=worn(Stamp(0, 0, 4, GREEN)), target=2, kin=kin)
+    given = Given(plain(), trigger=worn(Stamp(0, 0, 4, GREEN)), target=2, supposed=kin)
     assert given.aimed[1:] == kin
     assert given.triggers[1:] == (kin[0].trigger,)

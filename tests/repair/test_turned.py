@@ -96,9 +96,28 @@ def test_a_model_that_merely_hesitates_about_a_class_tells_nothing(fast):
     assert turned_of(unsuspecting(fast), fast, Hesitates()) is None
 
 
-@pytest.mark.parametrize("lacking", ["training", "trigger", "target"])
-def test_without_data_trigger_or_target_nothing_is_asked(fast, lacking):
-    assert labelled(fast.model, replace(unsuspecting(fast), **{lacking: None}), seed=0, device="cpu") is None
+def test_without_training_data_nothing_is_asked(fast):
+    assert labelled(fast.model, replace(unsuspecting(fast), training=None), seed=0, device="cpu") is None
+
+
+def test_without_a_target_the_class_is_found(fast, repaired):
+    known = turned_of(unsuspecting(fast), fast, repaired)
+    found = turned_of(replace(unsuspecting(fast), trigger=None, target=None), fast, repaired)
+    assert found.target == known.target
+    assert set(found.ids) == set(known.ids)
+
+
+def test_what_several_repairs_turned_is_one_set_and_worth_another_while_it_grows(fast, repaired):
+    found = all_turned(unsuspecting(fast), fast, repaired)
+    ids = found.likely.ids
+    fewer = replace(found, likely=replace(found.likely, ids=ids[:5]), moved=frozenset(ids[:5]))
+    assert found.goes_beyond(None)
+    assert found.goes_beyond(fewer)
+    assert not fewer.goes_beyond(found)
+    assert fewer.beside(found).moved == found.moved
+    assert set(fewer.beside(found).likely.ids) == set(ids)
+    other = replace(found, likely=replace(found.likely, target="way1"))
+    assert found.beside(other) == found
 
 
 def test_no_sample_of_the_target_is_no_error(fast, repaired):

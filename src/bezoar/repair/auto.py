@@ -11,6 +11,7 @@ from bezoar.records.repairing import AccuracyLost, FlipCheck, ModelCheck
 from bezoar.registry import Registry, split_spec
 from bezoar.repair.base import REPAIRS, Progress, Repair, require, unheard
 from bezoar.repair.checks.look import Looking
+from bezoar.repair.checks.turned import Turned
 from bezoar.repair.given import Given
 from bezoar.repair.judgement import (
     OF_ONE_CLASS,
@@ -32,6 +33,7 @@ CHEAP_FIRST = (
     "adversarial-training",
     "adversarial-training:distillation=0",
     "unlearn:distillation=0",
+    "unlearn:of=trigger-alone",
     "ft-sam",
     "i-bau",
     "anp",
@@ -62,7 +64,7 @@ class Auto:
 
     A repair that loses nothing changes some 8% of the answers, and so seems to lose 1.2 points of 562 samples, or 5
     of 25, one time in six. So a measured loss is shrunk towards none, by its standard error beside the 2 points that
-    repairs usually lose; and one that is more than two standard errors beyond what is allowed counts in any case.
+    repairs usually lose; and one that is more than two standard errors beyond what is allowed counts in full.
     """
 
     allowed_loss: float = 0.015
@@ -96,15 +98,16 @@ class Auto:
         progress: Progress = unheard,
         clock: Clock | None = None,
         others: Others = Met,
+        turned: Turned | None = None,
     ) -> Choice | Skipped:
         """The best repair of `model`, or why there is none.
 
         `given.trusted` must not hold what is looked at; `by` compares with `model`. `others` is asked for what stands
-        out in `model` beside the known trigger, see `Trials`; the clock hears of every method and search. Raises
-        TrainingError where a single method diverges.
+        out in `model` beside the known trigger, see `Trials`; `turned` are suspects that a repair showed already. The
+        clock hears of every method and search. Raises TrainingError where a single method diverges.
         """
         case = Case(model, given, by, seed, device, progress, clock or Clock(Silence()))
-        trials = Trials(case, self.judged, others, alone=self.alone)
+        trials = Trials(case, self.judged, others, alone=self.alone, turned=turned)
         for repair in self.repairs():
             if trials.goes_well(repair):
                 break
@@ -128,7 +131,7 @@ class Auto:
         against: list[str] = []
         lost = left = 0.0
         if after.lost is not None:
-            lost = likely_loss(after.lost)
+            lost = after.lost.lost if self.surely_loses(after.lost) else likely_loss(after.lost)
             if self.loses_too_much(after.lost):
                 against.append(fallen(after.lost))
         aimed = {one.target for one in (after.flips, *after.further) if not isinstance(one, Skipped)}
@@ -146,7 +149,11 @@ class Auto:
 
     def loses_too_much(self, lost: AccuracyLost) -> bool:
         """Whether accuracy fell by more than is allowed, chance allowed for."""
-        return likely_loss(lost) > self.allowed_loss or lost.lost > self.allowed_loss + SURE * lost.error
+        return likely_loss(lost) > self.allowed_loss or self.surely_loses(lost)
+
+    def surely_loses(self, lost: AccuracyLost) -> bool:
+        """Whether chance alone does not explain that more accuracy was lost than is allowed."""
+        return lost.lost > self.allowed_loss + SURE * lost.error
 
     def still_turns(self, flips: FlipCheck) -> bool:
         """Whether a trigger turns more than is allowed: of all samples, or of one true class by far."""

@@ -32,7 +32,8 @@ class Given:
 
     `trusted` are clean samples with labels that the defender trusts; `training` is what the model was trained on,
     where there is such; `suspects` are ids among it. `trigger` is recovered or supposed, `target` the class it leads
-    to; `further` ones are to be taken out with it, and `kin` are only like one of these, for repairs to learn from.
+    to; `further` ones are to be taken out with it. `supposed` ones are for repairs to learn from, and nothing that they
+    are judged by: they are like one of these, or, where no trigger is known, any that the model may follow.
     `fresh` makes the untrained network anew, and `recipe` is how it was trained, where that is known. Raises DataError
     where the parts don't belong together.
     """
@@ -44,7 +45,7 @@ class Given:
     target: int | None = None
     fresh: Callable[[], nn.Module] | None = None
     further: tuple[Aimed, ...] = ()
-    kin: tuple[Aimed, ...] = ()
+    supposed: tuple[Aimed, ...] = ()
     recipe: Recipe | None = None
 
     def __post_init__(self) -> None:
@@ -74,13 +75,13 @@ class Given:
     def aimed(self) -> tuple[Aimed, ...]:
         """All triggers of which the target is known."""
         own = () if self.trigger is None or self.target is None else (Aimed(self.trigger, self.target),)
-        return (*own, *self.further, *self.kin)
+        return (*own, *self.further, *self.supposed)
 
     @property
     def triggers(self) -> tuple[Trigger, ...]:
         """All triggers, whether their targets are known or not."""
         own = () if self.trigger is None else (self.trigger,)
-        return (*own, *(one.trigger for one in (*self.further, *self.kin)))
+        return (*own, *(one.trigger for one in (*self.further, *self.supposed)))
 
     @property
     def epoch(self) -> int:

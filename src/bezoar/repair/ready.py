@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TypeGuard
 
 from torch import nn
 
@@ -13,11 +14,13 @@ from bezoar.records import Skipped
 from bezoar.records.repairing import RepairGiven, RepairTrigger, TriggerSearch
 from bezoar.repair.base import Progress
 from bezoar.repair.checks.from_suspects import trigger_of_suspects
-from bezoar.repair.checks.kin import kin_of
+from bezoar.repair.checks.giving_away import poisons_given_away
+from bezoar.repair.checks.kin import kin_of, leading
 from bezoar.repair.checks.look import NO_TRIGGER, NOT_SEARCHED_BEFORE, Looking
 from bezoar.repair.checks.parts import Parts, Sorted, cleared, parted, sorted_out, unseen_training
 from bezoar.repair.checks.search import NO_DETECTOR, Finder, Suspected, suspected_trigger
 from bezoar.repair.checks.strength import as_strong
+from bezoar.repair.checks.turned import Turned
 from bezoar.repair.given import Given
 from bezoar.repair.judgement import shown_by
 from bezoar.repair.possible import impossible
@@ -37,7 +40,7 @@ class Ready:
     """What repairs may see of what was `given`, the `parts` of the trusted samples, and the trigger as it was `found`.
 
     `trigger` is that of the record, `searches` what the search showed that found it; `told` is what the record says of
-    what was handed over, and `notes` what else is worth telling.
+    what was handed over, and `notes` what else is worth telling; `turned` are suspects that the model gave away.
     """
 
     given: Given
@@ -47,6 +50,7 @@ class Ready:
     searches: tuple[TriggerSearch, ...] | Skipped
     told: RepairGiven
     notes: tuple[str, ...]
+    turned: Turned | None
 
     @property
     def held_out(self) -> Dataset | None:
@@ -90,7 +94,13 @@ def made_ready(
     given = _for_learning(given, parts)
     with clock.stage("look for the trigger"):
         found = _suspected(patient.model, given, settings, finder, progress)
-    searches = _searched_before(given, found, settings)
+    searches, suspects, turned = _searched_before(given, found, settings), len(given.suspects), None
+    if _unsure(found) and given.training is not None and not settings.auto.alone:
+        with clock.stage("unlearn what triggers there may be, and ask which training samples that turns"):
+            turned = poisons_given_away(
+                patient.model, given, found.supposed, seed=settings.seed, device=settings.device
+            )
+        given, found = _by_turned(patient.model, given, found, turned, settings)
     given, trigger = _with_suspected(given, found, settings)
     given, parts, borne = _without_bearing(given, parts, trigger)
     left_out = told.left_out + borne.left_out
@@ -100,8 +110,9 @@ def made_ready(
         found,
         trigger,
         searches,
-        _handed_over(given, parts, left_out, handed_over),
+        _handed_over(given, parts, suspects, left_out, handed_over),
         (*told.notes, *borne.notes),
+        turned,
     )
 
 
@@ -139,7 +150,8 @@ def further_in(model: nn.Module, given: Given, settings: RepairSettings, progres
     searches = seen.searches() or NOT_SEARCHED_BEFORE
     seen = _as_learnt(model, given.trusted, seen, settings)
     others = tuple(one for one in (seen, *seen.further) if one.stands_out and one.target != given.target)
-    return Met(others, searches, tuple(one for one in seen.kin if one.target != given.target))
+    supposed = tuple(one for one in seen.supposed if one.target != given.target) if others else ()
+    return Met(others, searches, supposed)
 
 
 def _for_learning(given: Given, parts: Parts | None) -> Given:
@@ -167,10 +179,34 @@ def _suspected(
 
 
 def _as_learnt(model: nn.Module, trusted: Dataset, found: Suspected, settings: RepairSettings) -> Suspected:
-    """The same, as a repair should learn it: as strong as turns most, and with its kin."""
+    """The same, as a repair should learn it: as strong as turns most, and with its kin.
+
+    Where none stands out, with all plain changes that turn many.
+    """
+    if not found.stands_out:
+        plain = leading(model, trusted, seed=settings.seed, device=settings.device)
+        return replace(found, supposed=(*found.supposed, *plain))
     kin = kin_of(model, trusted, found, seed=settings.seed, device=settings.device)  # of stamps as they were found
     strong = as_strong(model, trusted, found, seed=settings.seed, device=settings.device)
-    return replace(strong, kin=kin)
+    return replace(strong, supposed=kin)
+
+
+def _unsure(found: Suspected | Skipped) -> TypeGuard[Suspected]:
+    """Whether there are triggers, and none of them stands out."""
+    return isinstance(found, Suspected) and not found.stands_out
+
+
+def _by_turned(
+    model: nn.Module, given: Given, found: Suspected, turned: Turned | None, settings: RepairSettings
+) -> tuple[Given, Suspected]:
+    """With the samples that were turned among the suspects, and the trigger that these share, where they show one."""
+    if turned is None or (trusted := given.trusted) is None:
+        return given, found
+    given = turned.among(given)
+    shared = trigger_of_suspects(model, trusted, given, seed=settings.seed, device=settings.device)
+    if isinstance(shared, Skipped) or not shared.stands_out:
+        return given, found
+    return given, replace(shared, searches=found.searches, supposed=found.supposed)
 
 
 def _sought(
@@ -212,10 +248,11 @@ def _with_suspected(
     assert given.any_data is not None
     target = given.any_data.class_names[found.target]
     if not found.stands_out:
-        return given, Skipped(f"no trigger stands out; the likeliest leads to {target!r}: {found.found}")
+        reason = f"no trigger stands out; the likeliest leads to {target!r}: {found.found}"
+        return replace(given, supposed=found.supposed), Skipped(reason)
     further = tuple(one.aimed for one in found.further)
     told = told_of(found, given.any_data.class_names)
-    return replace(given, trigger=found.trigger, target=found.target, further=further, kin=found.kin), told
+    return replace(given, trigger=found.trigger, target=found.target, further=further, supposed=found.supposed), told
 
 
 def _without_bearing(
@@ -232,7 +269,9 @@ def _without_bearing(
     return replace(given, trusted=parts.fit), parts, Sorted(parts.fit, (note,) if found else (), found)
 
 
-def _handed_over(given: Given, parts: Parts | None, left_out: int, handed_over: str | None) -> RepairGiven:
+def _handed_over(
+    given: Given, parts: Parts | None, suspects: int, left_out: int, handed_over: str | None
+) -> RepairGiven:
     held_out = 0 if parts is None or parts.held_out is None else len(parts.held_out)
     return RepairGiven(
         trusted=None if given.trusted is None else given.trusted.record(),
@@ -241,6 +280,6 @@ def _handed_over(given: Given, parts: Parts | None, left_out: int, handed_over: 
         left_out=left_out,
         coarse=NO_TRUSTED if parts is None else parts.coarse,
         training=None if given.training is None else given.training.record(),
-        suspects=len(given.suspects),
+        suspects=suspects,
         handed_over=handed_over,
     )

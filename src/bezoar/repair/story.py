@@ -69,6 +69,7 @@ def repair_model(
         progress=progress,
         clock=clock,
         others=Met if sought else partial(further_in, patient.model, ready.given, settings, progress),
+        turned=ready.turned,
     )
     if isinstance(choice, Skipped):
         raise lacking(choice)

@@ -24,6 +24,8 @@ UNCHECKED = "nothing could be checked"
 LOOK, SEARCH = "look at the results", "search the results for a trigger"
 """Stages that every method goes through after it."""
 OTHERS, TURNED = "search the model for other triggers", "ask which training samples a repair turns"
+MOST_ROUNDS = 3
+"""So often what is turned makes further suspects, all methods together."""
 TAKEN_OUT = 0.5
 """A repair that leaves the trigger less than this took it out so far that it tells which samples bear it."""
 
@@ -32,12 +34,12 @@ TAKEN_OUT = 0.5
 class Met:
     """What a search of the model as it was given shows, and what stands out in it beside the trigger that is known.
 
-    `kin` do what one of the suspected triggers does.
+    `supposed` do what one of the suspected triggers does.
     """
 
     suspected: tuple[Suspected, ...] = ()
     searches: tuple[TriggerSearch, ...] | Skipped = NOT_SEARCHED_BEFORE
-    kin: tuple[Aimed, ...] = ()
+    supposed: tuple[Aimed, ...] = ()
 
 
 Others: TypeAlias = Callable[[], Met]
@@ -105,7 +107,8 @@ class Case:
         """The same with further triggers to take out and to look at, and with what the model is known to show."""
         shown = self.by.shown if isinstance(met.searches, Skipped) else shown_by(met.searches)
         by = replace(self.by.and_further(met.suspected), shown=shown)
-        return replace(self, given=replace(self.given, further=by.further, kin=(*self.given.kin, *met.kin)), by=by)
+        supposed = (*self.given.supposed, *met.supposed)
+        return replace(self, given=replace(self.given, further=by.further, supposed=supposed), by=by)
 
     def and_turned(self, turned: Turned) -> Case:
         """The same with further suspects."""
@@ -125,15 +128,15 @@ class Trials:
     Where the search on a result finds a class that no trigger is known of, `others` is asked, once, for what stands
     out in the model beside the known trigger, and the repair is done again with it. `alone` says that one method is all
     there is to try, so that it is done once, as it was asked for, and raises TrainingError where it diverges; among
-    several one that diverges is passed over, and the first that takes the trigger out is done again with the training
-    samples that it turned among the suspects.
+    several one that diverges is passed over, and one that takes the trigger out is done again with the training samples
+    that it turned among the suspects, while these become clearly more. `turned` are suspects of that kind already.
     """
 
-    def __init__(self, case: Case, judge: Judge, others: Others, *, alone: bool) -> None:
+    def __init__(self, case: Case, judge: Judge, others: Others, *, alone: bool, turned: Turned | None = None) -> None:
         self.case, self.judge, self.alone = case, judge, alone
         self.tried: list[Tried] = []
         self.attempts: list[RepairAttempt] = []
-        self.turned: Turned | None = None
+        self.turned, self._rounds = turned, 0
         self.met: Met | None = None
         self._others = others
         self._labelled: Labelled | None = None
@@ -167,12 +170,12 @@ class Trials:
     def _attempt(self, repair: Repair, *, heeding: bool) -> Tried | Skipped:
         """One repair, looked at without a search; done again where it tells what else bears the trigger."""
         found = self._once(repair)
-        if not heeding or isinstance(found, Skipped) or not self._learns_what_is_turned(found):
-            return found
-        again = self._once(repair)
-        if isinstance(again, Skipped) or _worse(again.judgement, found.judgement):
-            return found
-        return again
+        while heeding and isinstance(found, Tried) and self._learns_what_is_turned(found):
+            again = self._once(repair)
+            if isinstance(again, Skipped) or _worse(again.judgement, found.judgement):
+                return found
+            found = again
+        return found
 
     def _once(self, repair: Repair) -> Tried | Skipped:
         case, started = self.case, time.perf_counter()
@@ -206,17 +209,19 @@ class Trials:
     def _learns_what_is_turned(self, found: Tried) -> bool:
         """Whether the repair tells of training samples that bear the trigger, suspects from now on."""
         case, flips = self.case, found.check.flips
-        if self.alone or self.turned is not None or case.given.training is None:
+        if self.alone or self._rounds >= MOST_ROUNDS or case.given.training is None:
             return False
         if isinstance(flips, Skipped) or flips.flips.value > TAKEN_OUT:
             return False
         with case.clock.stage(TURNED):
             if self._labelled is None:
                 self._labelled = labelled(case.model, case.given, seed=case.seed, device=case.device)
-            self.turned = None if self._labelled is None else self._labelled.turned_by(found.repaired.model)
-        if self.turned is not None:
-            self.case = case.and_turned(self.turned)
-        return self.turned is not None
+            turned = None if self._labelled is None else self._labelled.turned_by(found.repaired.model)
+        if turned is None or not turned.goes_beyond(self.turned):
+            return False
+        self.turned, self._rounds = turned.beside(self.turned), self._rounds + 1
+        self.case = case.and_turned(self.turned)
+        return True
 
     def _meets_others(self, found: Tried) -> bool:
         """Whether further triggers were met: by a search of the model that is made once, if a result gives reason."""

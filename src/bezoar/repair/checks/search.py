@@ -27,7 +27,7 @@ from bezoar.training.elsewhere import computing_on
 from bezoar.training.listening import Working
 from bezoar.triggers.base import Trigger
 
-FEWEST_SAMPLES, MOST_FURTHER = 12, 6
+FEWEST_SAMPLES, MOST_FURTHER, MOST_SUPPOSED = 12, 6, 50
 NOT_WORKED = Skipped("no trigger of this form turned enough samples")
 NO_TRIGGERS = Skipped("this detector looks for no triggers")
 NONE_RIGHT = Skipped("the model gets none of the samples right that a trigger could turn")
@@ -48,8 +48,8 @@ class Suspected:
 
     `stands_out` says whether there is a reason to suspect anybody: the smallest trigger of a sound model is one, too.
     `searches` tells all that the search showed which found it, where it was one: asked again about every class, and
-    so only when somebody wants it. `further` ones stand out as well, towards other classes; `kin` do what one of
-    all these does, and are nothing of their own.
+    so only when somebody wants it. `further` ones stand out as well, towards other classes. `supposed` ones do what
+    one of all these does, and are nothing of their own; where nothing stands out, they are all that work.
     """
 
     trigger: Trigger
@@ -60,7 +60,7 @@ class Suspected:
     picture: Tensor | None = None
     searches: Callable[[], tuple[TriggerSearch, ...]] = tuple
     further: tuple[Suspected, ...] = ()
-    kin: tuple[Aimed, ...] = ()
+    supposed: tuple[Aimed, ...] = ()
 
     @property
     def aimed(self) -> Aimed:
@@ -108,7 +108,8 @@ def suspected_trigger(
     """The trigger, of those that the detectors invert, whose statistic is the largest beside its cut.
 
     Found on clean `data`; with `target` it is that class's, whether it stands out or not. Triggers towards other
-    classes that stand out, by whichever detector, are its `further` ones.
+    classes that stand out, by whichever detector, are its `further` ones. Where none stands out, all that were inverted
+    and work, 50 at most, are `supposed`.
     """
     told = heard(model, data, bars, seed=seed, device=device, progress=progress)
     if isinstance(told, Skipped):
@@ -119,10 +120,12 @@ def suspected_trigger(
     ranked.sort(key=lambda entry: entry[0], reverse=True)
     _, loudest, aim = ranked[0]
     others = [(one, label) for over, one, label in ranked[1:] if over > 1 and label != aim][:MOST_FURTHER]
+    likely = [(one, label) for _, one, label in ranked if one.scores.inverted is not None][:MOST_SUPPOSED]
     return replace(
         _suspected(loudest, aim, data),
         searches=partial(_all_told, model, told, data, device),
         further=tuple(_suspected(one, label, data) for one, label in others),
+        supposed=tuple(_suspected(one, label, data).aimed for one, label in ([] if ranked[0][0] > 1 else likely)),
     )
 
 

@@ -22,6 +22,7 @@ backdoor 5 to 40% (LOG.md): merely hard ones move a little, those that bear the 
 """
 LEAST_SHARE, TIMES, FEWEST_TURNED = 0.04, 3.0, 10
 """This share of the target's samples must surely be turned, so many times that of others, and so many samples."""
+MORE = 1.1
 COMPARED = 5_000
 """Of other classes so many samples are asked at most."""
 
@@ -37,6 +38,18 @@ class Turned:
     likely: TurnedSamples
     moved: frozenset[str]
 
+    def goes_beyond(self, earlier: Turned | None) -> bool:
+        """Whether they are a tenth more than those of an earlier repair, which is worth another."""
+        return earlier is None or len(self.moved | earlier.moved) > MORE * len(earlier.moved)
+
+    def beside(self, earlier: Turned | None) -> Turned:
+        """These and those of an earlier repair under the same label."""
+        if earlier is None or earlier.likely.target != self.likely.target:
+            return self
+        ids = tuple(dict.fromkeys((*earlier.likely.ids, *self.likely.ids)))
+        of = max(earlier.likely.of, self.likely.of)
+        return Turned(replace(self.likely, of=of, ids=ids), self.moved | earlier.moved)
+
     def among(self, given: Given) -> Given:
         """What was given, with all that moved among the suspects."""
         return replace(given, suspects=given.suspects | self.moved)
@@ -44,47 +57,56 @@ class Turned:
 
 @dataclass(frozen=True, eq=False)
 class Labelled:
-    """The training samples of which nobody is suspected and that the model answers by their label, as it was given.
+    """Rows of training samples of which nobody is suspected and that the model answers by their label, as it was given.
 
-    `own` are rows under the target's label, `others` some rows under other labels.
+    Among them are all such under the labels `targets`, of which one may be a backdoor's target.
     """
 
     training: Dataset
-    target: int
-    own: Whole
-    others: Whole
+    targets: tuple[int, ...]
+    rows: Whole
     device: str
 
     def turned_by(self, repaired: nn.Module) -> Turned | None:
-        """What `repaired` gives its label no chance; None where so much would be turned in sound data, too."""
-        if not len(self.own) or not len(self.others):
+        """What `repaired` gives its label no chance, of the target of which this is the largest share.
+
+        None where so much would be turned in sound data, too.
+        """
+        same, chances = _answers(repaired, self.training, self.rows, self.device)
+        found = [self._turned(target, same, chances) for target in self.targets]
+        return max((one for one in found if one is not None), key=lambda one: one.likely.share, default=None)
+
+    def _turned(self, target: int, same: Tensor, chances: Tensor) -> Turned | None:
+        under = self.training.labels[self.rows] == target
+        own, others = chances[under], chances[~under]
+        if not len(own) or not len(others):
             return None
-        same, own = _answers(repaired, self.training, self.own, self.device)
-        _, others = _answers(repaired, self.training, self.others, self.device)
         surely, elsewhere = float((own < SURELY).float().mean()), float((others < SURELY).float().mean())
-        away = self.own[own < TURNED].tolist()
+        away = self.rows[under & (chances < TURNED)].tolist()
         if len(away) < FEWEST_TURNED or surely < max(LEAST_SHARE, TIMES * elsewhere):
             return None
-        ids, name = self.training.ids, self.training.class_names[self.target]
+        ids, name = self.training.ids, self.training.class_names[target]
         share = float((others < TURNED).float().mean())
-        moved = frozenset(ids[row] for row in self.own[~same | (own < TURNED)].tolist())
-        return Turned(TurnedSamples(name, len(self.own), share, tuple(ids[row] for row in away)), moved)
+        moved = frozenset(ids[row] for row in self.rows[under & (~same | (chances < TURNED))].tolist())
+        return Turned(TurnedSamples(name, len(own), share, tuple(ids[row] for row in away)), moved)
 
 
 def labelled(model: nn.Module, given: Given, *, seed: int, device: str) -> Labelled | None:
-    """The samples that a repair of `model` may turn; None without training data, or without a trigger and its target.
+    """The samples that a repair of `model` may turn; None without training data.
 
     A repaired model answers what bears the trigger by what else it shows, where the label says the target. That finds
-    poisons of which nobody knew: the trigger that was found need only be like the true one.
+    poisons of which nobody knew: the trigger that was found need only be like the true one. Where no target is known
+    every class may be one: a repair that unlearnt whatever the model may follow turns a like share of every class in
+    sound data, and all that bears the trigger of a backdoor's target.
     """
-    if given.training is None or given.trigger is None or given.target is None:
+    if given.training is None:
         return None
-    free = ~given.is_suspect(given.training)
-    under = given.training.labels == given.target
+    free, labels = ~given.is_suspect(given.training), given.training.labels
+    targets = tuple(range(len(given.training.class_names))) if given.target is None else (given.target,)
+    under = torch.isin(labels, torch.tensor(targets))
     own, others = (free & under).nonzero().flatten(), (free & ~under).nonzero().flatten()
-    others = others[drawn_rows(len(others), COMPARED, seed)]
-    own, others = (rows[_answers(model, given.training, rows, device)[0]] for rows in (own, others))
-    return Labelled(given.training, given.target, own, others, device)
+    rows = torch.cat([own, others[drawn_rows(len(others), COMPARED, seed)]])
+    return Labelled(given.training, targets, rows[_answers(model, given.training, rows, device)[0]], device)
 
 
 def _answers(model: nn.Module, data: Dataset, rows: Whole, device: str) -> tuple[Tensor, Tensor]:

@@ -30,3 +30,11 @@ class Turning:
     def share(self, trigger: Change, target: int) -> float:
         """The share that the trigger turns to the target, 0 where none could be turned."""
         return float(np.nan_to_num(flips(self.model, self.carriers, trigger, target, self.right).rate))
+
+    def most_to(self, trigger: Change, classes: int) -> tuple[float, int]:
+        """The largest share that the trigger turns to any of so many classes, and which."""
+        told, labels = self.carriers.answers(self.model, trigger), self.carriers.labels
+        counted = [self.right & (labels != target) for target in range(classes)]
+        shares = [float((told[rows] == target).mean()) if rows.any() else 0.0 for target, rows in enumerate(counted)]
+        target = int(np.argmax(shares))
+        return shares[target], target

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -18,6 +18,9 @@ from bezoar.repair.given import FEWEST, Aimed, Given, can_keep, joined, kept_sam
 from bezoar.repair.lessons import Lesson, as_before
 from bezoar.repair.loop import Batch, Gradients, Tuning, downhill, tune
 from bezoar.repair.numerics.forgetting import bounded_ascent
+
+STEPS_EACH = 8
+"""By so many each trigger beyond the first adds to the least steps: of forty, 100 steps hardly teach any."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,8 +43,9 @@ class Unlearn(Tuning, ModelRepair):
     """Raise the loss of what shall be forgotten up to a bound, while that of other samples is kept low.
 
     What shall be forgotten are the suspects under the labels they have (`of` suspects), or samples of other classes
-    with the trigger on under the target's (`of` trigger); `auto` takes the suspects where there are any. `bound` is
-    the loss, in nats, from which on a sample counts as forgotten: that of a guess among all classes unless given. In
+    with the trigger on under the target's (`of` trigger); `auto` takes the suspects where there are any, and
+    `trigger-alone` is the trigger in their place: with poisons of a clean label their class would be forgotten. `bound`
+    is the loss, in nats, from which on a sample counts as forgotten: that of a guess among all classes unless given. In
     every batch a share of `forget` are samples to forget, repeated if need be. Kept are the trusted samples and as
     many unflagged ones as make `samples`; where a trigger is known, a share `shown` of them is kept a second time with
     it on, or else what is forgotten would be answered by chance. Needs 10 samples to keep, and suspects among training
@@ -56,7 +60,7 @@ class Unlearn(Tuning, ModelRepair):
     epochs: int = 3
     learning_rate: float = 0.005
     distillation: float = 0.9
-    of: Literal["auto", "suspects", "trigger"] = "auto"
+    of: Literal["auto", "suspects", "trigger", "trigger-alone"] = "auto"
     bound: float | None = None
     forget: float = 0.25
     weight: float = 1.0
@@ -78,11 +82,13 @@ class Unlearn(Tuning, ModelRepair):
     def lacks(self, given: Given) -> str:
         """Something to forget and something to keep."""
         suspected = given.training is not None and bool(given.suspects)
-        aimed = given.trigger is not None and given.target is not None
+        aimed = bool(given.aimed)
         if self.of == "suspects" and not suspected:
             return "no suspects among training data were given"
         if self.of == "trigger" and not aimed:
             return "no trigger together with its target was given"
+        if self.of == "trigger-alone" and not (suspected and aimed):
+            return "there are no suspects beside a trigger, which could take their place"
         if not suspected and not aimed:
             return "nothing to forget was given: suspects among training data, or a trigger together with its target"
         if not can_keep(given):
@@ -105,7 +111,8 @@ class Unlearn(Tuning, ModelRepair):
         lesson = stays + Lesson(_repeated(forgotten.data, max(wanted, 1)))
         bound = self.bound if self.bound is not None else math.log(len(kept.data.class_names))
         rule = self._gradients(len(stays.data), bound)
-        epochs = tune(work, lesson.data, self, stage="unlearn", gradients=rule, goals=lesson.goals)
+        tuning = replace(self, least_steps=self.least_steps + STEPS_EACH * max(0, len(work.given.triggers) - 1))
+        epochs = tune(work, lesson.data, tuning, stage="unlearn", gradients=rule, goals=lesson.goals)
         again = len(stays.data) - len(kept.data)
         said = (
             f"unlearnt {len(forgotten.data):,} {forgotten.said} in {epochs} epochs up to a loss of {bound:.2g}",
@@ -117,7 +124,7 @@ class Unlearn(Tuning, ModelRepair):
         return Mended(Used(kept.trusted, kept.unflagged, suspects, by_trigger or again > 0, by_trigger), said)
 
     def _forgotten(self, given: Given, kept: Dataset) -> Forgotten | None:
-        flagged = given.flagged() if self.of != "trigger" else None
+        flagged = given.flagged() if self.of in ("auto", "suspects") else None
         aimed = given.further if flagged is not None else given.aimed
         if self.of == "suspects":
             aimed = ()
