@@ -24,6 +24,7 @@ CURED = {
     "i-bau": 0.1,
     "unlearn": 0.05,
     "unlearn:of=trigger": 0.05,
+    "unlearn:of=trigger-alone": 0.05,
 }
 """On `fast`, the attack success that is left at most. Accuracy may fall by 4 points."""
 WEAKENED = {"tsbd": 0.6, "clp:spreads=2": 1.0}

@@ -310,6 +310,10 @@ def test_good_is_what_costs_little_turns_nothing_and_leaves_nothing_small():
     assert auto.judged(check(flips=2, asked=15)).against == ("the trigger still turns 13.3%",)
     lost = auto.judged(check(right=15, of=20, gone=5))
     assert lost.against == ("accuracy fell by 25.0 points, give or take 9.7",)
+    # What chance does not explain counts in full beside flips: 7 of 62 samples are a class that was forgotten.
+    forgetful = auto.judged(check(right=50, of=62, gone=7))
+    assert forgetful.harm == pytest.approx(7 / 62)
+    assert forgetful.harm > auto.judged(check(right=58, of=62, gone=2, flips=3, asked=52)).harm
     small = auto.judged(check(flips=0, searches=search("way2")))
     assert small.against == ("neural-cleanse finds signs of a backdoor towards 'way2'",)
     assert small.harm == pytest.approx(0.9)

@@ -15,7 +15,7 @@ from bezoar.repair import REPAIRS, Given, Repaired
 from bezoar.repair.anew import draw_anew
 from bezoar.repair.base import Mended, ModelRepair, Used, Work, unheard
 from bezoar.repair.channels import layers_of, silence, silent
-from bezoar.repair.given import can_keep, kept_samples, with_trigger
+from bezoar.repair.given import Aimed, can_keep, kept_samples, with_trigger
 from bezoar.repair.loop import Tuning, tune
 from bezoar.repair.meter import Meter
 from bezoar.repair.methods.fine_prune import activity
@@ -24,7 +24,18 @@ from bezoar.repair.methods.tsbd import neuron_layers
 from bezoar.repair.pruning import accuracy, divided, prune_while_accurate
 from bezoar.training import build_model
 from bezoar.training.batches import to_unit_range
-from repair_toys import CLASSES, NETWORKS, RECIPES, patched, poisoned, stripes
+from repair_toys import (
+    CLASSES,
+    NETWORKS,
+    RECIPES,
+    TARGET,
+    attack_success,
+    clean_accuracy,
+    patched,
+    poisoned,
+    stripes,
+    victim,
+)
 
 
 def network(kind="fast"):
@@ -323,3 +334,26 @@ def test_samples_that_are_no_images_are_skipped():
     rows = replace(stripes(20, seed=0, name="t"), inputs=torch.randn(20, 5))
     model = nn.Linear(5, CLASSES)
     assert isinstance(REPAIRS.create("fine-tune").repair(model, Given(rows), seed=0, device="cpu"), Skipped)
+
+
+def test_the_trigger_takes_the_place_of_suspects_only_where_there_are_any():
+    one = victim("fast")
+    alone = REPAIRS.create("unlearn:of=trigger-alone")
+    assert alone.lacks(one.given) == ""
+    for lacking in ({"suspects": frozenset()}, {"training": None, "suspects": frozenset()}, {"trigger": None}):
+        assert "take their place" in alone.lacks(replace(one.given, **lacking))
+    # In data whose suspects are what their label says, those are left as they are.
+    training = one.given.training
+    rows = (training.labels == TARGET).nonzero().flatten()[:150]
+    honest = replace(one.given, suspects=frozenset(training.ids[row] for row in rows.tolist()))
+    kept = alone.repair(one.model, honest, seed=0, device="cpu").model
+    assert attack_success(kept) < 0.1
+    assert clean_accuracy(kept) > clean_accuracy(one.model) - 0.03
+
+
+def test_more_triggers_take_more_steps():
+    one = victim("fast")
+    few = Given(one.given.trusted, trigger=patched, target=TARGET)
+    many = replace(few, supposed=(Aimed(patched, TARGET),) * 20)
+    first, second = (REPAIRS.create("unlearn").repair(one.model, given, seed=0, device="cpu") for given in (few, many))
+    assert second.cost.samples_backward > 1.5 * first.cost.samples_backward
