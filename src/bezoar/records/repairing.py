@@ -39,13 +39,16 @@ class FlipCheck:
 class ClassSize:
     """What a detector says of a class: its `statistic`, in spreads from the other classes, and its trigger's `size`.
 
-    `flips` is the share of the clean samples that the trigger turns, of those that could be.
+    `flips` is the share of the clean samples that the trigger turns, of those that could be. A trigger is `new` that
+    was found in a repaired model, turns few samples (less than 30%), and of the classes that it turns less than half as
+    many in the model before the repair: nobody had put it there.
     """
 
     class_name: str
     size: float | Skipped
     statistic: float
     flips: float | Skipped
+    new: bool = False
 
 
 @dataclass(frozen=True)

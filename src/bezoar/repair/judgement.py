@@ -39,15 +39,28 @@ Judge: TypeAlias = Callable[[ModelCheck, frozenset[str] | None], Judgement]
 
 
 def standing_out(check: ModelCheck) -> tuple[tuple[str, str, float], ...]:
-    """Detector, class and share of flips of every trigger of a search that stands out."""
+    """Detector, class and share of flips of every trigger of a search that stands out, but for new ones.
+
+    A new one that leads to the target of a known trigger counts all the same.
+    """
     if isinstance(check.searches, Skipped):
         return ()
+    aimed = {one.target for one in (check.flips, *check.further) if not isinstance(one, Skipped)}
     return tuple(
         (search.detector, one.class_name, one.flips if isinstance(one.flips, float) else 0.0)
         for search in check.searches
         for one in search.classes
-        if one.class_name in search.stands_out
+        if one.class_name in search.stands_out and (not one.new or one.class_name in aimed)
     )
+
+
+def new_since(check: ModelCheck) -> tuple[str, ...]:
+    """Classes for which a search found what stands out, and was not there before the repair; other signs left out."""
+    if isinstance(check.searches, Skipped):
+        return ()
+    told = {name for _, name, _ in standing_out(check)}
+    new = (one.class_name for search in check.searches for one in search.classes if one.new)
+    return tuple(name for name in dict.fromkeys(new) if name not in told)
 
 
 def shown_by(searches: tuple[TriggerSearch, ...] | Skipped) -> frozenset[str] | None:

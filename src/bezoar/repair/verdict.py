@@ -6,7 +6,7 @@ from bezoar.confirm.flips import FEWEST_COUNTED, LEAST_FLIPS, LEAST_GAIN
 from bezoar.records import Rate, Skipped
 from bezoar.records.repairing import FlipCheck, ModelCheck, RepairTrigger, RepairVerdict
 from bezoar.repair.auto import Auto
-from bezoar.repair.judgement import fallen, hit_source, of_source, shown_by, standing_out
+from bezoar.repair.judgement import fallen, hit_source, new_since, of_source, shown_by, standing_out
 
 
 def verdict_of(
@@ -41,6 +41,10 @@ def verdict_of(
     price = _price(after, auto)
     if isinstance(after.searches, Skipped):
         return "works no more", f"{gone}; no other was looked for{price}."
+    if new := new_since(after):
+        led = ", ".join(map(repr, new[:4]))
+        found = f"what an independent search found, towards {led}, is weak and hardly worked before the repair"
+        return "works no more", f"{gone}; {found}{price}."
     return "works no more", f"{gone}, and an independent search found no sign of another{price}."
 
 

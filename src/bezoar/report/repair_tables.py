@@ -221,7 +221,9 @@ def _size_row(before: ClassSize | None, after: ClassSize, stood_out: bool, stand
 
 def _told(search: TriggerSearch) -> str:
     if out := [brief(one) for one in search.stands_out]:
-        return f"{some_of(out)} {'stands' if len(out) == 1 else 'stand'} out"
+        all_new = all(one.new for one in search.classes if one.class_name in search.stands_out)
+        new = ", weakly, and did not before the repair" if all_new else ""
+        return f"{some_of(out)} {'stands' if len(out) == 1 else 'stand'} out{new}"
     most = max(search.classes, key=lambda one: one.statistic)
     name = quoted(brief(most.class_name))
     return f"nothing stands out; the most is {most.statistic:z.1f} for {name}, the cut {search.cut:g}"

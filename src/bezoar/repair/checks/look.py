@@ -33,7 +33,8 @@ class Looking:
     The seed of the search is this one: it must not be that of a search whose trigger a repair was given. `right` are
     the held-out samples (n,) that the model got right before the repair, where one is compared with it. `further` are
     triggers that are tried beside the first. The search is on the held-out samples, or on those of `searched`. `shown`
-    are the classes that stood out when the model was searched before the repair, None where it was not.
+    are the classes that stood out when the model was searched before the repair, None where it was not, and `before` is
+    that model, where one is compared with it.
     """
 
     held_out: Dataset | None
@@ -46,6 +47,7 @@ class Looking:
     further: tuple[Aimed, ...] = ()
     searched: Dataset | None = None
     shown: frozenset[str] | None = None
+    before: nn.Module | None = None
 
     def and_further(self, found: Sequence[Suspected]) -> Looking:
         """The same, so that further triggers are tried."""
@@ -56,7 +58,7 @@ class Looking:
         if self.held_out is None:
             return self
         with computing_on(model, self.device):
-            return replace(self, right=_right(model, self.held_out))
+            return replace(self, right=_right(model, self.held_out), before=model)
 
 
 def look(model: nn.Module, by: Looking, *, search: bool = True, progress: Working | None = None) -> ModelCheck:
@@ -111,4 +113,4 @@ def _searched(
     model: nn.Module, data: Dataset, by: Looking, progress: Working | None
 ) -> tuple[TriggerSearch, ...] | Skipped:
     data = data if by.searched is None else by.searched
-    return searched(model, data, bars=by.bars, seed=by.seed, device=by.device, progress=progress)
+    return searched(model, data, bars=by.bars, seed=by.seed, device=by.device, before=by.before, progress=progress)

@@ -14,7 +14,7 @@ from typing import TypeAlias
 import numpy as np
 from torch import Tensor, nn
 
-from bezoar.confirm.flips import Carriers, flips
+from bezoar.confirm.flips import LEAST_FLIPS, Carriers, flips
 from bezoar.confirm.recover.inverted import proposed, recovered
 from bezoar.confirm.recover.recovered import Recovered
 from bezoar.data.dataset import Dataset
@@ -28,6 +28,8 @@ from bezoar.training.listening import Working
 from bezoar.triggers.base import Trigger
 
 FEWEST_SAMPLES, MOST_FURTHER, MOST_SUPPOSED = 12, 6, 50
+LESS = 0.5
+"""A trigger turned so much less of what it turns now before a repair that it is new."""
 NOT_WORKED = Skipped("no trigger of this form turned enough samples")
 NO_TRIGGERS = Skipped("this detector looks for no triggers")
 NONE_RIGHT = Skipped("the model gets none of the samples right that a trigger could turn")
@@ -164,16 +166,23 @@ def searched(
     bars: Sequence[Bar],
     seed: int,
     device: str = "auto",
+    before: nn.Module | None = None,
     progress: Working | None = None,
 ) -> tuple[TriggerSearch, ...] | Skipped:
-    """`heard` as records."""
+    """`heard` as records. `before` is the model as it was before a repair, which tells what is new."""
     told = heard(model, data, bars, seed=seed, device=device, progress=progress)
-    return told if isinstance(told, Skipped) else _all_told(model, told, data, device)
+    return told if isinstance(told, Skipped) else _all_told(model, told, data, device, before)
 
 
-def _all_told(model: nn.Module, told: Sequence[Heard], data: Dataset, device: str) -> tuple[TriggerSearch, ...]:
+def _all_told(
+    model: nn.Module, told: Sequence[Heard], data: Dataset, device: str, before: nn.Module | None = None
+) -> tuple[TriggerSearch, ...]:
     with computing_on(model, device):
-        return tuple(_told(model, one, data) for one in told)
+        searches = tuple(_told(model, one, data) for one in told)
+    if before is None or not any(one.stands_out for one in searches):
+        return searches
+    with computing_on(model, device), computing_on(before, device):
+        return tuple(_compared(model, before, one, search, data) for one, search in zip(told, searches, strict=True))
 
 
 def _asked(model: nn.Module, data: Dataset, bar: Bar, seed: int, progress: Working | None) -> ModelScores | Skipped:
@@ -226,6 +235,30 @@ def _told(model: nn.Module, one: Heard, data: Dataset) -> TriggerSearch:
     )
     out = tuple(name for label, name in enumerate(data.class_names) if one.over(label) > 1)
     return TriggerSearch(one.bar.detector, one.scores.unit, len(data), one.bar.cut, classes, out)
+
+
+def _compared(model: nn.Module, before: nn.Module, one: Heard, search: TriggerSearch, data: Dataset) -> TriggerSearch:
+    """The search, with what is new of that which stands out."""
+    classes = tuple(
+        replace(each, new=each.class_name in search.stands_out and _is_new(model, before, one, label, data))
+        for label, each in enumerate(search.classes)
+    )
+    return replace(search, classes=classes)
+
+
+def _is_new(model: nn.Module, before: nn.Module, one: Heard, label: int, data: Dataset) -> bool:
+    """Whether a trigger turns few samples, and turned less than half as many of its source classes in another model."""
+    if label not in frozenset(_working(one)):
+        return False
+    trigger = _trigger(one, label, data.shape)
+    carriers = Carriers.of(data, np.arange(len(data), dtype=np.int64))
+    sources = one.scores.proposals[label].sources if one.scores.inverted is None else ()
+    of = np.isin(carriers.labels, sources) if sources else np.ones(len(data), dtype=bool)
+    now, then = (
+        flips(asked, carriers, trigger, label, carriers.answers(asked) == carriers.labels) for asked in (model, before)
+    )
+    few = bool(now.rate < LEAST_FLIPS)
+    return few and bool(then.rate_among(of) < LESS * now.rate_among(of))
 
 
 def _too_little(data: Dataset) -> str:
