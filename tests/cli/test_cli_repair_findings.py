@@ -61,7 +61,7 @@ def test_the_trigger_that_was_found_is_taken_and_none_is_sought(bezoar, seen, mo
     def never(*_, **__):
         raise AssertionError("a trigger was searched for although one was handed over")
 
-    monkeypatch.setattr("bezoar.repair.ready.suspected_trigger", never)
+    monkeypatch.setattr("bezoar.repair.finding.suspected_trigger", never)
     done = bezoar("repair", *MODEL, "--findings", "seen", "--out", "m2", "--json")
     record = done.json
     trigger = record["trigger"]

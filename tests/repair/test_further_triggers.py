@@ -188,7 +188,7 @@ def says(monkeypatch, *stands_out: tuple[str, ...]) -> list[int]:
 def story(monkeypatch, given: Given, *methods: str) -> RepairRecord:
     """Repair the toy; what else stands out in it is the bar."""
     bar = Suspected(barred, OTHER_TARGET, True, "found by a search", "a bar")
-    monkeypatch.setattr("bezoar.repair.ready.suspected_trigger", lambda *_, **__: bar)
+    monkeypatch.setattr("bezoar.repair.finding.suspected_trigger", lambda *_, **__: bar)
     patient = Patient(twice_poisoned(), "toy", "run", trusted().class_names)
     settings = RepairSettings(Auto(methods=methods), BARS, described="patch", device="cpu")
     return repair_model(patient, given, settings).record
@@ -220,7 +220,7 @@ def test_an_earlier_try_is_seen_again_with_what_was_met(monkeypatch):
 def test_a_class_that_the_model_did_not_show_is_told_and_no_other_method_is_tried(monkeypatch):
     says(monkeypatch, ("way2",))
     nothing = Suspected(barred, OTHER_TARGET, False, "found", "a bar", searches=lambda: (replace(SEEN, stands_out=()),))
-    monkeypatch.setattr("bezoar.repair.ready.suspected_trigger", lambda *_, **__: nothing)
+    monkeypatch.setattr("bezoar.repair.finding.suspected_trigger", lambda *_, **__: nothing)
     patient = Patient(twice_poisoned(), "toy", "run", trusted().class_names)
     settings = RepairSettings(Auto(methods=("unlearn", "clp")), BARS, described="patch", device="cpu")
     record = repair_model(patient, KNOWN, settings).record
@@ -235,7 +235,7 @@ def test_what_the_search_showed_that_found_the_trigger_is_not_forgotten(monkeypa
     says(monkeypatch, ("way2",))
     (showed,) = search("way0")
     found = Suspected(patched, TARGET, True, "found by a search", "a patch", searches=lambda: (showed,))
-    monkeypatch.setattr("bezoar.repair.ready.suspected_trigger", lambda *_, **__: found)
+    monkeypatch.setattr("bezoar.repair.finding.suspected_trigger", lambda *_, **__: found)
     patient = Patient(twice_poisoned(), "toy", "run", trusted().class_names)
     settings = RepairSettings(Auto(methods=("unlearn", "clp")), BARS, device="cpu")
     record = repair_model(patient, Given(trusted()), settings).record

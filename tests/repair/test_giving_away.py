@@ -113,6 +113,7 @@ def test_what_is_given_away_is_suspected_and_shows_the_trigger(fast):
     assert made.told.suspects == 0  # nobody handed any over
     assert made.given.target == TARGET
     assert "suspects" in made.trigger.description
+    assert any("no trigger stood out" in note and "became suspects" in note for note in made.notes)
 
 
 def test_without_training_data_what_is_supposed_is_unlearnt(fast):
@@ -121,6 +122,7 @@ def test_without_training_data_what_is_supposed_is_unlearnt(fast):
     assert made.given.trigger is None
     assert set(SUPPOSED) <= set(made.given.supposed)
     assert "no trigger stands out" in made.trigger.reason
+    assert any("were supposed to be triggers and unlearnt" in note for note in made.notes)
 
 
 def test_one_method_alone_is_given_what_is_supposed_and_nothing_is_asked_of_the_data(fast):

@@ -91,7 +91,7 @@ def test_further_stamps_have_their_kin_as_well():
 
 def test_a_stamp_that_was_found_comes_to_the_repair_with_its_kin(monkeypatch):
     """The whole way: what a search finds is made as strong as turns most, and its kin go to every repair."""
-    monkeypatch.setattr("bezoar.repair.ready.suspected_trigger", lambda *_, **__: suspected(Stamp(0, 0, 4, GREEN)))
+    monkeypatch.setattr("bezoar.repair.finding.suspected_trigger", lambda *_, **__: suspected(Stamp(0, 0, 4, GREEN)))
     settings = RepairSettings(Auto(methods=("clp",)), (Bar("neural-cleanse", 3.5),), device="cpu")
     ready = made_ready(
         Patient(Corner(), "toy", "run", plain().class_names),

@@ -271,7 +271,7 @@ def test_what_no_method_can_do_without_is_told_before_anything_is_searched(fast,
     def never(*_, **__):
         raise AssertionError("searched although nothing can be done")
 
-    monkeypatch.setattr("bezoar.repair.ready.suspected_trigger", never)
+    monkeypatch.setattr("bezoar.repair.finding.suspected_trigger", never)
     monkeypatch.setattr("bezoar.repair.story.look", never)
     with pytest.raises(TrainingError, match="filter-retrain: the data that the model was trained on were not given"):
         cured(fast, Given(fast.given.trusted), methods=("filter-retrain",))

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TypeGuard
-
-from torch import nn
 
 from bezoar.confirm.answers import answers
 from bezoar.data.dataset import Dataset
@@ -13,26 +10,22 @@ from bezoar.errors import ModelError, TrainingError
 from bezoar.records import Skipped
 from bezoar.records.repairing import RepairGiven, RepairTrigger, TriggerSearch
 from bezoar.repair.base import Progress
-from bezoar.repair.checks.from_suspects import trigger_of_suspects
 from bezoar.repair.checks.giving_away import poisons_given_away
-from bezoar.repair.checks.kin import kin_of, leading
 from bezoar.repair.checks.look import NO_TRIGGER, NOT_SEARCHED_BEFORE, Looking
 from bezoar.repair.checks.parts import Parts, Sorted, cleared, parted, sorted_out, unseen_training
-from bezoar.repair.checks.search import NO_DETECTOR, Finder, Suspected, suspected_trigger
-from bezoar.repair.checks.strength import as_strong
+from bezoar.repair.checks.search import NO_DETECTOR, Finder, Suspected
 from bezoar.repair.checks.turned import Turned
+from bezoar.repair.finding import NO_TRUSTED, by_turned, of_supposed, suspected, unsure
 from bezoar.repair.given import Given
 from bezoar.repair.judgement import shown_by
 from bezoar.repair.possible import impossible
 from bezoar.repair.settings import Patient, RepairSettings
 from bezoar.repair.shown import told_of
-from bezoar.repair.trying import Met
 from bezoar.training.clock import Clock
 from bezoar.training.elsewhere import computing_on
 
 FRESH = 1_000_003
 """Added to the seed for the search on the result, so that it is independent of the one before the repair."""
-NO_TRUSTED = "no trusted samples were given, so that nothing could be checked"
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,14 +86,13 @@ def made_ready(
     parts = None if told.trusted is None else parted(told.trusted, settings.seed)
     given = _for_learning(given, parts)
     with clock.stage("look for the trigger"):
-        found = _suspected(patient.model, given, settings, finder, progress)
+        found = suspected(patient.model, given, settings, finder, progress)
     searches, suspects, turned = _searched_before(given, found, settings), len(given.suspects), None
-    if _unsure(found) and given.training is not None and not settings.auto.alone:
-        with clock.stage("unlearn what triggers there may be, and ask which training samples that turns"):
-            turned = poisons_given_away(
-                patient.model, given, found.supposed, seed=settings.seed, device=settings.device
-            )
-        given, found = _by_turned(patient.model, given, found, turned, settings)
+    supposed = found.supposed if unsure(found) else ()
+    if unsure(found) and given.training is not None and not settings.auto.alone:
+        with clock.stage("unlearn all that may be a trigger, and ask which training samples that turns"):
+            turned = poisons_given_away(patient.model, given, supposed, seed=settings.seed, device=settings.device)
+            given, found = by_turned(patient.model, given, found, turned, settings)
     given, trigger = _with_suspected(given, found, settings)
     given, parts, borne = _without_bearing(given, parts, trigger)
     left_out = told.left_out + borne.left_out
@@ -111,7 +103,7 @@ def made_ready(
         trigger,
         searches,
         _handed_over(given, parts, suspects, left_out, handed_over),
-        (*told.notes, *borne.notes),
+        (*told.notes, *borne.notes, *of_supposed(supposed, turned)),
         turned,
     )
 
@@ -140,87 +132,12 @@ def lacking(reason: Skipped) -> TrainingError:
     )
 
 
-def further_in(model: nn.Module, given: Given, settings: RepairSettings, progress: Progress) -> Met:
-    """What stands out in the model beside the trigger that is known: a search that takes minutes."""
-    if given.trusted is None or not settings.bars:
-        return Met()
-    seen = _sought(model, given.trusted, None, settings, progress)
-    if isinstance(seen, Skipped):
-        return Met(searches=seen)
-    searches = seen.searches() or NOT_SEARCHED_BEFORE
-    seen = _as_learnt(model, given.trusted, seen, settings)
-    others = tuple(one for one in (seen, *seen.further) if one.stands_out and one.target != given.target)
-    supposed = tuple(one for one in seen.supposed if one.target != given.target) if others else ()
-    return Met(others, searches, supposed)
-
-
 def _for_learning(given: Given, parts: Parts | None) -> Given:
     """What repairs may see: the fit part of the trusted samples, and no training sample that is held out."""
     if parts is None:
         return replace(given, trusted=None)
     given = replace(given, trusted=parts.fit)
     return given if parts.held_out is None else unseen_training(given, parts.held_out)
-
-
-def _suspected(
-    model: nn.Module, given: Given, settings: RepairSettings, finder: Finder | None, progress: Progress
-) -> Suspected | Skipped:
-    """A trigger that nobody gave, from the suspects where those show one that works, else from the model."""
-    if given.trigger is not None:
-        return Skipped("a trigger was given")
-    if given.trusted is None:
-        return Skipped(NO_TRUSTED) if finder is None else finder()
-    if given.suspects:
-        found = trigger_of_suspects(model, given.trusted, given, seed=settings.seed, device=settings.device)
-        if isinstance(found, Suspected) and found.stands_out:
-            return found
-    found = finder() if finder is not None else _sought(model, given.trusted, given.target, settings, progress)
-    return found if isinstance(found, Skipped) else _as_learnt(model, given.trusted, found, settings)
-
-
-def _as_learnt(model: nn.Module, trusted: Dataset, found: Suspected, settings: RepairSettings) -> Suspected:
-    """The same, as a repair should learn it: as strong as turns most, and with its kin.
-
-    Where none stands out, with all plain changes that turn many.
-    """
-    if not found.stands_out:
-        plain = leading(model, trusted, seed=settings.seed, device=settings.device)
-        return replace(found, supposed=(*found.supposed, *plain))
-    kin = kin_of(model, trusted, found, seed=settings.seed, device=settings.device)  # of stamps as they were found
-    strong = as_strong(model, trusted, found, seed=settings.seed, device=settings.device)
-    return replace(strong, supposed=kin)
-
-
-def _unsure(found: Suspected | Skipped) -> TypeGuard[Suspected]:
-    """Whether there are triggers, and none of them stands out."""
-    return isinstance(found, Suspected) and not found.stands_out
-
-
-def _by_turned(
-    model: nn.Module, given: Given, found: Suspected, turned: Turned | None, settings: RepairSettings
-) -> tuple[Given, Suspected]:
-    """With the samples that were turned among the suspects, and the trigger that these share, where they show one."""
-    if turned is None or (trusted := given.trusted) is None:
-        return given, found
-    given = turned.among(given)
-    shared = trigger_of_suspects(model, trusted, given, seed=settings.seed, device=settings.device)
-    if isinstance(shared, Skipped) or not shared.stands_out:
-        return given, found
-    return given, replace(shared, searches=found.searches, supposed=found.supposed)
-
-
-def _sought(
-    model: nn.Module, data: Dataset, target: int | None, settings: RepairSettings, progress: Progress
-) -> Suspected | Skipped:
-    return suspected_trigger(
-        model,
-        data,
-        target=target,
-        bars=settings.bars,
-        seed=settings.seed,
-        device=settings.device,
-        progress=progress,
-    )
 
 
 def _searched_before(

@@ -14,8 +14,9 @@ from bezoar.repair.base import Progress, unheard
 from bezoar.repair.checks.look import NO_TRIGGER, NOTHING_HELD_OUT, further_flips, look
 from bezoar.repair.checks.relearning import relearning
 from bezoar.repair.checks.search import Finder
+from bezoar.repair.finding import further_in
 from bezoar.repair.given import Given
-from bezoar.repair.ready import Ready, further_in, lacking, made_ready
+from bezoar.repair.ready import Ready, lacking, made_ready
 from bezoar.repair.settings import Patient, RepairSettings
 from bezoar.repair.shown import pictured, told_of, turned_shown
 from bezoar.repair.trying import Choice, Met
