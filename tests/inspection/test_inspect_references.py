@@ -162,7 +162,7 @@ def test_the_unusable_are_named_with_their_reasons(tmp_path, cache):
 def test_wrong_folders_and_too_few_are_refused(tmp_path, cache, trusted):
     (tmp_path / "file").write_text("")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ModelError, match="nothing of this name"):
+    with pytest.raises(UsageError, match="does not exist"):
         asked(tmp_path / "nowhere", cache)
     with pytest.raises(ModelError, match="a file"):
         asked(tmp_path / "file", cache)
