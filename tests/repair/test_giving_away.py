@@ -86,17 +86,10 @@ def test_all_that_were_inverted_are_supposed_where_none_stands_out(fast):
     assert not found.stands_out
     assert 4 <= len(found.supposed) <= MOST_SUPPOSED
     assert {one.target for one in found.supposed} == {0, 1, 2, 3}
-
-
-def test_towards_a_class_that_stands_out_triggers_of_other_forms_are_supposed(fast):
-    bars = (replace(QUICK[0], cut=1e-9), replace(QUICK[1], cut=1e9))
-    found = suspected_trigger(fast.model, fast.given.trusted, bars=bars, seed=0, device="cpu")
+    heard = tuple(replace(one, cut=1e-9) for one in QUICK)
+    found = suspected_trigger(fast.model, fast.given.trusted, bars=heard, seed=0, device="cpu")
     assert found.stands_out
-    assert "neural-cleanse" in found.found
-    accused = {found.target, *(one.target for one in found.further)}
-    assert len(accused) < 4
-    assert {one.target for one in found.supposed} == accused
-    assert {one.trigger.recovered.kind for one in found.supposed} == {"additive"}
+    assert found.supposed == ()
 
 
 def test_a_model_that_unlearnt_them_gives_its_poisons_away(fast):

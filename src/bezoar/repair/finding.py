@@ -50,7 +50,7 @@ def _as_learnt(model: nn.Module, trusted: Dataset, found: Suspected, settings: R
         return replace(found, supposed=(*found.supposed, *plain))
     kin = kin_of(model, trusted, found, seed=settings.seed, device=settings.device)  # of stamps as they were found
     strong = as_strong(model, trusted, found, seed=settings.seed, device=settings.device)
-    return replace(strong, supposed=(*found.supposed, *kin))
+    return replace(strong, supposed=kin)
 
 
 def _sought(

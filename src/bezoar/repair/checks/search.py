@@ -51,7 +51,7 @@ class Suspected:
     `stands_out` says whether there is a reason to suspect anybody: the smallest trigger of a sound model is one, too.
     `searches` tells all that the search showed which found it, where it was one: asked again about every class, and
     so only when somebody wants it. `further` ones stand out as well, towards other classes. `supposed` ones do what
-    one of all these does, by another form or as its kin; where nothing stands out, they are all that work.
+    one of all these does, and are nothing of their own; where nothing stands out, they are all that work.
     """
 
     trigger: Trigger
@@ -110,8 +110,8 @@ def suspected_trigger(
     """The trigger, of those that the detectors invert, whose statistic is the largest beside its cut.
 
     Found on clean `data`; with `target` it is that class's, whether it stands out or not. Triggers towards other
-    classes that stand out, by whichever detector, are its `further` ones. `supposed` are all others that were inverted
-    and work, 50 at most: towards classes that stand out, or where none does, towards any.
+    classes that stand out, by whichever detector, are its `further` ones. Where none stands out, all that were inverted
+    and work, 50 at most, are `supposed`.
     """
     told = heard(model, data, bars, seed=seed, device=device, progress=progress)
     if isinstance(told, Skipped):
@@ -122,18 +122,12 @@ def suspected_trigger(
     ranked.sort(key=lambda entry: entry[0], reverse=True)
     _, loudest, aim = ranked[0]
     others = [(one, label) for over, one, label in ranked[1:] if over > 1 and label != aim][:MOST_FURTHER]
-    accused = {label for over, _, label in ranked if over > 1} or set(range(len(data.class_names)))
-    shown = [(loudest, aim), *others] if ranked[0][0] > 1 else []
-    likely = [
-        (one, label)
-        for _, one, label in ranked
-        if one.scores.inverted is not None and label in accused and (one, label) not in shown
-    ]
+    likely = [(one, label) for _, one, label in ranked if one.scores.inverted is not None][:MOST_SUPPOSED]
     return replace(
         _suspected(loudest, aim, data),
         searches=partial(_all_told, model, told, data, device),
         further=tuple(_suspected(one, label, data) for one, label in others),
-        supposed=tuple(_suspected(one, label, data).aimed for one, label in likely[:MOST_SUPPOSED]),
+        supposed=tuple(_suspected(one, label, data).aimed for one, label in ([] if ranked[0][0] > 1 else likely)),
     )
 
 
