@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from bezoar.data import from_arrays
 from bezoar.detect.models.base import ModelScores, Proposal
 from bezoar.detect.probing.stamps import Stamp
-from bezoar.records import RepairTrigger, from_json, to_json
-from bezoar.records.repairing import ModelCheck
+from bezoar.records import Mending, RepairTrigger, Skipped, from_json, to_json
+from bezoar.records.repairing import ModelCheck, RepairAttempt, RepairCost
 from bezoar.repair.auto import Auto
 from bezoar.repair.checks import Bar
 from bezoar.repair.checks import search as search_room
@@ -108,3 +108,22 @@ def test_records_from_before_know_nothing_of_it():
         for each in one["classes"]:
             del each["new"]
     assert new_since(from_json(ModelCheck, json.dumps(old), origin="then")) == ()
+
+
+def attempt(method: str, seen: ModelCheck) -> RepairAttempt:
+    cost = RepairCost(1.0, 1.0, 10, 10)
+    return RepairAttempt(method, Mending(10, 0, 0, True, True, cost=cost, check=seen, good=True, why="", notes=()))
+
+
+def test_a_search_that_told_of_the_target_after_other_repairs_is_not_believed_when_it_is_quiet():
+    trigger = RepairTrigger("recovered", "a patch", "way0", True, None, ())
+    quiet = check()
+    told = attempt("unlearn", check(searches=search("way0")))
+    other = attempt("unlearn", check(searches=search("way2")))
+    failed = RepairAttempt("anp", Skipped("it failed"))
+    kept = attempt("ft-sam", quiet)
+    assert verdict_of(trigger, check(flips=90), quiet, Auto(), (other, failed, kept))[0] == "works no more"
+    verdict, sentence = verdict_of(trigger, check(flips=90), quiet, Auto(), (told, failed, kept))
+    assert verdict == "could not be told"
+    assert "found no sign of it; but after another repair it did" in sentence
+    assert "after 2 other repairs" in verdict_of(trigger, check(flips=90), quiet, Auto(), (told, told, kept))[1]

@@ -92,7 +92,7 @@ def _record(
     relearnt: Relearning | Skipped,
     clock: Clock,
 ) -> RepairRecord:
-    verdict, sentence = verdict_of(ready.trigger, before, choice.best.check, settings.auto)
+    verdict, sentence = verdict_of(ready.trigger, before, choice.best.check, settings.auto, choice.attempts)
     further = (*ready.further, *choice.met.suspected)
     return RepairRecord(
         title=f"Repair of {patient.name}",

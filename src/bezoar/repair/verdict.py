@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bezoar.confirm.flips import FEWEST_COUNTED, LEAST_FLIPS, LEAST_GAIN
 from bezoar.records import Rate, Skipped
-from bezoar.records.repairing import FlipCheck, ModelCheck, RepairTrigger, RepairVerdict
+from bezoar.records.repairing import FlipCheck, ModelCheck, RepairAttempt, RepairTrigger, RepairVerdict
 from bezoar.repair.auto import Auto
 from bezoar.repair.judgement import fallen, hit_source, new_since, of_source, shown_by, standing_out
 
 
 def verdict_of(
-    trigger: RepairTrigger | Skipped, before: ModelCheck, after: ModelCheck, auto: Auto
+    trigger: RepairTrigger | Skipped,
+    before: ModelCheck,
+    after: ModelCheck,
+    auto: Auto,
+    attempts: Sequence[RepairAttempt] = (),
 ) -> tuple[RepairVerdict, str]:
-    """Whether the trigger still works and whether a search finds another, or why that could not be told."""
+    """Whether the trigger still works and whether a search finds another, or why that could not be told.
+
+    Who tries repairs until a search is quiet finds one by chance. So where it was not, after other `attempts`, and
+    told of the trigger's own target, its silence tells nothing.
+    """
     if isinstance(trigger, Skipped) or isinstance(after.flips, Skipped) or isinstance(before.flips, Skipped):
         return _without_flips(trigger, before, after)
     named = f"The {trigger.origin} trigger"
@@ -38,14 +48,28 @@ def verdict_of(
             f"{named} was tried on {after.flips.flips.trials} samples, too few to tell anything.",
         )
     gone = f"{named} no longer works ({what}){_nor(len(after.further))}"
-    price = _price(after, auto)
+    return _where_gone(gone, _price(after, auto), after, _told_before(trigger.target, attempts))
+
+
+def _where_gone(gone: str, price: str, after: ModelCheck, elsewhere: int) -> tuple[RepairVerdict, str]:
+    """The verdict where the trigger is gone and no search speaks against it, but perhaps `elsewhere`, after others."""
     if isinstance(after.searches, Skipped):
         return "works no more", f"{gone}; no other was looked for{price}."
+    if elsewhere:
+        others = "another repair" if elsewhere == 1 else f"{elsewhere} other repairs"
+        found = f"an independent search found no sign of it; but after {others} it did, and may have missed it here"
+        return "could not be told", f"{gone}, and {found}{price}."
     if new := new_since(after):
         led = ", ".join(map(repr, new[:4]))
         found = f"what an independent search found, towards {led}, is weak and hardly worked before the repair"
         return "works no more", f"{gone}; {found}{price}."
     return "works no more", f"{gone}, and an independent search found no sign of another{price}."
+
+
+def _told_before(target: str, attempts: Sequence[RepairAttempt]) -> int:
+    """After how many repairs a search found signs of a backdoor towards the target."""
+    checks = [one.outcome.check for one in attempts if not isinstance(one.outcome, Skipped)]
+    return sum(target in {name for _, name, _ in standing_out(check)} for check in checks)
 
 
 def _price(after: ModelCheck, auto: Auto) -> str:
