@@ -22,6 +22,7 @@ from bezoar.detect import models  # noqa: F401  registers
 from bezoar.detect.models.base import MODEL_DETECTORS, ModelScores
 from bezoar.records import Skipped
 from bezoar.records.repairing import ClassSize, TriggerSearch
+from bezoar.repair.checks.turning import Turning
 from bezoar.repair.given import Aimed
 from bezoar.training.elsewhere import computing_on
 from bezoar.training.listening import Working
@@ -182,7 +183,8 @@ def _all_told(
     if before is None or not any(one.stands_out for one in searches):
         return searches
     with computing_on(model, device), computing_on(before, device):
-        return tuple(_compared(model, before, one, search, data) for one, search in zip(told, searches, strict=True))
+        now, then = (Turning.asked(asked, data, len(data), seed=0) for asked in (model, before))  # all samples: no draw
+        return tuple(_compared(now, then, one, search, data) for one, search in zip(told, searches, strict=True))
 
 
 def _asked(model: nn.Module, data: Dataset, bar: Bar, seed: int, progress: Working | None) -> ModelScores | Skipped:
@@ -237,28 +239,23 @@ def _told(model: nn.Module, one: Heard, data: Dataset) -> TriggerSearch:
     return TriggerSearch(one.bar.detector, one.scores.unit, len(data), one.bar.cut, classes, out)
 
 
-def _compared(model: nn.Module, before: nn.Module, one: Heard, search: TriggerSearch, data: Dataset) -> TriggerSearch:
+def _compared(now: Turning, then: Turning, one: Heard, search: TriggerSearch, data: Dataset) -> TriggerSearch:
     """The search, with what is new of that which stands out."""
     classes = tuple(
-        replace(each, new=each.class_name in search.stands_out and _is_new(model, before, one, label, data))
+        replace(each, new=each.class_name in search.stands_out and _is_new(now, then, one, label, data))
         for label, each in enumerate(search.classes)
     )
     return replace(search, classes=classes)
 
 
-def _is_new(model: nn.Module, before: nn.Module, one: Heard, label: int, data: Dataset) -> bool:
+def _is_new(now: Turning, then: Turning, one: Heard, label: int, data: Dataset) -> bool:
     """Whether a trigger turns few samples, and turned less than half as many of its source classes in another model."""
     if label not in frozenset(_working(one)):
         return False
     trigger = _trigger(one, label, data.shape)
-    carriers = Carriers.of(data, np.arange(len(data), dtype=np.int64))
     sources = one.scores.proposals[label].sources if one.scores.inverted is None else ()
-    of = np.isin(carriers.labels, sources) if sources else np.ones(len(data), dtype=bool)
-    now, then = (
-        flips(asked, carriers, trigger, label, carriers.answers(asked) == carriers.labels) for asked in (model, before)
-    )
-    few = bool(now.rate < LEAST_FLIPS)
-    return few and bool(then.rate_among(of) < LESS * now.rate_among(of))
+    few = now.rate(trigger, label) < LEAST_FLIPS
+    return few and then.rate(trigger, label, sources) < LESS * now.rate(trigger, label, sources)
 
 
 def _too_little(data: Dataset) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,9 +28,15 @@ class Turning:
         carriers = Carriers.of(some, np.arange(len(some), dtype=np.int64))
         return Turning(model, carriers, carriers.answers(model) == carriers.labels)
 
+    def rate(self, trigger: Change, target: int, sources: Sequence[int] = ()) -> float:
+        """The share that the trigger turns to the target, of `sources` if any are named; NaN where none could be."""
+        labels = self.carriers.labels
+        among = np.isin(labels, sources) if sources else np.ones(len(labels), dtype=bool)
+        return flips(self.model, self.carriers, trigger, target, self.right).rate_among(among)
+
     def share(self, trigger: Change, target: int) -> float:
-        """The share that the trigger turns to the target, 0 where none could be turned."""
-        return float(np.nan_to_num(flips(self.model, self.carriers, trigger, target, self.right).rate))
+        """The same of all samples, 0 where none could be turned."""
+        return float(np.nan_to_num(self.rate(trigger, target)))
 
     def most_to(self, trigger: Change, classes: int) -> tuple[float, int]:
         """The largest share that the trigger turns to any of so many classes, and which."""
