@@ -20,7 +20,7 @@ from bezoar.records import RepairRecord, Skipped
 from bezoar.repair import REPAIRS, Given
 from bezoar.repair.auto import Auto
 from bezoar.repair.checks import Bar, Looking, look, suspected_trigger
-from bezoar.repair.checks.search import Heard, Suspected
+from bezoar.repair.checks.search import Heard, Searched, Suspected
 from bezoar.repair.given import Aimed
 from bezoar.repair.methods.unlearn import interleaved
 from bezoar.repair.settings import Patient, RepairSettings
@@ -178,7 +178,7 @@ def says(monkeypatch, *stands_out: tuple[str, ...]) -> list[int]:
     def told(*_, **__):
         made.append(1)
         names = stands_out[min(len(made), len(stands_out)) - 1]
-        return tuple(one for name in names for one in search(name))
+        return Searched(tuple(one for name in names for one in search(name)), ())
 
     # The package has a function of the module's name.
     monkeypatch.setattr(sys.modules["bezoar.repair.checks.look"], "searched", told)

@@ -50,7 +50,7 @@ def found_in(after: Levels, before: Levels | None, monkeypatch: pytest.MonkeyPat
     proposals = tuple(Proposal(label, sources, "patch", STAMP.as_patch(SHAPE), 4.0) for label in range(4))
     told = (Heard(Bar("stamp-probing", 1.25), ModelScores(np.array([0.3, 0.2, 1.4, 0.1]), proposals=proposals)),)
     monkeypatch.setattr(search_room, "heard", lambda *_, **__: told)
-    (seen,) = searched(after, samples(), bars=(), seed=0, device="cpu", before=before)
+    (seen,) = searched(after, samples(), bars=(), seed=0, device="cpu", before=before).told
     assert seen.stands_out == ("way2",)
     assert not any(one.new for one in seen.classes if one.class_name != "way2")
     return seen.classes[2]

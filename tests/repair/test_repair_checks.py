@@ -165,21 +165,25 @@ def test_a_planted_trigger_is_suspected_and_works_and_a_sound_model_is_not():
 
 def test_a_search_names_the_class_that_stands_out():
     found = searched(Quarters(planted=True), quarters(), bars=QUICK, seed=4)
-    patch = next(one for one in found if one.detector == "neural-cleanse:steps=150,lessons=60")
+    assert found.signs[0].target == 2
+    assert all(one.stands_out and one.target == 2 for one in found.signs)
+    patch = next(one for one in found.told if one.detector == "neural-cleanse:steps=150,lessons=60")
     assert patch.stands_out == ("way2",)
     assert (
         patch.classes[2].statistic > patch.cut > max(one.statistic for one in patch.classes if one.class_name != "way2")
     )
     assert (patch.unit, patch.samples) == ("pixels", 200)
     assert patch.classes[2].flips >= 0.6
-    assert all(one.stands_out == () for one in searched(Quarters(planted=False), quarters(), bars=QUICK, seed=4))
+    sound = searched(Quarters(planted=False), quarters(), bars=QUICK, seed=4)
+    assert all(one.stands_out == () for one in sound.told)
+    assert sound.signs == ()
 
 
 def test_the_cut_is_the_one_that_is_handed_in():
     def said(cut):
         bars = (Bar("neural-cleanse:steps=150,lessons=60", cut),)
         found = suspected_trigger(Quarters(planted=True), quarters(), bars=bars, seed=1)
-        (seen,) = searched(Quarters(planted=True), quarters(), bars=bars, seed=1)
+        (seen,) = searched(Quarters(planted=True), quarters(), bars=bars, seed=1).told
         return found.stands_out, seen.cut, seen.stands_out
 
     assert said(3.5) == (True, 3.5, ("way2",))
@@ -233,22 +237,23 @@ def test_innocent_suspects_give_no_trigger_away():
 def test_a_look_spares_the_search_and_makes_it_later():
     by = Looking(stripes(80, seed=5, name="t"), patched, TARGET, 7, FEW)
     model = victim("fast").model
-    seen = look(model, by, search=False)
+    seen = look(model, by)
     assert seen.searches == NOT_SEARCHED
     assert seen.accuracy.trials == 80
     assert [one.rate.trials for one in seen.by_class] == [20] * 4
-    later = with_search(model, seen, by)
+    later, signs = with_search(model, seen, by)
     assert (later.accuracy, later.flips) == (seen.accuracy, seen.flips)
     assert [one.detector for one in later.searches] == ["neural-cleanse:steps=8,lessons=60"]
-    assert with_search(model, later, by) is later
+    assert with_search(model, later, by) == (later, ())
+    assert all(one.target in range(4) for one in signs)
 
 
 def test_a_look_tells_by_how_much_accuracy_fell_beside_another_model():
     data, model = stripes(80, seed=5, name="t"), victim("fast").model
     stranger = build_model(NETWORKS["fast"], classes=CLASSES, sample=data.inputs, seed=3)
     alone = Looking(data, patched, TARGET, 7, FEW)
-    assert look(model, alone, search=False).lost is None
-    first, second = (look(one, alone.beside(model), search=False) for one in (model, stranger))
+    assert look(model, alone).lost is None
+    first, second = (look(one, alone.beside(model)) for one in (model, stranger))
     assert (first.lost.lost, first.lost.gone, first.lost.come) == (0.0, 0, 0)
     assert abs(second.lost.lost - (first.accuracy.value - second.accuracy.value)) < 1e-9
     assert second.lost.gone > second.lost.come

@@ -12,10 +12,10 @@ from bezoar.data.dataset import Dataset
 from bezoar.records import Skipped
 from bezoar.repair.base import Progress
 from bezoar.repair.checks.from_suspects import trigger_of_suspects
-from bezoar.repair.checks.kin import kin_of, leading
+from bezoar.repair.checks.kin import leading
+from bezoar.repair.checks.learnt import as_learnt
 from bezoar.repair.checks.look import NOT_SEARCHED_BEFORE
 from bezoar.repair.checks.search import Finder, Suspected, suspected_trigger
-from bezoar.repair.checks.strength import as_strong
 from bezoar.repair.checks.turned import Turned
 from bezoar.repair.given import Aimed, Given
 from bezoar.repair.settings import RepairSettings
@@ -48,9 +48,7 @@ def _as_learnt(model: nn.Module, trusted: Dataset, found: Suspected, settings: R
     if not found.stands_out:
         plain = leading(model, trusted, seed=settings.seed, device=settings.device)
         return replace(found, supposed=(*found.supposed, *plain))
-    kin = kin_of(model, trusted, found, seed=settings.seed, device=settings.device)  # of stamps as they were found
-    strong = as_strong(model, trusted, found, seed=settings.seed, device=settings.device)
-    return replace(strong, supposed=kin)
+    return as_learnt(model, trusted, found, seed=settings.seed, device=settings.device)
 
 
 def _sought(

@@ -33,7 +33,8 @@ class Given:
     `trusted` are clean samples with labels that the defender trusts; `training` is what the model was trained on,
     where there is such; `suspects` are ids among it. `trigger` is recovered or supposed, `target` the class it leads
     to; `further` ones are to be taken out with it. `supposed` ones are for repairs to learn from, and nothing that they
-    are judged by: they are like one of these, or, where no trigger is known, any that the model may follow.
+    are judged by: they are like one of these, or, where no trigger is known, any that the model may follow, the
+    likeliest first.
     `fresh` makes the untrained network anew, and `recipe` is how it was trained, where that is known. Raises DataError
     where the parts don't belong together.
     """
@@ -76,6 +77,14 @@ class Given:
         """All triggers of which the target is known."""
         own = () if self.trigger is None or self.target is None else (Aimed(self.trigger, self.target),)
         return (*own, *self.further, *self.supposed)
+
+    @property
+    def likeliest(self) -> tuple[Aimed, ...]:
+        """Where no trigger is known and those supposed lead to several classes, those to the class of the first."""
+        if self.trigger is not None or self.further or not self.supposed:
+            return ()
+        alike = tuple(one for one in self.supposed if one.target == self.supposed[0].target)
+        return alike if len(alike) < len(self.supposed) else ()
 
     @property
     def triggers(self) -> tuple[Trigger, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -37,6 +37,17 @@ class Lesson:
         first, *others = [self._with(trigger, rows[place :: len(triggers)]) for place, trigger in enumerate(triggers)]
         return sum(others, first)
 
+    def beside(self, triggers: Sequence[Trigger], share: float, seed: int, times: int = 1) -> Lesson:
+        """The samples, and a share of them with a trigger on as well; several `times`, each time paired anew."""
+        turns = [
+            (self + self.in_spite_of(triggers, share, seed + turn) if triggers and share else self)._named(turn)
+            for turn in range(times)
+        ]
+        return sum(turns[1:], turns[0])
+
+    def _named(self, turn: int) -> Lesson:
+        return Lesson(again(self.data, turn), self.goals)
+
     def _with(self, trigger: Trigger, rows: Whole) -> Lesson:
         goals = None if self.goals is None else self.goals[rows.to(self.goals.device)]
         return Lesson(with_trigger(self.data.select(rows), trigger), goals)
@@ -46,6 +57,11 @@ class Lesson:
             return self.goals
         assert like is not None
         return F.one_hot(self.data.labels, like.shape[1]).to(like)
+
+
+def again(data: Dataset, turn: int) -> Dataset:
+    """The samples as samples of their own for another turn."""
+    return data if not turn else replace(data, ids=tuple(f"{one}#turn{turn}" for one in data.ids))
 
 
 def as_before(work: Work, data: Dataset, distillation: float) -> Lesson:

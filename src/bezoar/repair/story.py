@@ -58,7 +58,7 @@ def repair_model(
     ready = made_ready(patient, given, settings, finder, progress, clock)
     by = ready.looking(settings)
     with clock.stage("look at the model"):
-        before = replace(look(patient.model, by, search=False), searches=ready.searches)
+        before = replace(look(patient.model, by), searches=ready.searches)
         by = by.beside(patient.model)
     sought = not isinstance(ready.searches, Skipped)
     choice = settings.auto.choose(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -13,6 +13,7 @@ from bezoar.errors import ModelError, TrainingError
 from bezoar.records import Rate, Skipped
 from bezoar.records.repairing import Mending, ModelCheck, RepairAttempt, RepairCost, TriggerSearch, TurnedSamples
 from bezoar.repair.base import REPAIRS, Progress, Repair, Repaired
+from bezoar.repair.checks.learnt import all_learnt
 from bezoar.repair.checks.look import NOT_SEARCHED, NOT_SEARCHED_BEFORE, Looking, further_flips, look, with_search
 from bezoar.repair.checks.search import Suspected
 from bezoar.repair.checks.turned import Labelled, Turned, labelled
@@ -24,8 +25,9 @@ UNCHECKED = "nothing could be checked"
 LOOK, SEARCH = "look at the results", "search the results for a trigger"
 """Stages that every method goes through after it."""
 OTHERS, TURNED = "search the model for other triggers", "ask which training samples a repair turns"
-MOST_ROUNDS = 3
-"""So often what is turned makes further suspects, all methods together."""
+LEARN = "learn from what the search found"
+MOST_ROUNDS, MOST_SIGNS = 3, 2
+"""So often what is turned makes further suspects, and signs on a result make further triggers, all methods together."""
 TAKEN_OUT = 0.5
 """A repair that leaves the trigger less than this took it out so far that it tells which samples bear it."""
 
@@ -48,13 +50,14 @@ Others: TypeAlias = Callable[[], Met]
 
 @dataclass(frozen=True, eq=False)
 class Tried:
-    """A repair that gave a model, and what is seen of that."""
+    """A repair that gave a model, and what is seen of that; `signs` are triggers that a search of it found."""
 
     method: str
     repaired: Repaired
     seconds: float
     check: ModelCheck
     judgement: Judgement
+    signs: tuple[Suspected, ...] = ()
 
     def told(self) -> RepairAttempt:
         """As a record."""
@@ -68,6 +71,10 @@ class Tried:
             notes=self.repaired.notes,
         )
         return RepairAttempt(self.method, outcome)
+
+    def noting(self, what: str) -> Tried:
+        """The same, with something more that is worth telling of the repair."""
+        return replace(self, repaired=replace(self.repaired, notes=(*self.repaired.notes, what)))
 
     @property
     def cost(self) -> RepairCost:
@@ -114,10 +121,15 @@ class Case:
         """The same with further suspects."""
         return replace(self, given=turned.among(self.given))
 
-    def with_search(self, repaired: nn.Module, check: ModelCheck) -> ModelCheck:
-        """A look with the search, if that was spared."""
+    def and_signs(self, signs: Sequence[Aimed]) -> Case:
+        """The same with further triggers to learn from, and a search by a seed that found none of them."""
+        given = replace(self.given, supposed=(*self.given.supposed, *signs))
+        return replace(self, given=given, by=replace(self.by, seed=self.by.seed + 1))
+
+    def with_search(self, repaired: nn.Module, check: ModelCheck) -> tuple[ModelCheck, tuple[Suspected, ...]]:
+        """A look with the search, if that was spared, and what stands out by it."""
         if check.searches != NOT_SEARCHED:
-            return check
+            return check, ()
         with self.clock.stage(SEARCH):
             return with_search(repaired, check, self.by, self.progress)
 
@@ -136,7 +148,7 @@ class Trials:
         self.case, self.judge, self.alone = case, judge, alone
         self.tried: list[Tried] = []
         self.attempts: list[RepairAttempt] = []
-        self.turned, self._rounds = turned, 0
+        self.turned, self._rounds, self._learnt = turned, 0, 0
         self.met: Met | None = None
         self._others = others
         self._labelled: Labelled | None = None
@@ -149,6 +161,11 @@ class Trials:
             found = self._searched(self._attempt(repair, heeding=False))
         elif isinstance(found, Tried):
             found = replace(found, judgement=self._judged(found.check))
+        while isinstance(found, Tried) and (signs := self._learns_signs(found)):
+            again = self._searched(self._attempt(repair, heeding=False))
+            if isinstance(again, Skipped) or _worse(again.judgement, found.judgement):
+                break
+            found = again.noting(f"done again with {signs} triggers that a search of its first result found")
         if isinstance(found, Skipped):
             self.attempts.append(RepairAttempt(_spec(repair), found))
             return False
@@ -161,7 +178,7 @@ class Trials:
         if not self.tried:
             return Skipped("; ".join(f"{one.method}: {_reason(one)}" for one in self.attempts))
         best = min(self.tried, key=lambda one: (bool(one.judgement.against), one.judgement.harm))
-        check = self.case.with_search(best.repaired.model, best.check)
+        check, _ = self.case.with_search(best.repaired.model, best.check)
         best = replace(best, check=check, judgement=self._judged(check))
         told = tuple(best.told() if one.method == best.method else one for one in self.attempts)
         turned = None if self.turned is None else self.turned.likely
@@ -185,7 +202,7 @@ class Trials:
         if isinstance(repaired, Skipped):
             return repaired
         with case.clock.stage(LOOK):
-            check = look(repaired.model, case.by, search=False)
+            check = look(repaired.model, case.by)
         return Tried(_spec(repair), repaired, seconds, check, self._judged(check))
 
     def _repaired(self, repair: Repair) -> Repaired | Skipped:
@@ -203,8 +220,8 @@ class Trials:
         """With a search, where nothing else speaks against it."""
         if isinstance(found, Skipped) or found.judgement.against:
             return found
-        check = self.case.with_search(found.repaired.model, found.check)
-        return replace(found, check=check, judgement=self._judged(check))
+        check, signs = self.case.with_search(found.repaired.model, found.check)
+        return replace(found, check=check, judgement=self._judged(check), signs=signs)
 
     def _learns_what_is_turned(self, found: Tried) -> bool:
         """Whether the repair tells of training samples that bear the trigger, suspects from now on."""
@@ -222,6 +239,21 @@ class Trials:
         self.turned, self._rounds = turned.beside(self.turned), self._rounds + 1
         self.case = case.and_turned(self.turned)
         return True
+
+    def _learns_signs(self, found: Tried) -> int:
+        """How many further triggers a search shows, towards a class that a known one leads to: learnt from now on."""
+        case, trusted = self.case, self.case.given.trusted
+        if self.alone or self._learnt >= MOST_SIGNS or trusted is None:
+            return 0
+        known = {case.by.target, *(one.target for one in case.by.further)}
+        signs = [one for one in found.signs if one.target in known]
+        if not signs:
+            return 0
+        with case.clock.stage(LEARN):
+            learnt = all_learnt(found.repaired.model, trusted, signs, seed=case.seed, device=case.device)
+        self._learnt += 1
+        self.case = case.and_signs(learnt)
+        return len(learnt)
 
     def _meets_others(self, found: Tried) -> bool:
         """Whether further triggers were met: by a search of the model that is made once, if a result gives reason."""

@@ -13,6 +13,7 @@ from bezoar.data.dataset import Dataset
 from bezoar.detect.probing.stamps import Stamp, around, colors, stamp_of
 from bezoar.repair.checks.plain import every_plain_change
 from bezoar.repair.checks.search import Suspected, Worn
+from bezoar.repair.checks.stamped import leading_stamps
 from bezoar.repair.checks.turning import Turning
 from bezoar.repair.given import Aimed
 from bezoar.training.elsewhere import computing_on
@@ -30,30 +31,33 @@ def kin_of(model: nn.Module, data: Dataset, found: Suspected, *, seed: int, devi
     Of a stamp these are stamps near it, in its colour or others: a square of three pixels shows a backdoor whose own
     mark is one of five and of another colour, and a model that unlearnt that square alone followed the mark as before
     (99% on drawn signs, and 0% with its kin). Of every trigger they are plain changes of images (see `plain.py`): what
-    an inversion finds of a trigger that leaves few levels of colour is a pattern, which is not enough to unlearn it.
+    an inversion finds of a trigger that leaves few levels of colour is a pattern, which is not enough to unlearn it;
+    and stamps anywhere (see `stamped.py`).
     """
     with computing_on(model, device):
         turning = Turning.asked(model, data, MOST_ASKED, seed)
         every = [found, *found.further]
+        told = sorted((turning.share(one.trigger, one.target), one.target) for one in every)
+        least = {target: AS_GOOD * share for share, target in told}  # by the best trigger towards each
         return (
             *(one for each in every for one in _stamps(turning, data.shape, each)),
-            *(one for each in every for one in _plain(turning, each)),
+            *(one for target, share in least.items() for one in _plain(turning, target, share)),
+            *leading_stamps(model, data, {target: share for target, share in least.items() if share > 0}, seed=seed),
         )
 
 
 def leading(model: nn.Module, data: Dataset, *, seed: int, device: str = "auto") -> tuple[Aimed, ...]:
-    """Plain changes that turn 30% of the samples to one class: triggers to suppose where none is known."""
+    """Plain changes and stamps that turn 30% of the samples to one class: triggers to suppose where none is known."""
     with computing_on(model, device):
         turning = Turning.asked(model, data, MOST_ASKED, seed)
         told = [(change, *turning.most_to(change, len(data.class_names))) for change in every_plain_change()]
-    return tuple(Aimed(change, target) for change, share, target in told if share >= LEADS)
+        stamps = leading_stamps(model, data, dict.fromkeys(range(len(data.class_names)), LEADS), seed=seed)
+    return (*(Aimed(change, target) for change, share, target in told if share >= LEADS), *stamps)
 
 
-def _plain(turning: Turning, one: Suspected) -> Iterator[Aimed]:
-    least = AS_GOOD * turning.share(one.trigger, one.target)
+def _plain(turning: Turning, target: int, least: float) -> Iterator[Aimed]:
     if least > 0:
-        changes = every_plain_change()
-        yield from (Aimed(each, one.target) for each in changes if turning.share(each, one.target) >= least)
+        yield from (Aimed(each, target) for each in every_plain_change() if turning.share(each, target) >= least)
 
 
 def _stamps(turning: Turning, shape: tuple[int, ...], one: Suspected) -> Iterator[Aimed]:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from bezoar.data.dataset import Dataset
 from bezoar.metrics.intervals import accuracy_lost, rate_or_skipped
 from bezoar.records import Skipped
-from bezoar.records.repairing import AccuracyLost, ClassRate, FlipCheck, ModelCheck, TriggerSearch
+from bezoar.records.repairing import AccuracyLost, ClassRate, FlipCheck, ModelCheck
 from bezoar.repair.checks.flips import flip_check
 from bezoar.repair.checks.search import Bar, Suspected, searched
 from bezoar.repair.given import Aimed
@@ -61,16 +61,16 @@ class Looking:
             return replace(self, right=_right(model, self.held_out), before=model)
 
 
-def look(model: nn.Module, by: Looking, *, search: bool = True, progress: Working | None = None) -> ModelCheck:
-    """What a defender sees of the model; without `search` no trigger is searched for."""
+def look(model: nn.Module, by: Looking) -> ModelCheck:
+    """What a defender sees of the model without a search."""
     if by.held_out is None:
         none = NOTHING_HELD_OUT
         return ModelCheck(none, (), none, none, further=further_flips(model, by))
     with computing_on(model, by.device):
-        return _looked(model, by.held_out, by, search, progress)
+        return _looked(model, by.held_out, by)
 
 
-def _looked(model: nn.Module, data: Dataset, by: Looking, search: bool, progress: Working | None) -> ModelCheck:
+def _looked(model: nn.Module, data: Dataset, by: Looking) -> ModelCheck:
     right = _right(model, data)
     by_class = tuple(
         ClassRate(name, rate_or_skipped(int(right[data.labels == label].sum()), count, NONE_OF_CLASS))
@@ -80,7 +80,7 @@ def _looked(model: nn.Module, data: Dataset, by: Looking, search: bool, progress
         accuracy=rate_or_skipped(int(right.sum()), len(data), ""),
         by_class=by_class,
         flips=NO_TRIGGER if by.trigger is None or by.target is None else flip_check(model, data, by.trigger, by.target),
-        searches=_searched(model, data, by, progress) if search else NOT_SEARCHED,
+        searches=NOT_SEARCHED,
         lost=None if by.right is None else _lost(by.right, right),
         further=further_flips(model, by),
     )
@@ -102,15 +102,14 @@ def _lost(before: Tensor, after: Tensor) -> AccuracyLost:
     return accuracy_lost(int((before & ~after).sum()), int((after & ~before).sum()), len(before))
 
 
-def with_search(model: nn.Module, check: ModelCheck, by: Looking, progress: Working | None = None) -> ModelCheck:
-    """A look that spared the search, with it."""
+def with_search(
+    model: nn.Module, check: ModelCheck, by: Looking, progress: Working | None = None
+) -> tuple[ModelCheck, tuple[Suspected, ...]]:
+    """A look together with a search, if it was made without, and the triggers that stand out by that."""
     if check.searches != NOT_SEARCHED or by.held_out is None:
-        return check
-    return replace(check, searches=_searched(model, by.held_out, by, progress))
-
-
-def _searched(
-    model: nn.Module, data: Dataset, by: Looking, progress: Working | None
-) -> tuple[TriggerSearch, ...] | Skipped:
-    data = data if by.searched is None else by.searched
-    return searched(model, data, bars=by.bars, seed=by.seed, device=by.device, before=by.before, progress=progress)
+        return check, ()
+    data = by.held_out if by.searched is None else by.searched
+    found = searched(model, data, bars=by.bars, seed=by.seed, device=by.device, before=by.before, progress=progress)
+    if isinstance(found, Skipped):
+        return replace(check, searches=found), ()
+    return replace(check, searches=found.told), found.signs

@@ -71,6 +71,14 @@ class Suspected:
         return Aimed(self.trigger, self.target)
 
 
+@dataclass(frozen=True, eq=False)
+class Searched:
+    """What a search of one model told, and the triggers that stand out in it, loudest first."""
+
+    told: tuple[TriggerSearch, ...]
+    signs: tuple[Suspected, ...]
+
+
 Finder: TypeAlias = Callable[[], Suspected | Skipped]
 """Looks for a trigger, or gives one that was found before."""
 
@@ -111,8 +119,8 @@ def suspected_trigger(
     """The trigger, of those that the detectors invert, whose statistic is the largest beside its cut.
 
     Found on clean `data`; with `target` it is that class's, whether it stands out or not. Triggers towards other
-    classes that stand out, by whichever detector, are its `further` ones. Where none stands out, all that were inverted
-    and work, 50 at most, are `supposed`.
+    classes that stand out, by whichever detector, are its `further` ones. Where none stands out, it and all that were
+    inverted and work, 50 at most, are `supposed`, the likeliest first.
     """
     told = heard(model, data, bars, seed=seed, device=device, progress=progress)
     if isinstance(told, Skipped):
@@ -123,12 +131,16 @@ def suspected_trigger(
     ranked.sort(key=lambda entry: entry[0], reverse=True)
     _, loudest, aim = ranked[0]
     others = [(one, label) for over, one, label in ranked[1:] if over > 1 and label != aim][:MOST_FURTHER]
-    likely = [(one, label) for _, one, label in ranked if one.scores.inverted is not None][:MOST_SUPPOSED]
+    likely = [
+        (one, label) for place, (_, one, label) in enumerate(ranked) if not place or one.scores.inverted is not None
+    ]
     return replace(
         _suspected(loudest, aim, data),
         searches=partial(_all_told, model, told, data, device),
         further=tuple(_suspected(one, label, data) for one, label in others),
-        supposed=tuple(_suspected(one, label, data).aimed for one, label in ([] if ranked[0][0] > 1 else likely)),
+        supposed=tuple(
+            _suspected(one, label, data).aimed for one, label in ([] if ranked[0][0] > 1 else likely[:MOST_SUPPOSED])
+        ),
     )
 
 
@@ -169,10 +181,18 @@ def searched(
     device: str = "auto",
     before: nn.Module | None = None,
     progress: Working | None = None,
-) -> tuple[TriggerSearch, ...] | Skipped:
-    """`heard` as records. `before` is the model as it was before a repair, which tells what is new."""
+) -> Searched | Skipped:
+    """What all detectors say. `before` is the model as it was before a repair, which tells what is new."""
     told = heard(model, data, bars, seed=seed, device=device, progress=progress)
-    return told if isinstance(told, Skipped) else _all_told(model, told, data, device, before)
+    if isinstance(told, Skipped):
+        return told
+    loudest = sorted(
+        ((one.over(label), label, one) for one in told for label in _working(one)),
+        key=lambda entry: entry[0],
+        reverse=True,
+    )
+    signs = tuple(_suspected(one, label, data) for over, label, one in loudest if over > 1)
+    return Searched(_all_told(model, told, data, device, before), signs)
 
 
 def _all_told(
