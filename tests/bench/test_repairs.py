@@ -69,6 +69,13 @@ def test_every_backdoored_model_meets_every_method_and_number_of_samples(tiny: P
     assert all(case.subject.is_backdoored for case in cases)
 
 
+def test_what_learns_from_no_clean_samples_is_measured_once(tiny: Path) -> None:
+    tiny.write_text(TINY.replace('clean = ["10%", "30"]', 'clean = ["10%", "30"]\nonce = ["clp"]'))
+    cases = repair_cases(read_repairs(tiny))
+    assert {case.clean for case in cases if case.method == "clp"} == {"10%"}
+    assert {case.clean for case in cases if case.method != "clp"} == {"10%", "30"}
+
+
 def test_without_a_scan_clean_samples_are_all_there_is(tiny: Path) -> None:
     assert all(case.alone for case in repair_cases(read_repairs(tiny)))
     scanned = TINY.replace('clean = ["10%", "30"]', 'clean = ["10%", "30"]\nscan = "quick"\nalone = ["clp"]')

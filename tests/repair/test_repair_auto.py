@@ -15,6 +15,7 @@ from bezoar.records import ClassRate, FlipCheck, Mending, ModelCheck, Rate, Repa
 from bezoar.repair import REPAIRS, Given
 from bezoar.repair.auto import CHEAP_FIRST, CHOICES, Auto
 from bezoar.repair.base import Mended, ModelRepair, Repaired, Used
+from bezoar.repair.case import Case, Met
 from bezoar.repair.checks import Bar
 from bezoar.repair.checks.look import NOT_SEARCHED, NOT_SEARCHED_BEFORE, Looking
 from bezoar.repair.checks.search import Suspected
@@ -22,7 +23,7 @@ from bezoar.repair.judgement import likely_loss
 from bezoar.repair.meter import Cost
 from bezoar.repair.settings import Patient, RepairSettings
 from bezoar.repair.story import repair_model
-from bezoar.repair.trying import Case, Met, Trials, Tried
+from bezoar.repair.trying import Trials, Tried
 from bezoar.repair.verdict import verdict_of
 from repair_toys import TARGET, Victim, attack_success, clean_accuracy, patched, victim
 

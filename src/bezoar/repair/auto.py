@@ -10,6 +10,7 @@ from bezoar.records import Rate, Skipped
 from bezoar.records.repairing import AccuracyLost, FlipCheck, ModelCheck
 from bezoar.registry import Registry, split_spec
 from bezoar.repair.base import REPAIRS, Progress, Repair, require, unheard
+from bezoar.repair.case import Case, Met, Others
 from bezoar.repair.checks.look import Looking
 from bezoar.repair.checks.turned import Turned
 from bezoar.repair.given import Given
@@ -24,7 +25,7 @@ from bezoar.repair.judgement import (
     of_source,
     standing_out,
 )
-from bezoar.repair.trying import UNCHECKED, Case, Choice, Met, Others, Trials, Tried
+from bezoar.repair.trying import UNCHECKED, Choice, Trials, Tried
 from bezoar.training.clock import Clock
 from bezoar.training.listening import Silence
 

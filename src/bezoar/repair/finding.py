@@ -11,6 +11,7 @@ from torch import nn
 from bezoar.data.dataset import Dataset
 from bezoar.records import Skipped
 from bezoar.repair.base import Progress
+from bezoar.repair.case import Met
 from bezoar.repair.checks.from_suspects import trigger_of_suspects
 from bezoar.repair.checks.kin import leading
 from bezoar.repair.checks.learnt import as_learnt
@@ -19,7 +20,6 @@ from bezoar.repair.checks.search import Finder, Suspected, suspected_trigger
 from bezoar.repair.checks.turned import Turned
 from bezoar.repair.given import Aimed, Given
 from bezoar.repair.settings import RepairSettings
-from bezoar.repair.trying import Met
 
 NO_TRUSTED = "no trusted samples were given, so that nothing could be checked"
 

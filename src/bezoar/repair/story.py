@@ -11,6 +11,7 @@ from bezoar.records import Skipped
 from bezoar.records.repairing import ModelCheck, Relearning, RepairRecord
 from bezoar.records.versions import now, versions
 from bezoar.repair.base import Progress, unheard
+from bezoar.repair.case import Met
 from bezoar.repair.checks.look import NO_TRIGGER, NOTHING_HELD_OUT, further_flips, look
 from bezoar.repair.checks.relearning import relearning
 from bezoar.repair.checks.search import Finder
@@ -19,7 +20,7 @@ from bezoar.repair.given import Given
 from bezoar.repair.ready import Ready, lacking, made_ready
 from bezoar.repair.settings import Patient, RepairSettings
 from bezoar.repair.shown import pictured, told_of, turned_shown
-from bezoar.repair.trying import Choice, Met
+from bezoar.repair.trying import Choice
 from bezoar.repair.verdict import verdict_of
 from bezoar.training.clock import Clock
 from bezoar.training.elsewhere import usable_device

@@ -3,49 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TypeAlias
-
-from torch import nn
 
 from bezoar.errors import ModelError, TrainingError
 from bezoar.records import Rate, Skipped
-from bezoar.records.repairing import Mending, ModelCheck, RepairAttempt, RepairCost, TriggerSearch, TurnedSamples
-from bezoar.repair.base import REPAIRS, Progress, Repair, Repaired
+from bezoar.records.repairing import Mending, ModelCheck, RepairAttempt, RepairCost, TurnedSamples
+from bezoar.repair.base import REPAIRS, Repair, Repaired
+from bezoar.repair.case import Case, Met, Others
 from bezoar.repair.checks.learnt import all_learnt
-from bezoar.repair.checks.look import NOT_SEARCHED, NOT_SEARCHED_BEFORE, Looking, further_flips, look, with_search
+from bezoar.repair.checks.look import further_flips, look
 from bezoar.repair.checks.search import Suspected
 from bezoar.repair.checks.turned import Labelled, Turned, labelled
-from bezoar.repair.given import Aimed, Given
-from bezoar.repair.judgement import Judge, Judgement, shown_by, standing_out
-from bezoar.training.clock import Clock
+from bezoar.repair.judgement import Judge, Judgement, standing_out
 
 UNCHECKED = "nothing could be checked"
-LOOK, SEARCH = "look at the results", "search the results for a trigger"
-"""Stages that every method goes through after it."""
+LOOK = "look at the results"
 OTHERS, TURNED = "search the model for other triggers", "ask which training samples a repair turns"
 LEARN = "learn from what the search found"
 MOST_ROUNDS, MOST_SIGNS = 3, 2
 """So often what is turned makes further suspects, and signs on a result make further triggers, all methods together."""
 TAKEN_OUT = 0.5
 """A repair that leaves the trigger less than this took it out so far that it tells which samples bear it."""
-
-
-@dataclass(frozen=True, eq=False)
-class Met:
-    """What a search of the model as it was given shows, and what stands out in it beside the trigger that is known.
-
-    `supposed` do what one of the suspected triggers does.
-    """
-
-    suspected: tuple[Suspected, ...] = ()
-    searches: tuple[TriggerSearch, ...] | Skipped = NOT_SEARCHED_BEFORE
-    supposed: tuple[Aimed, ...] = ()
-
-
-Others: TypeAlias = Callable[[], Met]
-"""Makes that search, which takes minutes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,44 +73,8 @@ class Choice:
     best: Tried
     rule: str
     attempts: tuple[RepairAttempt, ...]
-    met: Met = Met()
+    met: Met
     turned: TurnedSamples | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Case:
-    """What all methods are tried on, and how."""
-
-    model: nn.Module
-    given: Given
-    by: Looking
-    seed: int
-    device: str
-    progress: Progress
-    clock: Clock
-
-    def and_met(self, met: Met) -> Case:
-        """The same with further triggers to take out and to look at, and with what the model is known to show."""
-        shown = self.by.shown if isinstance(met.searches, Skipped) else shown_by(met.searches)
-        by = replace(self.by.and_further(met.suspected), shown=shown)
-        supposed = (*self.given.supposed, *met.supposed)
-        return replace(self, given=replace(self.given, further=by.further, supposed=supposed), by=by)
-
-    def and_turned(self, turned: Turned) -> Case:
-        """The same with further suspects."""
-        return replace(self, given=turned.among(self.given))
-
-    def and_signs(self, signs: Sequence[Aimed]) -> Case:
-        """The same with further triggers to learn from, and a search by a seed that found none of them."""
-        given = replace(self.given, supposed=(*self.given.supposed, *signs))
-        return replace(self, given=given, by=replace(self.by, seed=self.by.seed + 1))
-
-    def with_search(self, repaired: nn.Module, check: ModelCheck) -> tuple[ModelCheck, tuple[Suspected, ...]]:
-        """A look with the search, if that was spared, and what stands out by it."""
-        if check.searches != NOT_SEARCHED:
-            return check, ()
-        with self.clock.stage(SEARCH):
-            return with_search(repaired, check, self.by, self.progress)
 
 
 class Trials:

@@ -23,6 +23,7 @@ class RepairsConfig:
     These are numbers, or percentages of the samples that the model was trained on. Groups without an attack are the
     clean twins of those with the same data, network and seed. With `scan`, its budget, the methods get the
     training data too, and the suspects of such a scan; those named in `alone` are measured a second time without.
+    Those named in `once` learn from no clean samples, and are measured with the first number of them alone.
     """
 
     title: str
@@ -33,6 +34,7 @@ class RepairsConfig:
     clean: Names
     scan: Budget | None = None
     alone: Names = ()
+    once: Names = ()
 
     @property
     def zoo(self) -> ZooConfig:
@@ -68,7 +70,7 @@ def is_repairs_config(path: Path) -> bool:
 def read_repairs(path: Path) -> RepairsConfig:
     """Read a file of repairs. Raises UsageError that names the place of the first fault, SpecError for a method."""
     config = read_as(path, RepairsConfig, without="repairs")
-    for method in (*config.methods, *config.alone):
+    for method in (*config.methods, *config.alone, *config.once):
         choice_of(method)  # raises for what is none
     repair_cases(config)  # raises for samples that are not there
     return config
@@ -83,6 +85,7 @@ def repair_cases(config: RepairsConfig) -> tuple[RepairCase, ...]:
         for clean in config.clean
         for methods, alone in ((config.methods, config.scan is None), (config.alone, True))
         for method in methods
+        if clean == config.clean[0] or method not in config.once
     )
 
 
