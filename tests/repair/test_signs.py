@@ -7,17 +7,24 @@ import sys
 import pytest
 from sample_checks import search
 from test_further_triggers import BARS, KNOWN, OTHER_TARGET, barred, trusted, turned, twice_poisoned
+from torch import Tensor
 
 from bezoar.repair.auto import Auto
 from bezoar.repair.checks.search import Searched, Suspected
+from bezoar.repair.given import Aimed, Given
 from bezoar.repair.settings import Patient, RepairSettings
 from bezoar.repair.story import Cured, repair_model
 from bezoar.repair.trying import MOST_SIGNS
-from repair_toys import TARGET
+from repair_toys import TARGET, patched
 
 SIGN = Suspected(barred, TARGET, True, "found by a search", "a bar")
 FOUND = Searched(search("way0"), (SIGN,))
 QUIET = Searched((), ())
+
+
+def same(batch: Tensor) -> Tensor:
+    """A trigger that does nothing, and so turns nothing."""
+    return batch
 
 
 def says(monkeypatch: pytest.MonkeyPatch, *told: Searched) -> list[int]:
@@ -47,6 +54,19 @@ def test_signs_of_the_known_target_are_learnt_from_and_searched_for_by_another_s
     first, bar = turned(done.model)
     assert first <= 0.05
     assert bar <= 0.1 < turned(twice_poisoned())[1]  # what the sign does is unlearnt, whatever class it leads to
+
+
+def test_kin_that_a_repair_left_at_work_are_learnt_from(monkeypatch):
+    says(monkeypatch, QUIET)
+    like = Suspected(patched, TARGET, True, "found", "a patch", supposed=(Aimed(barred, OTHER_TARGET), Aimed(same, 1)))
+    monkeypatch.setattr("bezoar.repair.finding.suspected_trigger", lambda *_, **__: like)
+    monkeypatch.setattr("bezoar.repair.checks.learnt.kin_of", lambda *_, **__: like.supposed)
+    settings = RepairSettings(Auto(methods=("unlearn",)), BARS, device="cpu")
+    patient = Patient(twice_poisoned(), "toy", "run", trusted().class_names)
+    done = repair_model(patient, Given(trusted()), settings)
+    assert max(turned(done.model)) <= 0.06
+    (note,) = [one for one in done.record.attempts[0].outcome.notes if one.startswith("done again")]
+    assert note.startswith("done again with 1 triggers that are like a known one")
 
 
 def test_signs_that_stay_are_learnt_from_twice_and_then_the_next_method_is_tried(monkeypatch):

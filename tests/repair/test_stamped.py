@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from bezoar.data import from_arrays
-from bezoar.repair.checks.kin import kin_of, leading
+from bezoar.repair.checks.kin import kin_of, leading, still_leading
 from bezoar.repair.checks.search import Suspected
 from bezoar.repair.checks.stamped import MOST_STAMPS, leading_stamps
 
@@ -60,3 +60,9 @@ def test_stamps_are_kin_of_another_form_and_supposed_where_nothing_is_known():
     )
     assert len(kin_of(Magenta(4), grey(), inverted, seed=0, device="cpu")) >= MOST_STAMPS
     assert sum(one.target == 2 for one in leading(Magenta(4), grey(), seed=0, device="cpu")) >= MOST_STAMPS
+
+
+def test_kin_that_a_repair_left_at_work_are_told_from_those_that_went_with_the_trigger():
+    kin = leading_stamps(Magenta(4), grey(), {2: 0.3}, seed=1)
+    assert still_leading(Magenta(4), grey(), kin, seed=0, device="cpu") == kin
+    assert still_leading(Magenta(1000), grey(), kin, seed=0, device="cpu") == ()

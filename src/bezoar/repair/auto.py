@@ -13,7 +13,7 @@ from bezoar.repair.base import REPAIRS, Progress, Repair, require, unheard
 from bezoar.repair.case import Case, Met, Others
 from bezoar.repair.checks.look import Looking
 from bezoar.repair.checks.turned import Turned
-from bezoar.repair.given import Given
+from bezoar.repair.given import Aimed, Given
 from bezoar.repair.judgement import (
     OF_ONE_CLASS,
     SURE,
@@ -100,14 +100,16 @@ class Auto:
         clock: Clock | None = None,
         others: Others = Met,
         turned: Turned | None = None,
+        kin: tuple[Aimed, ...] = (),
     ) -> Choice | Skipped:
         """The best repair of `model`, or why there is none.
 
         `given.trusted` must not hold what is looked at; `by` compares with `model`. `others` is asked for what stands
-        out in `model` beside the known trigger, see `Trials`; `turned` are suspects that a repair showed already. The
-        clock hears of every method and search. Raises TrainingError where a single method diverges.
+        out in `model` beside the known trigger, see `Trials`; `turned` are suspects that a repair showed already, and
+        `kin` do what a known trigger does. The clock hears of every method and search. Raises TrainingError where a
+        single method diverges.
         """
-        case = Case(model, given, by, seed, device, progress, clock or Clock(Silence()))
+        case = Case(model, given, by, seed, device, progress, clock or Clock(Silence()), kin)
         trials = Trials(case, self.judged, others, alone=self.alone, turned=turned)
         for repair in self.repairs():
             if trials.goes_well(repair):

@@ -25,12 +25,12 @@ SEARCH = "search the results for a trigger"
 class Met:
     """What a search of the model as it was given shows, and what stands out in it beside the trigger that is known.
 
-    `supposed` do what one of the suspected triggers does.
+    `kin` do what one of the suspected triggers does.
     """
 
     suspected: tuple[Suspected, ...] = ()
     searches: tuple[TriggerSearch, ...] | Skipped = NOT_SEARCHED_BEFORE
-    supposed: tuple[Aimed, ...] = ()
+    kin: tuple[Aimed, ...] = ()
 
 
 Others: TypeAlias = Callable[[], Met]
@@ -39,7 +39,10 @@ Others: TypeAlias = Callable[[], Met]
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """What all methods are tried on, and how."""
+    """What all methods are tried on, and how.
+
+    `kin` do what a known trigger does, and are learnt from by a repair that leaves them at work.
+    """
 
     model: nn.Module
     given: Given
@@ -48,22 +51,26 @@ class Case:
     device: str
     progress: Progress
     clock: Clock
+    kin: tuple[Aimed, ...] = ()
 
     def and_met(self, met: Met) -> Case:
         """The same with further triggers to take out and to look at, and with what the model is known to show."""
         shown = self.by.shown if isinstance(met.searches, Skipped) else shown_by(met.searches)
         by = replace(self.by.and_further(met.suspected), shown=shown)
-        supposed = (*self.given.supposed, *met.supposed)
-        return replace(self, given=replace(self.given, further=by.further, supposed=supposed), by=by)
+        return replace(self, given=replace(self.given, further=by.further), by=by, kin=(*self.kin, *met.kin))
 
     def and_turned(self, turned: Turned) -> Case:
         """The same with further suspects."""
         return replace(self, given=turned.among(self.given))
 
+    def and_supposed(self, more: Sequence[Aimed]) -> Case:
+        """The same with further triggers to learn from."""
+        given = replace(self.given, supposed=(*self.given.supposed, *more))
+        return replace(self, given=given, kin=tuple(one for one in self.kin if one not in more))
+
     def and_signs(self, signs: Sequence[Aimed]) -> Case:
         """The same with further triggers to learn from, and a search by a seed that found none of them."""
-        given = replace(self.given, supposed=(*self.given.supposed, *signs))
-        return replace(self, given=given, by=replace(self.by, seed=self.by.seed + 1))
+        return replace(self.and_supposed(signs), by=replace(self.by, seed=self.by.seed + 1))
 
     def with_search(self, repaired: nn.Module, check: ModelCheck) -> tuple[ModelCheck, tuple[Suspected, ...]]:
         """A look with the search, if that was spared, and what stands out by it."""

@@ -75,8 +75,8 @@ def further_in(model: nn.Module, given: Given, settings: RepairSettings, progres
     searches = seen.searches() or NOT_SEARCHED_BEFORE
     seen = _as_learnt(model, given.trusted, seen, settings)
     others = tuple(one for one in (seen, *seen.further) if one.stands_out and one.target != given.target)
-    supposed = tuple(one for one in seen.supposed if one.target != given.target) if others else ()
-    return Met(others, searches, supposed)
+    kin = tuple(one for one in seen.supposed if one.target != given.target) if others else ()
+    return Met(others, searches, kin)
 
 
 def unsure(found: Suspected | Skipped) -> TypeGuard[Suspected]:

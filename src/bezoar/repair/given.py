@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,7 @@ from bezoar.shapes import Whole
 from bezoar.training.recipe import Recipe
 from bezoar.triggers.base import Trigger
 
+_Any = TypeVar("_Any")
 FEWEST = 10
 """Of fewer samples a network learns their accidents."""
 
@@ -93,6 +95,19 @@ class Given:
         return (*own, *(one.trigger for one in (*self.further, *self.supposed)))
 
     @property
+    def aimed_in_shares(self) -> tuple[Aimed, ...]:
+        """Those whose target is known, as often as they are to be taught; see `triggers_in_shares`."""
+        return _in_shares(self.aimed, len(self.supposed))
+
+    @property
+    def triggers_in_shares(self) -> tuple[Trigger, ...]:
+        """All triggers, as often as they are to be shown: known ones together as often as all that are supposed.
+
+        Of 100 images of CIFAR-10 a warp and seven stamps left 2.8% of the warp so, and 8.4% in equal shares.
+        """
+        return _in_shares(self.triggers, len(self.supposed))
+
+    @property
     def epoch(self) -> int:
         """How many samples count as one epoch: those of the training data, else the trusted ones; 0 without either."""
         data = self.training if self.training is not None else self.trusted
@@ -121,6 +136,11 @@ class Given:
     def is_suspect(self, training: Dataset) -> Tensor:
         """Which of the training samples (n,) are suspects."""
         return torch.tensor([one in self.suspects for one in training.ids])
+
+
+def _in_shares(every: tuple[_Any, ...], supposed: int) -> tuple[_Any, ...]:
+    known, others = every[: len(every) - supposed], every[len(every) - supposed :]
+    return (*known * max(1, round(supposed / max(1, len(known)))), *others)
 
 
 @dataclass(frozen=True, eq=False)

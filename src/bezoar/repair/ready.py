@@ -16,7 +16,7 @@ from bezoar.repair.checks.parts import Parts, Sorted, cleared, parted, sorted_ou
 from bezoar.repair.checks.search import NO_DETECTOR, Finder, Suspected
 from bezoar.repair.checks.turned import Turned
 from bezoar.repair.finding import NO_TRUSTED, by_turned, of_supposed, suspected, unsure
-from bezoar.repair.given import Given
+from bezoar.repair.given import Aimed, Given
 from bezoar.repair.judgement import shown_by
 from bezoar.repair.possible import impossible
 from bezoar.repair.settings import Patient, RepairSettings
@@ -54,6 +54,11 @@ class Ready:
     def further(self) -> tuple[Suspected, ...]:
         """What stands out beside the trigger."""
         return () if isinstance(self.found, Skipped) else self.found.further
+
+    @property
+    def kin(self) -> tuple[Aimed, ...]:
+        """What does the same as the trigger or a further one; () where no trigger stands out."""
+        return () if isinstance(self.found, Skipped) or self.given.trigger is None else self.found.supposed
 
     def looking(self, settings: RepairSettings) -> Looking:
         """What every model of the repair is looked at by."""
@@ -169,7 +174,7 @@ def _with_suspected(
         return replace(given, supposed=found.supposed), Skipped(reason)
     further = tuple(one.aimed for one in found.further)
     told = told_of(found, given.any_data.class_names)
-    return replace(given, trigger=found.trigger, target=found.target, further=further, supposed=found.supposed), told
+    return replace(given, trigger=found.trigger, target=found.target, further=further), told
 
 
 def _without_bearing(

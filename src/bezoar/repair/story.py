@@ -72,6 +72,7 @@ def repair_model(
         clock=clock,
         others=Met if sought else partial(further_in, patient.model, ready.given, settings, progress),
         turned=ready.turned,
+        kin=ready.kin,
     )
     if isinstance(choice, Skipped):
         raise lacking(choice)

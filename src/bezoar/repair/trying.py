@@ -11,6 +11,7 @@ from bezoar.records import Rate, Skipped
 from bezoar.records.repairing import Mending, ModelCheck, RepairAttempt, RepairCost, TurnedSamples
 from bezoar.repair.base import REPAIRS, Repair, Repaired
 from bezoar.repair.case import Case, Met, Others
+from bezoar.repair.checks.kin import still_leading
 from bezoar.repair.checks.learnt import all_learnt
 from bezoar.repair.checks.look import further_flips, look
 from bezoar.repair.checks.search import Suspected
@@ -20,6 +21,7 @@ from bezoar.repair.judgement import Judge, Judgement, standing_out
 UNCHECKED = "nothing could be checked"
 LOOK = "look at the results"
 OTHERS, TURNED = "search the model for other triggers", "ask which training samples a repair turns"
+KIN = "ask what is like the trigger and works as before"
 LEARN = "learn from what the search found"
 MOST_ROUNDS, MOST_SIGNS = 3, 2
 """So often what is turned makes further suspects, and signs on a result make further triggers, all methods together."""
@@ -130,6 +132,10 @@ class Trials:
     def _attempt(self, repair: Repair, *, heeding: bool) -> Tried | Skipped:
         """One repair, looked at without a search; done again where it tells what else bears the trigger."""
         found = self._once(repair)
+        if isinstance(found, Tried) and (left := self._learns_kin(found)):
+            again = self._once(repair)
+            if isinstance(again, Tried) and not _worse(again.judgement, found.judgement):
+                found = again.noting(f"done again with {left} triggers that are like a known one and worked as before")
         while heeding and isinstance(found, Tried) and self._learns_what_is_turned(found):
             again = self._once(repair)
             if isinstance(again, Skipped) or _worse(again.judgement, found.judgement):
@@ -182,6 +188,16 @@ class Trials:
         self.turned, self._rounds = turned.beside(self.turned), self._rounds + 1
         self.case = case.and_turned(self.turned)
         return True
+
+    def _learns_kin(self, found: Tried) -> int:
+        """How many kin of the known triggers the repair left at work: learnt from now on."""
+        case, trusted = self.case, self.case.given.trusted
+        if trusted is None or not case.kin:
+            return 0
+        with case.clock.stage(KIN):
+            left = still_leading(found.repaired.model, trusted, case.kin, seed=case.seed, device=case.device)
+        self.case = case.and_supposed(left)
+        return len(left)
 
     def _learns_signs(self, found: Tried) -> int:
         """How many further triggers a search shows, towards a class that a known one leads to: learnt from now on."""

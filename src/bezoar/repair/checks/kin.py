@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 
@@ -11,7 +11,7 @@ from torch import nn
 from bezoar.confirm.recover.inverted import kept, rebuilt
 from bezoar.data.dataset import Dataset
 from bezoar.detect.probing.stamps import Stamp, around, colors, stamp_of
-from bezoar.repair.checks.plain import every_plain_change
+from bezoar.repair.checks.plain import PlainChange, every_plain_change
 from bezoar.repair.checks.search import Suspected, Worn
 from bezoar.repair.checks.stamped import leading_stamps
 from bezoar.repair.checks.turning import Turning
@@ -21,8 +21,9 @@ from bezoar.training.elsewhere import computing_on
 MOST_KIN, MOST_ASKED = 8, 200
 AS_GOOD = 0.5
 """A kin turns at least so much of what the trigger itself turns."""
-LEADS = 0.3
-"""A plain change that turns so much to one class is supposed to be a trigger, where none is known."""
+LEADS, STAMPED = 0.3, 0.15
+"""A plain change that turns so much to one class is supposed to be a trigger, where none is known; a stamp that still
+turns so much after a repair was left at work. Sound models are led by plain changes, and hardly ever by stamps."""
 
 
 def kin_of(model: nn.Module, data: Dataset, found: Suspected, *, seed: int, device: str = "auto") -> tuple[Aimed, ...]:
@@ -44,6 +45,23 @@ def kin_of(model: nn.Module, data: Dataset, found: Suspected, *, seed: int, devi
             *(one for target, share in least.items() for one in _plain(turning, target, share)),
             *leading_stamps(model, data, {target: share for target, share in least.items() if share > 0}, seed=seed),
         )
+
+
+def still_leading(
+    model: nn.Module, data: Dataset, kin: Sequence[Aimed], *, seed: int, device: str = "auto"
+) -> tuple[Aimed, ...]:
+    """Those of the kin that work in a repaired model, which did not learn from them.
+
+    A backdoor draws whatever is odd to its class, and most of that is gone when its trigger is unlearnt. To unlearn it
+    as well teaches nothing, and of 75 images of CIFAR-10 plain changes cost four points of accuracy.
+    """
+    with computing_on(model, device):
+        turning = Turning.asked(model, data, MOST_ASKED, seed)
+        return tuple(one for one in kin if turning.share(one.trigger, one.target) >= _least(one))
+
+
+def _least(one: Aimed) -> float:
+    return LEADS if isinstance(one.trigger, PlainChange) else STAMPED
 
 
 def leading(model: nn.Module, data: Dataset, *, seed: int, device: str = "auto") -> tuple[Aimed, ...]:

@@ -45,15 +45,16 @@ class AdversarialTraining(Tuning, ModelRepair):
 
     def mend(self, work: Work) -> Mended:
         """Put the trigger on a share and fine-tune on both."""
-        kept, triggers = kept_samples(work.given, self.samples, work.seed), work.given.triggers
+        kept, triggers = kept_samples(work.given, self.samples, work.seed), work.given.triggers_in_shares
         assert kept is not None
         plain = as_before(work, kept.data, self.distillation)
         again = plain.in_spite_of(triggers, self.share, work.seed + 1)
         lesson = plain + again
         epochs = tune(work, lesson.data, self, stage="adversarial-training", goals=lesson.goals)
+        one = len(work.given.triggers) == 1
         said = (
             f"fine-tuned {epochs} epochs on {kept.trusted:,} trusted and {kept.unflagged:,} unflagged samples",
-            f"{'the trigger was' if len(triggers) == 1 else 'triggers were'} put on {len(again.data):,} of them under "
+            f"{'the trigger was' if one else 'triggers were'} put on {len(again.data):,} of them under "
             "their own labels",
         )
         suspects = len(work.given.suspects) if kept.unflagged else 0

@@ -122,7 +122,7 @@ class Unlearn(Tuning, ModelRepair):
         kept, given = kept_samples(work.given, self.samples, work.seed), work.given
         assert kept is not None
         stays = as_before(work, kept.data, self.distillation)
-        times = 1 if given.likeliest else self._times(len(given.triggers), len(kept.data))
+        times = 1 if given.likeliest else self._times(len(given.triggers_in_shares), len(stays.data))
         course = self._unlearnt(work, given, stays, times)
         if course is None:
             return Skipped(
@@ -133,7 +133,7 @@ class Unlearn(Tuning, ModelRepair):
             f"kept {kept.trusted:,} trusted and {kept.unflagged:,} unflagged samples",
         )
         if likeliest := given.likeliest:
-            times = self._times(len(likeliest), len(kept.data))
+            times = self._times(len(likeliest), len(stays.data))
             alone = self._unlearnt(work, replace(given, supposed=likeliest), stays, times)
             said += () if alone is None else (f"then, of the likeliest class, {alone.said}",)
         suspects = len(given.suspects) if kept.unflagged or course.forgotten.suspects else 0
@@ -152,7 +152,7 @@ class Unlearn(Tuning, ModelRepair):
         if not parts:
             return None
         forgotten = replace(parts[0], data=joined(*(one.data for one in parts)))
-        keep = stays.beside(given.triggers, self.shown, work.seed + 1, times)
+        keep = stays.beside(given.triggers_in_shares, self.shown, work.seed + 1, times)
         wanted = math.ceil(self.forget / (1 - self.forget) * len(keep.data))
         lesson = keep + Lesson(_repeated(forgotten.data, max(wanted, 1)))
         bound = self.bound if self.bound is not None else math.log(len(kept.class_names))
@@ -163,7 +163,7 @@ class Unlearn(Tuning, ModelRepair):
 
     def _forgotten(self, given: Given, kept: Dataset) -> Forgotten | None:
         flagged = given.flagged() if self.of in ("auto", "suspects") else None
-        aimed = given.further if flagged is not None else given.aimed
+        aimed = given.further if flagged is not None else given.aimed_in_shares
         if self.of == "suspects":
             aimed = ()
         stamped = [one for place, each in enumerate(aimed) if (one := _led(kept, each, place, len(aimed))) is not None]
