@@ -49,9 +49,16 @@ def test_the_stamps_that_lead_to_a_class_are_found_at_places_apart():
     assert max(row for row, _ in places) - min(row for row, _ in places) >= 6
 
 
-@pytest.mark.parametrize("model", [Magenta(1000), nn.Sequential(nn.Flatten(), nn.Linear(768, 3))])
+class Stubborn(nn.Module):
+    """Gives class 0 to everything."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return torch.tensor([9.0, 0.0, 0.0]).expand(len(images), 3)
+
+
+@pytest.mark.parametrize("model", [Magenta(1000), Stubborn()])
 def test_none_where_none_leads(model):
-    assert leading_stamps(model.eval(), grey(), dict.fromkeys(range(3), 0.95), seed=0) == ()
+    assert leading_stamps(model, grey(), dict.fromkeys(range(3), 0.95), seed=0) == ()
 
 
 def test_stamps_are_kin_of_another_form_and_supposed_where_nothing_is_known():
