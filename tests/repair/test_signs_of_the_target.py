@@ -77,6 +77,18 @@ def test_signs_that_stay_are_learnt_from_twice_and_then_the_next_method_is_tried
     assert record.verdict == "signs are left"
 
 
+def test_a_method_that_learns_from_no_trigger_is_not_searched_again_until_nothing_is_found(monkeypatch):
+    seeds = says(monkeypatch, FOUND, QUIET)
+    idle = Given(trusted(), trigger=same, target=TARGET)  # nothing but a search speaks against any repair
+    settings = RepairSettings(
+        Auto(methods=("clp", "fine-tune"), allowed_loss=1.0), BARS, described="none", device="cpu"
+    )
+    patient = Patient(twice_poisoned(), "toy", "run", trusted().class_names)
+    first, second = (one.outcome for one in repair_model(patient, idle, settings).record.attempts)
+    assert (first.good, second.good, len(seeds)) == (False, True, 2)
+    assert not any(note.startswith("done again") for note in first.notes)
+
+
 def test_signs_of_other_classes_and_a_single_method_are_not_learnt_from(monkeypatch):
     elsewhere = Suspected(barred, OTHER_TARGET, True, "found by a search", "a bar")
     seeds = says(monkeypatch, Searched(search("way0"), (elsewhere,)))

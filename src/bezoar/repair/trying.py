@@ -83,10 +83,12 @@ class Trials:
     """What was tried so far, what was met on the way, and so what the next repair is given.
 
     Where the search on a result finds a class that no trigger is known of, `others` is asked, once, for what stands
-    out in the model beside the known trigger, and the repair is done again with it. `alone` says that one method is all
-    there is to try, so that it is done once, as it was asked for, and raises TrainingError where it diverges; among
-    several one that diverges is passed over, and one that takes the trigger out is done again with the training samples
-    that it turned among the suspects, while these become clearly more. `turned` are suspects of that kind already.
+    out in the model beside the known trigger, and the repair is done again with it. One that learns from triggers is
+    done again with kin that it left at work, and with what the search on its result finds towards a known target.
+    `alone` says that one method is all there is to try, so that it learns from kin at most, and raises TrainingError
+    where it diverges; among several one that diverges is passed over, and one that takes the trigger out is done again
+    with the training samples that it turned among the suspects, while these become clearly more. `turned` are suspects
+    of that kind already.
     """
 
     def __init__(self, case: Case, judge: Judge, others: Others, *, alone: bool, turned: Turned | None = None) -> None:
@@ -192,7 +194,7 @@ class Trials:
     def _learns_kin(self, found: Tried) -> int:
         """How many kin of the known triggers the repair left at work: learnt from now on."""
         case, trusted = self.case, self.case.given.trusted
-        if trusted is None or not case.kin:
+        if trusted is None or not case.kin or not found.repaired.used.trigger:
             return 0
         with case.clock.stage(KIN):
             left = still_leading(found.repaired.model, trusted, case.kin, seed=case.seed, device=case.device)
@@ -202,8 +204,8 @@ class Trials:
     def _learns_signs(self, found: Tried) -> int:
         """How many further triggers a search shows, towards a class that a known one leads to: learnt from now on."""
         case, trusted = self.case, self.case.given.trusted
-        if self.alone or self._learnt >= MOST_SIGNS or trusted is None:
-            return 0
+        if self.alone or self._learnt >= MOST_SIGNS or trusted is None or not found.repaired.used.trigger:
+            return 0  # what learns from no trigger would be the same model, searched until nothing is found
         known = {case.by.target, *(one.target for one in case.by.further)}
         signs = [one for one in found.signs if one.target in known]
         if not signs:
