@@ -8,12 +8,12 @@ from functools import cache
 
 from torch import nn
 
-from bezoar.confirm.recover.inverted import kept, rebuilt
+from bezoar.confirm.recover.inverted import kept
 from bezoar.data.dataset import Dataset
 from bezoar.detect.probing.stamps import Stamp, around, colors, stamp_of
 from bezoar.repair.checks.plain import PlainChange, every_plain_change
 from bezoar.repair.checks.search import Suspected, Worn
-from bezoar.repair.checks.stamped import leading_stamps
+from bezoar.repair.checks.stamped import leading_stamps, worn
 from bezoar.repair.checks.turning import Turning
 from bezoar.repair.given import Aimed
 from bezoar.training.elsewhere import computing_on
@@ -86,7 +86,7 @@ def _stamps(turning: Turning, shape: tuple[int, ...], one: Suspected) -> Iterato
 
     @cache
     def share(other: Stamp) -> float:
-        return turning.share(rebuilt("patch", other.as_patch(shape), shape), one.target)
+        return turning.share(worn(other, shape), one.target)
 
     least = AS_GOOD * share(stamp)
     if not least > 0:
@@ -95,4 +95,4 @@ def _stamps(turning: Turning, shape: tuple[int, ...], one: Suspected) -> Iterato
     near = [each for like in painted for each in (like, *around(like, shape))]
     good = sorted((each for each in near if each != stamp and share(each) >= least), key=share, reverse=True)
     for each in good[:MOST_KIN]:
-        yield Aimed(Worn(rebuilt("patch", each.as_patch(shape), shape)), one.target)
+        yield Aimed(worn(each, shape), one.target)

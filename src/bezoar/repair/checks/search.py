@@ -125,10 +125,9 @@ def suspected_trigger(
     told = heard(model, data, bars, seed=seed, device=device, progress=progress)
     if isinstance(told, Skipped):
         return told
-    ranked = [(one.over(label), one, label) for one in told for label in _working(one) if target in (None, label)]
+    ranked = [entry for entry in _ranked(told) if target in (None, entry[2])]
     if not ranked:
         return Skipped("no trigger could be found in the model")
-    ranked.sort(key=lambda entry: entry[0], reverse=True)
     _, loudest, aim = ranked[0]
     others = [(one, label) for over, one, label in ranked[1:] if over > 1 and label != aim][:MOST_FURTHER]
     likely = [
@@ -142,6 +141,12 @@ def suspected_trigger(
             _suspected(one, label, data).aimed for one, label in ([] if ranked[0][0] > 1 else likely[:MOST_SUPPOSED])
         ),
     )
+
+
+def _ranked(told: Sequence[Heard]) -> list[tuple[float, Heard, int]]:
+    """Every trigger that works, by its detector and class, with how many times its cut it is; the loudest first."""
+    every = [(one.over(label), one, label) for one in told for label in _working(one)]
+    return sorted(every, key=lambda entry: entry[0], reverse=True)
 
 
 def _suspected(one: Heard, label: int, data: Dataset) -> Suspected:
@@ -186,12 +191,7 @@ def searched(
     told = heard(model, data, bars, seed=seed, device=device, progress=progress)
     if isinstance(told, Skipped):
         return told
-    loudest = sorted(
-        ((one.over(label), label, one) for one in told for label in _working(one)),
-        key=lambda entry: entry[0],
-        reverse=True,
-    )
-    signs = tuple(_suspected(one, label, data) for over, label, one in loudest if over > 1)
+    signs = tuple(_suspected(one, label, data) for over, one, label in _ranked(told) if over > 1)
     return Searched(_all_told(model, told, data, device, before), signs)
 
 

@@ -42,7 +42,7 @@ def leading_stamps(model: nn.Module, data: Dataset, least: Mapping[int, float], 
     chosen = list(dict.fromkeys(place for places in best.values() for place in places))
     told = dict(zip(chosen, to_each(asked.shares([stamps[place] for place in chosen])), strict=True)) if chosen else {}
     return tuple(
-        Aimed(_worn(stamps[place], data.shape), target)
+        Aimed(worn(stamps[place], data.shape), target)
         for target, share in least.items()
         for place in best[target]
         if told[place][target] >= share
@@ -54,5 +54,6 @@ def _best(rough: NDArray[np.float64], target: int, least: float) -> list[int]:
     return [int(place) for place in ranked if rough[place, target] >= least]
 
 
-def _worn(stamp: Stamp, shape: tuple[int, ...]) -> Worn:
+def worn(stamp: Stamp, shape: tuple[int, ...]) -> Worn:
+    """The stamp as a trigger for images of `shape` (c, h, w)."""
     return Worn(rebuilt("patch", stamp.as_patch(shape), shape))

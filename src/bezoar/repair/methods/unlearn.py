@@ -122,7 +122,8 @@ class Unlearn(Tuning, ModelRepair):
         kept, given = kept_samples(work.given, self.samples, work.seed), work.given
         assert kept is not None
         stays = as_before(work, kept.data, self.distillation)
-        times = 1 if given.likeliest else self._times(len(given.triggers_in_shares), len(stays.data))
+        likeliest = given.likeliest
+        times = 1 if likeliest else self._times(len(given.triggers_in_shares), len(stays.data))
         course = self._unlearnt(work, given, stays, times)
         if course is None:
             return Skipped(
@@ -132,7 +133,7 @@ class Unlearn(Tuning, ModelRepair):
             course.said,
             f"kept {kept.trusted:,} trusted and {kept.unflagged:,} unflagged samples",
         )
-        if likeliest := given.likeliest:
+        if likeliest:
             times = self._times(len(likeliest), len(stays.data))
             alone = self._unlearnt(work, replace(given, supposed=likeliest), stays, times)
             said += () if alone is None else (f"then, of the likeliest class, {alone.said}",)
